@@ -1,0 +1,148 @@
+"""What can go wrong. Every error says what, where and why, and carries the exit code that it becomes.
+
+The codes are those of sysexits.h (BSD). 75 alone promises that the same call may succeed later, so
+a scheduler can decide from the code whether to try again.
+"""
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import NamedTuple
+
+
+class Exit(IntEnum):
+    OK = 0
+    USAGE = 64
+    DATAERR = 65
+    NOINPUT = 66
+    NOHOST = 68
+    UNAVAILABLE = 69
+    SOFTWARE = 70
+    CANTCREAT = 73
+    IOERR = 74
+    TEMPFAIL = 75
+    PROTOCOL = 76
+    NOPERM = 77
+    CONFIG = 78
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class RedError(Exception):
+    """Base of all foreseen failures.
+
+    ``message`` is one line that says what failed, where and why; ``hint``, if any, what to try.
+    Neither needs to be free of secrets: everything is redacted on its way out.
+    """
+
+    code = Exit.SOFTWARE
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(RedError):
+    """The command line is wrong."""
+
+    code = Exit.USAGE
+
+
+class DataError(RedError):
+    """The bytes are wrong: size, checksum, a dangerous archive, not JSON."""
+
+    code = Exit.DATAERR
+
+
+class ChecksumError(DataError):
+    """Bytes arrived whole but are not the ones that were promised; they may be right next time."""
+
+
+class NotFound(RedError):
+    """The file or directory to receive or to send is not there."""
+
+    code = Exit.NOINPUT
+
+
+class HostNotFound(RedError):
+    """The host name does not exist."""
+
+    code = Exit.NOHOST
+
+
+class Unavailable(RedError):
+    """The connector lacks the verb, or the machine lacks what it takes."""
+
+    code = Exit.UNAVAILABLE
+
+
+class CannotCreate(RedError):
+    """The target cannot be created, or exists and may not be overwritten."""
+
+    code = Exit.CANTCREAT
+
+
+class LocalIOError(RedError):
+    """Reading or writing locally failed: disk full, read-only."""
+
+    code = Exit.IOERR
+
+
+class TemporaryFailure(RedError):
+    """What may pass: refused, reset, timed out, cut short, overloaded.
+
+    ``retry_after`` is the pause in seconds that the far end asked for, if it did. ``repeatable`` is
+    False where the far end may already have taken what was sent, so that sending again could double it.
+    """
+
+    code = Exit.TEMPFAIL
+
+    def __init__(
+        self, message: str, *, hint: str = "", retry_after: float | None = None, repeatable: bool = True
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+        self.repeatable = repeatable
+
+
+class ProtocolViolation(RedError):
+    """The far end broke its protocol, or is not who it should be."""
+
+    code = Exit.PROTOCOL
+
+
+class NotPermitted(RedError):
+    """Not allowed."""
+
+    code = Exit.NOPERM
+
+
+class NotAuthenticated(NotPermitted):
+    """The log-in was refused; trying again could lock the account."""
+
+
+class Fault(NamedTuple):
+    """One thing wrong with a document.
+
+    ``path`` is dotted, as it stands in that document (``access.auth.username``); ``line`` counts from
+    1 and is 0 where it is unknown; ``source`` names the document (a path, ``-`` or a variable).
+    """
+
+    path: str
+    message: str
+    line: int = 0
+    source: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.source or 'document'}:{self.line}" if self.line else self.source
+        return ": ".join(part for part in (place, self.path, self.message) if part)
+
+
+class ConfigError(RedError):
+    """The access document, the listing or an environment variable is wrong; holds every fault found."""
+
+    code = Exit.CONFIG
+
+    def __init__(self, faults: Sequence[Fault] | str, *, hint: str = "") -> None:
+        self.faults = [Fault("", faults)] if isinstance(faults, str) else list(faults)
+        super().__init__("; ".join(str(fault) for fault in self.faults), hint=hint)

@@ -1,0 +1,45 @@
+"""Which connectors there are. Strings only: a connector is imported when it is chosen, never before."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from connectors.verbs import Verb
+
+if TYPE_CHECKING:
+    from connectors.remote import Remote
+    from connectors.settings import Settings
+
+FRONT_DOOR = "red-connectors"
+
+MODULES = {
+    "red-connector-http": "connectors.http",
+    "red-connector-http-json": "connectors.http_json",
+    "red-connector-http-mock-send": "connectors.http_mock_send",
+}
+
+Schema = Mapping[str, Mapping[str, Any]]
+Access = Mapping[str, Any]
+
+
+class Connector(Protocol):
+    """What a connector's module offers. Importing it is cheap: a schema, and no library."""
+
+    EXECUTABLE: str
+    SUMMARY: str
+    SCHEMAS: Mapping[Verb, Schema]
+
+    def connect(self, access: Access, settings: "Settings") -> AbstractContextManager["Remote"]:
+        """Open the conversation that ``access`` (validated, defaults filled in) describes."""
+
+
+def load(executable: str) -> Connector:
+    """The connector called ``executable``, one of the keys of MODULES; KeyError if there is none."""
+    from importlib import import_module
+
+    return cast(Connector, import_module(MODULES[executable]))
+
+
+def offering(verb: Verb) -> list[str]:
+    """The executables of all connectors that have ``verb``."""
+    return [name for name in MODULES if verb in load(name).SCHEMAS]

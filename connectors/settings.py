@@ -1,0 +1,78 @@
+"""The environment variables ``RED_*``: read once, checked, and never ignored when they make no sense."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from connectors.errors import ConfigError, Fault
+
+LOGS = ("text", "json")
+PROGRESS = ("auto", "off", "log")
+
+
+class Settings(NamedTuple):
+    """How to transfer, whatever the connector. ``timeout`` is in seconds."""
+
+    secrets_dir: str = "/run/secrets/red"
+    retries: int = 4
+    timeout: float = 60.0
+    parallel: int = 8
+    ca_bundle: str = ""
+    known_hosts: str = ""
+    log: str = "text"
+    progress: str = "auto"
+    receipt: str = ""
+
+
+def read(environ: Mapping[str, str]) -> Settings:
+    """The settings that ``environ`` holds; ConfigError with every fault at once. Empty means unset."""
+    faults: list[Fault] = []
+
+    def fault(name: str, message: str) -> None:
+        faults.append(Fault(name, message))
+
+    def number(name: str, default: float, least: float, most: float, whole: bool = True) -> float:
+        text = environ.get(name, "")
+        if not text:
+            return default
+        try:
+            value = int(text) if whole else float(text)
+        except ValueError:
+            value = -1
+        if not least <= value <= most:
+            kind = "a whole number" if whole else "a number of seconds"
+            fault(name, f"must be {kind} from {least:g} to {most:g}")
+            return default
+        return value
+
+    def choice(name: str, choices: tuple[str, ...]) -> str:
+        text = environ.get(name, "").lower() or choices[0]
+        if text not in choices:
+            fault(name, f"must be one of {', '.join(choices)}")
+            return choices[0]
+        return text
+
+    def readable(name: str) -> str:
+        path = environ.get(name, "")
+        if path:
+            try:
+                with open(path, "rb") as file:
+                    file.read(1)
+            except (OSError, ValueError) as error:
+                fault(name, f"cannot be read: {getattr(error, 'strerror', None) or error}")
+        return path
+
+    defaults = Settings()
+    settings = Settings(
+        secrets_dir=environ.get("RED_SECRETS_DIR") or defaults.secrets_dir,
+        retries=int(number("RED_RETRIES", defaults.retries, 0, 1000)),
+        timeout=number("RED_TIMEOUT", defaults.timeout, 0.001, 86400, whole=False),
+        parallel=int(number("RED_PARALLEL", defaults.parallel, 1, 256)),
+        ca_bundle=readable("RED_CA_BUNDLE"),
+        known_hosts=readable("RED_KNOWN_HOSTS"),
+        log=choice("RED_LOG", LOGS),
+        progress=choice("RED_PROGRESS", PROGRESS),
+        receipt=environ.get("RED_RECEIPT", ""),
+    )
+    if faults:
+        raise ConfigError(faults)
+    return settings

@@ -1,0 +1,38 @@
+"""Checksums as they are written in listings: ``sha1$…``, after the Common Workflow Language."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+DIGEST_SIZES = {"md5": 16, "sha1": 20, "sha256": 32, "sha512": 64}
+
+
+class Checksum(NamedTuple):
+    """``algorithm`` is one of DIGEST_SIZES; ``digest`` is lower-case hexadecimal."""
+
+    algorithm: str
+    digest: str
+
+    def __str__(self) -> str:
+        return f"{self.algorithm}${self.digest}"
+
+
+def parse(text: str) -> Checksum:
+    """``algorithm$hexdigest`` as a Checksum; ValueError, with what would be right, if it is none."""
+    algorithm, dollar, digest = text.partition("$")
+    algorithm, digest = algorithm.lower(), digest.lower()
+    if not dollar or algorithm not in DIGEST_SIZES:
+        known = ", ".join(DIGEST_SIZES)
+        raise ValueError(f"must be algorithm$digest, the algorithm one of {known}")
+    length = 2 * DIGEST_SIZES[algorithm]
+    if len(digest) != length or not set(digest) <= set("0123456789abcdef"):
+        raise ValueError(f"{algorithm} digests are {length} hexadecimal digits")
+    return Checksum(algorithm, digest)
+
+
+def hasher(algorithm: str) -> "_Hash":
+    """A fresh hash object; works on FIPS machines too, since nothing here defends against an attacker."""
+    import hashlib
+
+    return hashlib.new(algorithm, usedforsecurity=False)
