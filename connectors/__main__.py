@@ -1,0 +1,41 @@
+"""Where every executable begins: ``python3 connectors/__main__.py EXECUTABLE [ARGUMENT …]``.
+
+Makes the packages importable, in a checkout as in the image, and hands over to connectors.cli. It must
+parse on Python 3.6, so that an old Python is answered by a clear line and not by a SyntaxError.
+"""
+
+import sys
+
+UNAVAILABLE = 69  # errors.Exit.UNAVAILABLE; importing it would take the very Python that may be missing
+
+
+def run() -> int:
+    """Call cli.main with the executable's name and arguments; its exit code, or UNAVAILABLE with a hint."""
+    here = __file__.rpartition("/")[0]
+    home = here.rpartition("/")[0]
+    # The folder of this file comes first on the path, and our http.py would pass for the standard library's.
+    if sys.path and sys.path[0] in (here, ""):
+        del sys.path[0]
+    sys.path[:0] = [home, home + "/lib"]  # lib: the image's libraries; a checkout has none and uses Python's own
+
+    if sys.version_info < (3, 11):
+        found = ".".join(map(str, sys.version_info[:2]))
+        return unavailable(f"Python {found} is too old", "put a python3 of version 3.11 or later first on PATH")
+    try:
+        from connectors import cli
+
+        return cli.main(sys.argv[1:] or ["red-connectors"])
+    except ModuleNotFoundError as error:
+        return unavailable(
+            f"the library {error.name} is not installed for {sys.executable}", "pip install -r requirements.txt"
+        )
+
+
+def unavailable(message: str, hint: str) -> int:
+    """Say what this machine lacks; the exit code for it."""
+    sys.stderr.write(f"{message}\nhint: {hint}\n")
+    return UNAVAILABLE
+
+
+if __name__ == "__main__":
+    sys.exit(run())

@@ -1,0 +1,31 @@
+#!/bin/sh
+# From a name to one Python process. Called through a link in bin/, it is that executable. Called as
+# entrypoint.sh, its first argument decides: an executable of ours (red-connector-http, or http for short),
+# a command of the front door, or any other program, which is run as it is. Everything ends in exec, so
+# that signals and exit codes are the program's own.
+set -eu
+
+name=${0##*/}
+home=$(readlink -f -- "$0")
+home=${home%/*}
+
+if [ ! -e "$home/bin/$name" ]; then
+    name=red-connectors
+    case ${1:--} in
+    -* | receive-* | send-* | mount-* | umount-* | stage-*) ;;
+    cli-version | list | schema | example | options) ;;
+    */*) command -v "$1" >/dev/null && exec "$@" ;;
+    *)
+        if [ -e "$home/bin/$1" ]; then name=$1 && shift
+        elif [ -e "$home/bin/red-connector-$1" ]; then name=red-connector-$1 && shift
+        elif command -v "$1" >/dev/null; then exec "$@"
+        fi ;;
+    esac
+fi
+
+if ! command -v python3 >/dev/null; then
+    echo "$name: python3, 3.11 or later, is not on PATH" >&2
+    exit 69
+fi
+# -E: a PYTHONPATH or PYTHONHOME that is meant for the experiment must not change this program.
+exec python3 -E "$home/connectors/__main__.py" "$name" "$@"

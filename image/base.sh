@@ -1,0 +1,28 @@
+#!/bin/sh
+# Sees that debian:trixie-slim is there: as it is, pulled, or, with no registry in reach, made from Debian's
+# packages the way the official one is made (minbase, no documentation, manuals or translations).
+set -eu
+
+base=debian:trixie-slim
+docker image inspect "$base" >/dev/null 2>&1 && exit 0
+timeout 300 docker pull --quiet "$base" >/dev/null 2>&1 && exit 0
+
+echo "$base cannot be pulled: making it from Debian's packages" >&2
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    echo "neither a registry that has $base nor root on Debian, to make it from packages" >&2
+    echo "hint: \`docker pull $base\` where there is a registry, or \`docker load\` it from a file" >&2
+    exit 69
+fi
+if ! command -v mmdebstrap >/dev/null || [ ! -e /usr/share/keyrings/debian-archive-keyring.gpg ]; then
+    export DEBIAN_FRONTEND=noninteractive
+    { apt-get -q update && apt-get -q install -y --no-install-recommends mmdebstrap debian-archive-keyring; } >&2 </dev/null
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mmdebstrap --quiet --variant=minbase \
+    --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
+    --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/info/*' \
+    --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/lintian/*' \
+    trixie "$work/base.tar" </dev/null >&2
+docker import --change 'CMD ["bash"]' "$work/base.tar" "$base" >/dev/null

@@ -1,0 +1,43 @@
+#!/bin/sh
+# Makes a Docker engine answer. Where one does, nothing happens; as root on Debian or Ubuntu it is installed
+# and started; elsewhere one line says what is missing (exit 69).
+set -eu
+
+answers() { timeout 20 docker info >/dev/null 2>&1; }
+
+missing() {
+    echo "no container engine: $1" >&2
+    echo "hint: install Docker, start it, and see that \`docker info\` works for you" >&2
+    exit 69
+}
+
+answers && exit 0
+[ "$(id -u)" = 0 ] || missing "Docker does not answer, and only root can install or start it here"
+
+if ! command -v dockerd >/dev/null || ! command -v docker >/dev/null || ! command -v iptables >/dev/null; then
+    command -v apt-get >/dev/null || missing "Docker is not installed, and there is no apt-get to install it with"
+    echo "installing Docker" >&2
+    export DEBIAN_FRONTEND=noninteractive
+    client=
+    command -v docker >/dev/null || { apt-cache show docker-cli >/dev/null 2>&1 && client=docker-cli; } # split off in Debian 13
+    # shellcheck disable=SC2086  # $client is one word or none
+    { apt-get -q update && apt-get -q install -y --no-install-recommends docker.io iptables $client; } >&2 </dev/null
+    answers && exit 0
+fi
+
+if [ -d /run/systemd/system ]; then
+    systemctl start docker >&2 || missing "systemctl start docker failed"
+else
+    # A dockerd that was killed leaves its pid file, and the next one would believe it when another process got that pid.
+    pid=$(cat /var/run/docker.pid 2>/dev/null || true)
+    if [ -n "$pid" ] && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != dockerd ]; then rm -f /var/run/docker.pid; fi
+    echo "starting dockerd" >&2
+    setsid nohup dockerd >/var/log/dockerd.log 2>&1 </dev/null &
+fi
+
+for _ in $(seq 60); do
+    answers && exit 0
+    sleep 1
+done
+tail -n 20 /var/log/dockerd.log >&2 || true
+missing "dockerd was started but does not answer"
