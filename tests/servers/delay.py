@@ -1,0 +1,120 @@
+"""A TCP relay in front of a server: it delays every byte, or holds the answer back at a chosen point.
+
+Delay is not throttling: each direction keeps a queue of what is under way, so any amount may be. The
+handshake is not delayed (the kernel does it), so a new connection costs less than on a real network.
+"""
+
+import contextlib
+import queue
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+from tests.servers import free_port
+
+Chunk = tuple[float, bytes]
+
+
+class Relay:
+    """``delay`` is in seconds each way. ``connections`` counts what clients opened."""
+
+    def __init__(self, target: int, delay: float = 0.0) -> None:
+        self.target = target
+        self.delay = delay
+        self.port = free_port()
+        self.connections = 0
+        self.passed = 0
+        self._limit: int | None = None
+        self._moved = threading.Condition()
+        self._listener = socket.create_server(("127.0.0.1", self.port), backlog=256)
+        self._open: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def hold_after(self, count: int) -> None:
+        """From now on, let ``count`` bytes through towards clients, over all connections, and no more."""
+        with self._moved:
+            self.passed, self._limit = 0, count
+
+    def release(self) -> None:
+        """Let everything through again."""
+        with self._moved:
+            self._limit = None
+            self._moved.notify_all()
+
+    def wait_until_held(self, timeout: float = 20) -> None:
+        """Return when all bytes that may pass have passed; AssertionError if that takes too long."""
+        with self._moved:
+            held = self._moved.wait_for(lambda: self._limit is not None and self.passed >= self._limit, timeout)
+        assert held, f"only {self.passed} bytes went through"
+
+    def close(self) -> None:
+        self.release()
+        # shutdown wakes the thread that waits in accept; close alone would not
+        for one in [self._listener, *self._open]:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            try:
+                server = socket.create_connection(("127.0.0.1", self.target), 10)
+            except OSError:
+                client.close()
+                continue
+            server.settimeout(None)
+            self._open += [client, server]
+            for source, sink in ((client, server), (server, client)):
+                source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                chunks: queue.SimpleQueue[Chunk] = queue.SimpleQueue()
+                threading.Thread(target=self._take, args=(source, chunks), daemon=True).start()
+                threading.Thread(target=self._give, args=(sink, chunks, sink is client), daemon=True).start()
+
+    def _take(self, source: socket.socket, chunks: "queue.SimpleQueue[Chunk]") -> None:
+        data = b"?"
+        while data:
+            try:
+                data = source.recv(1 << 18)
+            except OSError:
+                data = b""
+            chunks.put((time.monotonic() + self.delay, data))
+
+    def _give(self, sink: socket.socket, chunks: "queue.SimpleQueue[Chunk]", to_client: bool) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                due, data = chunks.get()
+                if (pause := due - time.monotonic()) > 0:
+                    time.sleep(pause)
+                if not data:
+                    break
+                while data:
+                    count = self._allowed(len(data)) if to_client else len(data)
+                    sink.sendall(data[:count])
+                    data = data[count:]
+        with contextlib.suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)
+
+    def _allowed(self, wanted: int) -> int:
+        """Wait until at least one byte may pass; the number that may, at most ``wanted``."""
+        with self._moved:
+            self._moved.wait_for(lambda: self._limit is None or self.passed < self._limit)
+            count = wanted if self._limit is None else min(wanted, self._limit - self.passed)
+            self.passed += count
+            self._moved.notify_all()
+            return count
+
+
+@contextlib.contextmanager
+def start(target: int, delay: float = 0.0) -> Iterator[Relay]:
+    """A relay to the port ``target`` of this machine; ``delay`` is in seconds each way."""
+    relay = Relay(target, delay)
+    try:
+        yield relay
+    finally:
+        relay.close()

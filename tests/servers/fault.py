@@ -1,0 +1,268 @@
+"""An HTTP/1.1 server that misbehaves as it is told to, one path at a time.
+
+    with fault.start() as server:
+        server.on("/a", Reply(b"x" * 100, cut=40), Reply(b"x" * 100))
+
+The first request for /a gets forty bytes and a closed connection, all later ones the whole. A path without a
+script answers 404 to GET; PUT and POST store what they bring, and GET gives it back.
+"""
+
+import contextlib
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import BinaryIO
+from urllib.parse import urlsplit
+
+from tests.servers import Seen
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer. By default that of a good server that knows ranges and If-Range."""
+
+    body: bytes = b""
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    etag: str = ""
+    last_modified: str = ""
+    ranges: bool = True
+    """Answer a Range with 206; else ignore it."""
+    content_range: str = ""
+    """What to say instead of the true Content-Range."""
+    length: int | None = None
+    """What to say as Content-Length instead of the truth; -1 says nothing, so that closing ends the body."""
+    chunked: bool = False
+    cut: int | None = None
+    """Close the connection after so many bytes of the body."""
+    reset: bool = False
+    """Close with RST instead of FIN."""
+    stall: int | None = None
+    """After so many bytes of the body, send nothing more until the client goes away; -1: not even headers."""
+    raw: bytes | None = None
+    """Send just this, then close."""
+    endless: bool = False
+    """Headers without end."""
+    accept: int | None = None
+    """Of an upload, take only so many bytes before answering; the rest is never read. None takes all."""
+    silent: bool = False
+    """Close without any answer, once the upload has been taken as far as ``accept`` says."""
+    store: bool = True
+    """Keep what an upload brings (only if the status says that it went well)."""
+
+
+class FaultServer:
+    """``url`` is the base URL; ``seen`` every request with headers, body and time; ``stored`` the uploads."""
+
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+        self.seen: list[Seen] = []
+        self.stored: dict[str, bytes] = {}
+        self.connections = 0
+        self._scripts: dict[tuple[str, str], list[Reply]] = {}
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self._context = context
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port = int(self._listener.getsockname()[1])
+        self.url = f"{'https' if context else 'http'}://127.0.0.1:{self.port}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def on(self, path: str, *replies: Reply, method: str = "GET") -> str:
+        """Script ``path`` (as sent, quoted, without its query); the last reply stays. Returns its URL.
+
+        HEAD gets, unless it has a script of its own, what the next GET would get.
+        """
+        self._scripts[method, path] = list(replies)
+        return self.url + path
+
+    def requests(self, path: str = "", method: str = "") -> list[Seen]:
+        """What was asked so far, of one path and with one method if they are given."""
+        return [
+            one
+            for one in self.seen
+            if (not path or urlsplit(one.path).path == path) and (not method or one.method == method)
+        ]
+
+    def close(self) -> None:
+        for one in [self._listener, *self._open]:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._serve, args=(client, str(self.connections)), daemon=True).start()
+
+    def _serve(self, client: socket.socket, connection: str) -> None:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with contextlib.suppress(OSError, ValueError):
+            if self._context:
+                client = self._context.wrap_socket(client, server_side=True)
+            self._open.add(client)
+            with client, client.makefile("rb") as stream:
+                while self._exchange(client, stream, connection):
+                    pass
+        self._open.discard(client)
+
+    def _exchange(self, client: socket.socket, stream: BinaryIO, connection: str) -> bool:
+        """One request and its answer; False when the connection is at its end."""
+        line = stream.readline(65537)
+        if not line.strip():
+            return False
+        method, path, _ = line.decode("latin-1").split(" ", 2)
+        headers: dict[str, str] = {}
+        while (header := stream.readline(65537)) not in (b"\r\n", b"\n", b""):
+            name, _, value = header.decode("latin-1").partition(":")
+            headers[name.lower()] = value.strip()
+        at = time.monotonic()
+        reply = self._next(method, urlsplit(path).path)
+        if reply.accept is None and "100-continue" in headers.get("expect", "").lower():
+            client.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        body, whole = self._body(stream, headers, reply.accept)
+        self.seen.append(Seen(method, path, headers, at, reply.status, body, connection))
+        if method in ("PUT", "POST") and reply.store and reply.status in (200, 201, 204) and whole:
+            self.stored[urlsplit(path).path] = body
+        alive = self._answer(client, method, headers, reply)
+        return alive and whole
+
+    def _next(self, method: str, path: str) -> Reply:
+        with self._lock:
+            script = self._scripts.get((method, path))
+            if script is not None:
+                return script.pop(0) if len(script) > 1 else script[0]
+            if method == "HEAD" and ("GET", path) in self._scripts:
+                return self._scripts["GET", path][0]
+        if method in ("GET", "HEAD"):
+            known = self.stored.get(path)
+            return Reply(b"not here", 404) if known is None else Reply(known)
+        if method in ("PUT", "POST"):
+            return Reply(status=201)
+        if method == "OPTIONS":
+            return Reply(headers={"Allow": "GET, HEAD, PUT, POST, OPTIONS"})
+        return Reply(b"no such method", 405, {"Allow": "GET, HEAD, PUT, POST, OPTIONS"})
+
+    @staticmethod
+    def _body(stream: BinaryIO, headers: Mapping[str, str], accept: int | None) -> tuple[bytes, bool]:
+        """The request's body, and whether it was read to its end."""
+        if "chunked" in headers.get("transfer-encoding", "").lower():
+            parts = []
+            while size := int(stream.readline().split(b";")[0] or b"0", 16):
+                parts.append(stream.read(size))
+                stream.readline()
+            stream.readline()
+            return b"".join(parts), True
+        length = int(headers.get("content-length") or 0)
+        wanted = length if accept is None else min(accept, length)
+        body = stream.read(wanted) if wanted else b""
+        return body, len(body) == length
+
+    def _answer(self, client: socket.socket, method: str, headers: Mapping[str, str], reply: Reply) -> bool:
+        if reply.silent:
+            return self._hang_up(client, reply.reset)
+        if reply.raw is not None:
+            client.sendall(reply.raw)
+            return self._hang_up(client, reply.reset)
+        if reply.stall == -1:
+            return self._stall(client)
+        if reply.endless:
+            client.sendall(b"HTTP/1.1 200 OK\r\n")
+            while True:
+                client.sendall(b"X-More: " + b"x" * 8000 + b"\r\n")
+        status, fields, body = _shape(reply, headers)
+        head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        client.sendall(f"HTTP/1.1 {status} {_phrase(status)}\r\n{head}\r\n".encode("latin-1"))
+        if method == "HEAD" or status in (204, 304):
+            return True
+        for limit, then in ((reply.stall, self._stall), (reply.cut, lambda one: self._hang_up(one, reply.reset))):
+            if limit is not None and limit <= len(body):
+                part = body[:limit]
+                client.sendall(b"%x\r\n%s\r\n" % (len(body), part) if reply.chunked else part)
+                return then(client)
+        if reply.chunked:
+            chunks = [body[at : at + 65536] for at in range(0, len(body), 65536)]
+            body = b"".join(b"%x\r\n%s\r\n" % (len(one), one) for one in chunks) + b"0\r\n\r\n"
+        client.sendall(body)
+        if reply.length is not None:
+            return self._hang_up(client, reply.reset)
+        return True
+
+    @staticmethod
+    def _stall(client: socket.socket) -> bool:
+        client.settimeout(60)
+        with contextlib.suppress(OSError):
+            while client.recv(65536):
+                pass
+        return False
+
+    @staticmethod
+    def _hang_up(client: socket.socket, reset: bool) -> bool:
+        if reset:
+            time.sleep(0.05)  # let what was sent arrive: RST throws away what still waits to be read
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        else:
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_WR)
+        return False
+
+
+def _phrase(status: int) -> str:
+    with contextlib.suppress(ValueError):
+        return HTTPStatus(status).phrase
+    return "Strange"
+
+
+def _shape(reply: Reply, headers: Mapping[str, str]) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of the answer: the part that Range asks for, if the reply knows ranges."""
+    status, body, fields = reply.status, reply.body, dict(reply.headers)
+    if reply.etag:
+        fields["ETag"] = reply.etag
+    if reply.last_modified:
+        fields["Last-Modified"] = reply.last_modified
+    asked = headers.get("range", "")
+    if status == 200 and reply.ranges:
+        fields["Accept-Ranges"] = "bytes"
+        same = headers.get("if-range", "") in ("", reply.etag, reply.last_modified)
+        weak = headers.get("if-range", "").startswith("W/")  # RFC 9110, 13.1.5: strong comparison
+        if asked.startswith("bytes=") and same and not weak:
+            begin, _, end = asked[6:].partition("-")
+            first, last = int(begin or 0), min(int(end), len(body) - 1) if end else len(body) - 1
+            if first >= len(body):
+                status, fields["Content-Range"], body = 416, f"bytes */{len(body)}", b""
+            else:
+                status, fields["Content-Range"] = 206, f"bytes {first}-{last}/{len(body)}"
+                body = body[first : last + 1]
+    if reply.content_range and asked:
+        status, fields["Content-Range"] = 206, reply.content_range
+    if reply.chunked:
+        fields["Transfer-Encoding"] = "chunked"
+    elif reply.length is None and status not in (204, 304):
+        fields["Content-Length"] = str(len(body))
+    elif reply.length is not None and reply.length >= 0:
+        fields["Content-Length"] = str(reply.length)
+    if reply.length == -1:
+        fields["Connection"] = "close"
+    return status, fields, body
+
+
+@contextlib.contextmanager
+def start(certificate: tuple[str, str] | None = None) -> Iterator[FaultServer]:
+    """The server; with the paths of a certificate and its key it speaks TLS."""
+    context = None
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*certificate)
+    server = FaultServer(context)
+    try:
+        yield server
+    finally:
+        server.close()
