@@ -16,19 +16,18 @@ def run() -> int:
     # The folder of this file comes first on the path, and our http.py would pass for the standard library's.
     if sys.path and sys.path[0] in (here, ""):
         del sys.path[0]
-    sys.path[:0] = [home, home + "/lib"]  # lib: the image's libraries; a checkout has none and uses Python's own
+    sys.path[:0] = [home, home + "/lib"]  # lib: the image's libraries; a checkout uses those of its Python
 
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036  # who runs a checkout may have any Python
         found = ".".join(map(str, sys.version_info[:2]))
-        return unavailable(f"Python {found} is too old", "put a python3 of version 3.11 or later first on PATH")
+        return unavailable(f"Python {found} is too old", "put python3 3.11 or later first on PATH")
     try:
         from connectors import cli
 
         return cli.main(sys.argv[1:] or ["red-connectors"])
     except ModuleNotFoundError as error:
-        return unavailable(
-            f"the library {error.name} is not installed for {sys.executable}", "pip install -r requirements.txt"
-        )
+        missing = f"the library {error.name} is not installed for {sys.executable}"
+        return unavailable(missing, "pip install -r requirements.txt")
 
 
 def unavailable(message: str, hint: str) -> int:

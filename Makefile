@@ -1,0 +1,53 @@
+# Everything a developer or CI calls. Each target installs what it needs where root and Debian are given.
+.PHONY: help demo test image lint bench lock clean
+.DEFAULT_GOAL := help
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+INSTALLED := $(VENV)/installed
+SHELL_SCRIPTS := entrypoint.sh .ci/run $(wildcard image/*.sh examples/*.sh tests/*.sh bench/*.sh)
+
+help:
+	@echo "make demo    a file through a real web server and the image, and back"
+	@echo "make test    lint, and all tests with their real servers and the image"
+	@echo "make image   red-connectors:latest, also with no registry in reach"
+	@echo "make lint    ruff, mypy, shellcheck, hadolint"
+	@echo "make bench   side by side with curl, wget, aria2c, rclone and the existing connectors"
+	@echo "make lock    requirements*.txt anew from requirements*.in"
+	@echo "make clean   remove what the others left here"
+
+demo:
+	@examples/demo.sh
+
+image:
+	@image/build.sh
+
+test: lint
+	@tests/install-servers.sh
+	$(PYTHON) -m pytest $(PYTEST)
+
+lint: $(INSTALLED)
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	$(VENV)/bin/shellcheck $(SHELL_SCRIPTS)
+	$(VENV)/bin/hadolint Dockerfile
+
+bench: $(INSTALLED)
+	$(PYTHON) -m bench
+
+# Every version for every Python from 3.11 on, with the hashes of all its files; no trace of where they were found.
+LOCK := $(VENV)/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --upgrade \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+lock: $(INSTALLED)
+	env -u PIP_FIND_LINKS $(LOCK) --output-file requirements.txt requirements.in
+	env -u PIP_FIND_LINKS $(LOCK) --output-file requirements-dev.txt requirements-dev.in
+
+# The environment is made anew, never mended, when the locked libraries change.
+$(INSTALLED): requirements.txt requirements-dev.txt image/venv.sh
+	@image/venv.sh $(VENV) requirements.txt requirements-dev.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache demo-output
+	find . -name __pycache__ -prune -exec rm -rf {} +
