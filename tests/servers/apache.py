@@ -92,8 +92,8 @@ def start() -> Iterator[Apache]:
         secret = hashlib.md5(f"{USERNAME}:{REALM}:{PASSWORD}".encode(), usedforsecurity=False).hexdigest()
         (place / "passwords").write_text(f"{USERNAME}:{REALM}:{secret}\n")
         names = (
-            "mpm_event", "authz_core", "authz_user", "authn_core", "authn_file", "auth_digest", "dav", "dav_fs",
-            "autoindex", "dir", "mime",
+            "mpm_event", "authz_core", "authz_user", "authn_core", "authn_file", "auth_digest", "dav",
+            "dav_fs", "autoindex", "dir", "mime",
         )  # fmt: skip
         (place / "mime.types").write_text("text/plain txt\n")
         (place / "apache.conf").write_text(

@@ -19,7 +19,9 @@ class Authority(NamedTuple):
 
 def make(folder: Path) -> Authority:
     """Make all keys and certificates in ``folder``; they are good for two days."""
-    authority = Authority(*(folder / name for name in ("ca.pem", "server.pem", "server.key", "client.pem", "client.key")))
+    authority = Authority(
+        *(folder / name for name in ("ca.pem", "server.pem", "server.key", "client.pem", "client.key"))
+    )
     ca_key = folder / "ca.key"
     _openssl("req", "-x509", *_new_key(ca_key), "-days", "2", "-subj", "/CN=Test CA", "-out", authority.ca)
     for certificate, key, name, extension in (

@@ -17,7 +17,7 @@ Chunk = tuple[float, bytes]
 
 
 class Relay:
-    """``delay`` is in seconds each way. ``connections`` counts what clients opened."""
+    """``delay``: seconds each way. ``connections``: how many clients opened. ``passed``: bytes to them."""
 
     def __init__(self, target: int, delay: float = 0.0) -> None:
         self.target = target
@@ -26,26 +26,32 @@ class Relay:
         self.connections = 0
         self.passed = 0
         self._limit: int | None = None
+        self._upwards = False
         self._moved = threading.Condition()
         self._listener = socket.create_server(("127.0.0.1", self.port), backlog=256)
         self._open: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def hold_after(self, count: int) -> None:
-        """From now on, let ``count`` bytes through towards clients, over all connections, and no more."""
+    def hold_after(self, count: int, *, upwards: bool = False) -> None:
+        """From now on, let ``count`` bytes through to clients (or upwards, to the server) and no more.
+
+        All connections together; ``passed`` counts from here, in that direction only.
+        """
         with self._moved:
-            self.passed, self._limit = 0, count
+            self.passed, self._limit, self._upwards = 0, count, upwards
 
     def release(self) -> None:
-        """Let everything through again."""
+        """Let everything through again; ``passed`` counts from here."""
         with self._moved:
-            self._limit = None
+            self.passed, self._limit = 0, None
             self._moved.notify_all()
 
     def wait_until_held(self, timeout: float = 20) -> None:
         """Return when all bytes that may pass have passed; AssertionError if that takes too long."""
         with self._moved:
-            held = self._moved.wait_for(lambda: self._limit is not None and self.passed >= self._limit, timeout)
+            held = self._moved.wait_for(
+                lambda: self._limit is not None and self.passed >= self._limit, timeout
+            )
         assert held, f"only {self.passed} bytes went through"
 
     def close(self) -> None:
@@ -94,14 +100,16 @@ class Relay:
                 if not data:
                     break
                 while data:
-                    count = self._allowed(len(data)) if to_client else len(data)
+                    count = self._allowed(len(data), to_client)
                     sink.sendall(data[:count])
                     data = data[count:]
         with contextlib.suppress(OSError):
             sink.shutdown(socket.SHUT_WR)
 
-    def _allowed(self, wanted: int) -> int:
+    def _allowed(self, wanted: int, to_client: bool) -> int:
         """Wait until at least one byte may pass; the number that may, at most ``wanted``."""
+        if to_client == self._upwards:
+            return wanted
         with self._moved:
             self._moved.wait_for(lambda: self._limit is None or self.passed < self._limit)
             count = wanted if self._limit is None else min(wanted, self._limit - self.passed)

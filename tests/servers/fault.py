@@ -183,7 +183,10 @@ class FaultServer:
         client.sendall(f"HTTP/1.1 {status} {_phrase(status)}\r\n{head}\r\n".encode("latin-1"))
         if method == "HEAD" or status in (204, 304):
             return True
-        for limit, then in ((reply.stall, self._stall), (reply.cut, lambda one: self._hang_up(one, reply.reset))):
+        for limit, then in (
+            (reply.stall, self._stall),
+            (reply.cut, lambda one: self._hang_up(one, reply.reset)),
+        ):
             if limit is not None and limit <= len(body):
                 part = body[:limit]
                 client.sendall(b"%x\r\n%s\r\n" % (len(body), part) if reply.chunked else part)

@@ -96,7 +96,9 @@ class Nginx(Web):
             entry = json.loads(line)
             if entry["path"].startswith(prefix):
                 sent = {name: value for name, value in entry["headers"].items() if value}
-                seen.append(Seen(entry["method"], entry["path"], sent, 0.0, entry["status"], b"", entry["connection"]))
+                seen.append(
+                    Seen(entry["method"], entry["path"], sent, 0.0, entry["status"], b"", entry["connection"])
+                )
         return seen
 
 
@@ -113,7 +115,10 @@ def start() -> Iterator[Nginx]:
         server.root.mkdir()
         server.root.chmod(0o777)
         hashed = subprocess.run(
-            [needs("openssl"), "passwd", "-apr1", "-stdin"], input=PASSWORD.encode(), capture_output=True, check=True
+            [needs("openssl"), "passwd", "-apr1", "-stdin"],
+            input=PASSWORD.encode(),
+            capture_output=True,
+            check=True,
         )
         (place / "passwords").write_bytes(USERNAME.encode() + b":" + hashed.stdout)
         (place / "nginx.conf").write_text(

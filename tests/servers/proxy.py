@@ -90,7 +90,9 @@ def start(username: str = "", password: str = "") -> Iterator[Proxy]:
             self.wfile.write(content)
             far.close()
 
-        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do_OPTIONS = do_PROPFIND = do_MKCOL = do_MOVE = _forward
+        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do_OPTIONS = do_PROPFIND = do_MKCOL = do_MOVE = (
+            _forward
+        )
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listener:
         listener.daemon_threads = True

@@ -1,0 +1,335 @@
+"""The promises of tests/conformance.py that are about directories."""
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+from connectors.verbs import RECEIVE_DIR, SEND_DIR
+from tests.conformance import AT_ONCE, MIB, NAMES, Case, interrupted, promise, sha1, visible, wrong_password
+from tests.servers import delay, free_port
+
+Tree = dict[str, bytes]
+
+
+def sample(case: Case) -> Tree:
+    """A tree with two levels of folders and odd names."""
+    names = ["a.txt", "sub/b.txt", "sub/deep er/c#.txt", *(f"odd/{name}" for name in NAMES)]
+    return {name: case.payload(30 + seed, seed) for seed, name in enumerate(names)}
+
+
+def place(case: Case, folder: str, tree: Tree) -> None:
+    for path, content in tree.items():
+        case.place(f"{folder}/{path}", content)
+
+
+def write(folder: Path, tree: Tree) -> Path:
+    for path, content in tree.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+    return folder
+
+
+def read(folder: Path) -> Tree:
+    """All files below a local folder, hidden ones too: what is left behind shows."""
+    return {
+        str(one.relative_to(folder)): one.read_bytes() for one in sorted(folder.rglob("*")) if one.is_file()
+    }
+
+
+def listing(tree: Tree, checked: bool = True) -> list[dict[str, Any]]:
+    """The tree as a CWL listing, with sizes and checksums if ``checked``."""
+    nodes: list[dict[str, Any]] = []
+    folders: dict[str, Tree] = {}
+    for path, content in tree.items():
+        name, slash, rest = path.partition("/")
+        if slash:
+            folders.setdefault(name, {})[rest] = content
+        else:
+            facts = {"size": len(content), "checksum": sha1(content)} if checked else {}
+            nodes.append({"class": "File", "basename": name, **facts})
+    for name, below in folders.items():
+        nodes.append({"class": "Directory", "basename": name, "listing": listing(below, checked)})
+    return nodes
+
+
+def file(basename: str, **facts: Any) -> dict[str, Any]:
+    return {"class": "File", "basename": basename, **facts}
+
+
+# --- receive-dir --------------------------------------------------------------------------------
+
+
+@promise(RECEIVE_DIR)
+def a_directory_lands_in_the_folder_that_is_there_or_not(case: Case, here: Path) -> None:
+    place(case, "dir", sample(case))
+    (here / "there").mkdir()
+    for name in ("there", "not-there", "there"):  # the third time it is full
+        result = case.run("receive-dir", case.access(RECEIVE_DIR, "dir"), name, cwd=here)
+        assert result.code == 0, result.stderr
+        assert read(here / name) == sample(case)
+
+
+@promise(RECEIVE_DIR)
+def a_directory_is_received_by_its_listing(case: Case, here: Path) -> None:
+    place(case, "dir", sample(case))
+    for checked in (True, False):
+        target = here / str(checked)
+        facts = listing(sample(case), checked)
+        result = case.run("receive-dir", case.access(RECEIVE_DIR, "dir"), target, "--listing", facts)
+        assert result.code == 0, result.stderr
+        assert read(target) == sample(case)
+
+
+@promise(RECEIVE_DIR)
+def only_what_is_listed_is_received_and_empty_folders_are_made(case: Case, here: Path) -> None:
+    place(case, "dir", sample(case))
+    case.make_dir("dir/empty")
+    facts = [{"class": "Directory", "basename": "sub", "listing": [file("b.txt")]}]
+    facts.append({"class": "Directory", "basename": "empty", "listing": []})
+    assert case.run("receive-dir", case.access(RECEIVE_DIR, "dir"), here / "x", "--listing", facts).code == 0
+    assert read(here / "x") == {"sub/b.txt": sample(case)["sub/b.txt"]}
+    assert (here / "x" / "empty").is_dir()
+
+
+@promise(RECEIVE_DIR)
+def the_listing_may_stand_anywhere_on_the_command_line(case: Case, here: Path) -> None:
+    case.place("dir/a", case.payload(9))
+    case.place("dir/b", case.payload(9))
+    (here / "l.json").write_text(json.dumps([file("a")]))
+    access, option = case.access(RECEIVE_DIR, "dir"), f"--listing={here}/l.json"
+    for number, line in enumerate(
+        (
+            ["--listing", here / "l.json", "receive-dir", access, "T"],
+            [option, "receive-dir", access, "T"],
+            ["receive-dir", option, access, "T"],
+            ["receive-dir", access, option, "T"],
+            ["receive-dir", access, "--listing", here / "l.json", "T"],
+            ["receive-dir", access, "T", option],
+        )
+    ):
+        words = [here / str(number) if word == "T" else word for word in line]
+        result = case.run(*words)
+        assert result.code == 0, (line, result.stderr)
+        assert visible(here / str(number)) == ["a"]
+
+
+@promise(RECEIVE_DIR)
+def a_listing_that_leads_outside_is_78_and_nothing_is_written(case: Case, here: Path) -> None:
+    case.place("dir/a", case.payload(9))
+    names = ("..", ".", "", "../x", "/etc/x", "a/b", "a\0b")
+    listings: list[object] = [[file("a"), file(name)] for name in names]
+    listings += [[{"class": "Directory", "basename": name, "listing": [file("a")]}] for name in names]
+    listings += [
+        [file("a"), file("a")],
+        [{"class": "Fish", "basename": "a"}],
+        [{"basename": "a"}],
+        {"a": 1},
+        [7],
+    ]
+    listings += [[file("a", size=-1)], [file("a", checksum="sha1$zz")], [file("a", size="9")]]
+    for one in listings:
+        document = here / "l.json"
+        document.write_text(json.dumps(one))
+        for verb, target in (("receive-dir", [here / "x" / "y"]), ("receive-dir-validate", [])):
+            (here / "x").mkdir(exist_ok=True)
+            result = case.run(verb, case.access(RECEIVE_DIR, "dir"), *target, "--listing", document)
+            assert result.code == 78, (one, result.stderr)
+        assert read(here / "x") == {}
+
+
+@promise(RECEIVE_DIR)
+def wrong_sizes_and_checksums_are_65_and_every_failed_file_is_named(case: Case, here: Path) -> None:
+    for name in ("good", "short", "changed"):
+        case.place(f"dir/{name}", case.payload(40))
+    facts = [
+        file("short", size=41),
+        file("changed", size=40, checksum=sha1(b"other")),
+        file("good", size=40, checksum=sha1(case.payload(40))),
+    ]
+    result = case.run("receive-dir", case.access(RECEIVE_DIR, "dir"), here / "x", "--listing", facts)
+    assert result.code == 65, result.stderr
+    assert "short" in result.stderr
+    assert "changed" in result.stderr
+    assert visible(here / "x") == ["good"]
+
+
+@promise(RECEIVE_DIR)
+def listed_files_that_are_not_there_are_66_and_all_are_named(case: Case, here: Path) -> None:
+    case.place("dir/good", case.payload(40))
+    facts = [file("none-1"), file("good"), file("none-2")]
+    result = case.run("receive-dir", case.access(RECEIVE_DIR, "dir"), here / "x", "--listing", facts)
+    assert result.code == 66, result.stderr
+    assert "none-1" in result.stderr
+    assert "none-2" in result.stderr
+    assert visible(here / "x") == ["good"]
+    validated = case.run("receive-dir-validate", case.access(RECEIVE_DIR, "dir"), "--listing", facts)
+    assert validated.code == 66
+    assert "none-1" in validated.stderr
+    assert "none-2" in validated.stderr
+
+
+@promise(RECEIVE_DIR)
+def a_second_run_fetches_nothing_that_is_there_and_right(case: Case, here: Path) -> None:
+    tree = {f"f{seed}": case.payload(MIB // 2, seed) for seed in range(4)}
+    place(case, "dir", tree)
+    with delay.start(case.port) as relay:
+        arguments = [
+            "receive-dir",
+            case.access(RECEIVE_DIR, "dir", relay.port),
+            here / "x",
+            "--listing",
+            listing(tree),
+        ]
+        assert case.run(*arguments).code == 0
+        first = relay.passed
+        (here / "x" / "f1").write_bytes(b"wrong")
+        (here / "x" / "f2").write_bytes(case.payload(MIB // 2, 77))  # the right size is no proof
+        relay.release()
+        assert case.run(*arguments).code == 0
+        assert relay.passed < 0.6 * first
+        relay.release()
+        assert case.run(*arguments).code == 0
+        assert relay.passed < 0.05 * first
+    assert read(here / "x") == tree
+
+
+@promise(RECEIVE_DIR)
+def other_files_in_the_folder_stay(case: Case, here: Path) -> None:
+    case.place("dir/a", case.payload(9))
+    (here / "mine").write_bytes(b"mine")
+    assert case.run("receive-dir", case.access(RECEIVE_DIR, "dir"), here).code == 0
+    assert read(here) == {"a": case.payload(9), "mine": b"mine"}
+
+
+@promise(RECEIVE_DIR)
+def a_directory_to_receive_fails_with_the_right_code(case: Case, here: Path) -> None:
+    case.place("dir/a", case.payload(9))
+    (here / "file").write_bytes(b"")
+    access = case.access(RECEIVE_DIR, "dir")
+    assert case.run("receive-dir", access, here / "none" / "x").code == 73
+    assert case.run("receive-dir", access, here / "file").code == 73
+    for code, wrong in (
+        (66, case.access(RECEIVE_DIR, "not-there")),
+        (77, wrong_password(access)),
+        (68, case.access(RECEIVE_DIR, "dir", host="no-such-host.invalid")),
+        (75, case.access(RECEIVE_DIR, "dir", port=free_port())),
+    ):
+        for verb, target in (("receive-dir", [here / "x"]), ("receive-dir-validate", [])):
+            result = case.run(verb, wrong, *target, env=AT_ONCE)
+            assert result.code == code, (verb, result.stderr)
+    assert not (here / "x").exists() or read(here / "x") == {}
+
+
+@promise(RECEIVE_DIR)
+def a_wrong_password_for_a_directory_is_tried_once(case: Case, here: Path) -> None:
+    tree = {f"f{seed}": case.payload(9, seed) for seed in range(6)}
+    place(case, "dir", tree)
+    before = case.refusals("dir")
+    access = wrong_password(case.access(RECEIVE_DIR, "dir"))
+    assert case.run("receive-dir", access, here / "x", "--listing", listing(tree)).code == 77
+    assert case.refusals("dir") - before == 1
+
+
+@promise(RECEIVE_DIR)
+def validate_of_a_directory_moves_no_payload(case: Case, here: Path) -> None:
+    tree = {f"f{seed}": case.payload(MIB, seed) for seed in range(4)}
+    place(case, "dir", tree)
+    with delay.start(case.port) as relay:
+        access = case.access(RECEIVE_DIR, "dir", relay.port)
+        for extra in ([], ["--listing", listing(tree)]):
+            result = case.run("receive-dir-validate", access, *extra)
+            assert result.code == 0, result.stderr
+        assert relay.passed < MIB
+
+
+@promise(RECEIVE_DIR)
+def a_directory_that_is_interrupted_has_no_half_files_and_the_next_run_goes_on(
+    case: Case, here: Path
+) -> None:
+    tree = {f"f{seed}": case.payload(2 * MIB, seed) for seed in range(4)}
+    place(case, "dir", tree)
+    for sign, code in ((signal.SIGTERM, 143), (signal.SIGKILL, -9)):
+        target = here / str(code)
+        with delay.start(case.port) as relay:
+            arguments: list[object] = ["receive-dir", case.access(RECEIVE_DIR, "dir", relay.port), target]
+            arguments += ["--listing", listing(tree)]
+            relay.hold_after(7 * MIB)
+            with interrupted(case, arguments, relay, sign, code):
+                for name in visible(target):
+                    assert (target / name).read_bytes() == tree[name]
+            relay.release()
+            assert case.run(*arguments).code == 0
+            assert read(target) == tree
+            assert relay.passed < 6 * MIB
+
+
+@promise(RECEIVE_DIR)
+def every_file_of_a_directory_has_a_receipt(case: Case, here: Path) -> None:
+    place(case, "dir", sample(case))
+    env = {"RED_RECEIPT": str(here / "receipts"), "RED_LOG": "json"}
+    result = case.run("receive-dir", case.access(RECEIVE_DIR, "dir"), here / "x", env=env)
+    assert result.code == 0
+    assert result.log is not None
+    lines = [json.loads(line) for line in (here / "receipts").read_text().splitlines()]
+    assert len(lines) == len(sample(case))
+    assert {line["verb"] for line in lines} == {"receive-dir"}
+
+
+# --- send-dir -----------------------------------------------------------------------------------
+
+
+@promise(SEND_DIR)
+def a_directory_is_sent_with_its_parents_and_twice_is_once(case: Case, here: Path) -> None:
+    write(here / "x", sample(case))
+    for _ in range(2):
+        result = case.run("send-dir", case.access(SEND_DIR, "far/away"), "x", cwd=here)
+        assert result.code == 0, result.stderr
+        assert case.tree("far/away") == (sample(case) if case.stores else {})
+
+
+@promise(SEND_DIR)
+def only_what_is_listed_is_sent(case: Case, here: Path) -> None:
+    write(here / "x", sample(case))
+    facts = [{"class": "Directory", "basename": "sub", "listing": [file("b.txt")]}]
+    result = case.run("send-dir", case.access(SEND_DIR, "listed"), here / "x", "--listing", facts)
+    assert result.code == 0, result.stderr
+    assert case.tree("listed") == ({"sub/b.txt": sample(case)["sub/b.txt"]} if case.stores else {})
+
+
+@promise(SEND_DIR)
+def a_directory_to_send_fails_with_the_right_code(case: Case, here: Path) -> None:
+    write(here / "x", {"a": case.payload(9)})
+    access = case.access(SEND_DIR, "far")
+    assert case.run("send-dir", access, here / "none").code == 66
+    assert case.run("send-dir", access, here / "x", "--listing", [file("none")]).code == 66
+    assert case.run("send-dir", access, here / "x", "--listing", [file("../x")]).code == 78
+    for code, wrong in (
+        (77, wrong_password(access)),
+        (68, case.access(SEND_DIR, "far", host="no-such-host.invalid")),
+        (75, case.access(SEND_DIR, "far", port=free_port())),
+    ):
+        for verb, source in (("send-dir", [here / "x"]), ("send-dir-validate", [])):
+            if case.stores or verb == "send-dir-validate":
+                result = case.run(verb, wrong, *source, env=AT_ONCE)
+                assert result.code == code, (verb, result.stderr)
+
+
+@promise(SEND_DIR)
+def a_listed_file_of_another_size_is_not_sent(case: Case, here: Path) -> None:
+    write(here / "x", {"a": case.payload(9), "b": case.payload(9)})
+    facts = [file("a", size=10), file("b", checksum=sha1(b"other"))]
+    result = case.run("send-dir", case.access(SEND_DIR, "wrong"), here / "x", "--listing", facts)
+    assert result.code == 65
+    assert "a" in result.stderr
+    assert "b" in result.stderr
+    assert case.tree("wrong") == {}
+
+
+@promise(SEND_DIR)
+def validate_of_sending_a_directory_changes_nothing(case: Case, here: Path) -> None:
+    case.place("far/old", case.payload(9))
+    for path in ("far", "far/new"):
+        result = case.run("send-dir-validate", case.access(SEND_DIR, path))
+        assert result.code == 0, result.stderr
+    assert case.tree("far") == {"old": case.payload(9)}

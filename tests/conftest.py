@@ -1,0 +1,60 @@
+"""Fixtures: the real servers, started once for a whole run, and a faulty one for each test."""
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+pytest.register_assert_rewrite(
+    "tests.conformance", "tests.conformance_files", "tests.conformance_directories"
+)
+
+from tests import require  # noqa: E402
+from tests.servers import apache, fault, nginx, proxy, simple  # noqa: E402
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def web() -> Iterator[nginx.Nginx]:
+    with require.running("nginx", nginx.start) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def httpd() -> Iterator[apache.Apache]:
+    with require.running("apache", apache.start) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def plain() -> Iterator[simple.Simple]:
+    with simple.start() as server:
+        yield server
+
+
+@pytest.fixture
+def faulty() -> Iterator[fault.FaultServer]:
+    with fault.start() as server:
+        yield server
+
+
+@pytest.fixture
+def forward() -> Iterator[proxy.Proxy]:
+    with proxy.start() as server:
+        yield server
+
+
+@pytest.fixture
+def fresh() -> str:
+    """The name of a folder that no other test uses, for those who share a server."""
+    return f"t{next(_numbers)}"
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    """A place to receive to: not there yet, in an empty folder."""
+    folder = tmp_path / "target"
+    folder.mkdir()
+    return folder / "file.bin"

@@ -1,0 +1,68 @@
+"""The HTTP connectors' cases for the conformance suite: each with nginx and with Apache."""
+
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from connectors.verbs import Verb
+from tests.conformance import MIB, Access, Case
+from tests.servers import PASSWORD, USERNAME, Web
+
+
+class HttpCase(Case):
+    """red-connector-http at ``base``, a WebDAV server that wants a password."""
+
+    executable = "red-connector-http"
+
+    def __init__(self, server: Any, base: str, method: str, folder: str) -> None:
+        self.server: Any = server
+        self.base = base
+        self.method = method
+        self.folder = folder
+        self.port = urlsplit(base).port or 80
+        self.make_dir("")
+
+    def access(self, verb: Verb, path: str, port: int = 0, host: str = "") -> Access:
+        place = f"http://{host or '127.0.0.1'}:{port or self.port}"
+        access: Access = {"url": f"{place}/{quote(f'{self.folder}/{path}')}"}
+        if verb is Verb.SEND_FILE:
+            access["method"] = "PUT"
+        return access | {"auth": {"username": USERNAME, "password": PASSWORD, "method": self.method}}
+
+    def place(self, path: str, content: bytes) -> None:
+        server: Web = self.server
+        server.place(f"{self.folder}/{path}", content)
+
+    def make_dir(self, path: str) -> None:
+        server: Web = self.server
+        server.folder(server.root / self.folder / path)
+
+    def tree(self, path: str) -> dict[str, bytes]:
+        root = self.server.root / self.folder / path
+        files = [one for one in root.rglob("*") if one.is_file() and ".DAV" not in one.parts]
+        return {str(one.relative_to(root)): one.read_bytes() for one in files}
+
+    def refusals(self, path: str) -> int:
+        seen = self.server.requests(f"/{self.folder}/{path}")
+        return sum(one.status == 401 and "authorization" in one.headers for one in seen)
+
+
+class JsonCase(HttpCase):
+    """http-json moves nothing but JSON: a string, as long as wanted."""
+
+    executable = "red-connector-http-json"
+    sizes = (1, 4096, 5 * MIB)
+
+    def payload(self, size: int, seed: int = 0) -> bytes:
+        if size < 3:
+            return str((seed + 1) * 10 ** (size - 1)).encode()[:size]
+        return b'"' + super().payload(size, seed).hex().encode()[: size - 2] + b'"'
+
+
+class MockCase(HttpCase):
+    """http-mock-send receives like http and sends nothing."""
+
+    executable = "red-connector-http-mock-send"
+    stores = False
+
+
+CASES: dict[str, type[HttpCase]] = {case.executable: case for case in (HttpCase, JsonCase, MockCase)}
