@@ -23,7 +23,7 @@ image:
 	@image/build.sh
 
 test: lint
-	@tests/install-servers.sh
+	@tests/install-servers.sh || true  # what is missing is skipped loudly, or fails under RED_TEST_REQUIRE
 	$(PYTHON) -m pytest $(PYTEST)
 
 lint: $(INSTALLED)

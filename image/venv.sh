@@ -4,11 +4,11 @@ set -eu
 folder=$1
 shift
 
-for python in python3 python3.15 python3.14 python3.13 python3.12 python3.11 /usr/bin/python3; do
+for python in python3 python3.14 python3.13 python3.12 python3.11 python3.15 /usr/bin/python3; do
     # Debian's python3 lacks ensurepip until python3-venv is installed.
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue
     if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
-        [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || continue
+        if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then continue; fi
         { apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends python3-venv; } >&2 </dev/null
         "$python" -c 'import ensurepip, venv' 2>/dev/null || continue
     fi
