@@ -1,0 +1,112 @@
+"""The access document as it was read, in any of its three shapes, before anything in it is believed.
+
+{url: …}                                                bare access data, as the RED agent writes it
+{command: red-connector-http, access: {…}}              as in the connectors' documentation
+{class: File, connector: {command: …, access: {…}}}     one entry of a RED file's inputs or outputs
+"""
+
+from typing import Any
+
+from connectors.access import parsing
+from connectors.access.parsing import Parsed, must_be
+from connectors.access.paths import join
+from connectors.errors import ConfigError, Fault
+
+CONNECTOR_KEYS = ("command", "access", "mount")
+ENTRY_KEYS = ("class", "connector", "listing", "basename", "dirname", "size", "checksum")
+CLASSES = ("File", "Directory")
+
+_TYPES = {"command": (str, "a string"), "mount": (bool, "true or false"), "class": (str, "File or Directory")}
+_TYPES |= {"basename": (str, "a string"), "dirname": (str, "a string")}
+
+
+class Document(Parsed):
+    """Raw data taken out of its shape; ``prepare`` checks it. ``faults`` are those of the shape itself.
+
+    ``access`` is None where the document holds none; ``access_path`` is where it stands in the document.
+    ``size`` and ``checksum`` are those of a ``class: File`` entry, as they were written.
+    """
+
+    def __init__(self, parsed: Parsed) -> None:
+        super().__init__(parsed.source, parsed._text, parsed.value)
+        self.access: Any = parsed.value
+        self.access_path = ""
+        self.command: str | None = None
+        self.command_path = ""
+        self.entry_class: str | None = None
+        self.listing: Any = None
+        self.size: Any = None
+        self.checksum: Any = None
+        self.faults: list[Fault] = []
+        if "class" in parsed.value or "connector" in parsed.value:
+            self._take_entry(parsed.value)
+        elif "command" in parsed.value or "access" in parsed.value:
+            self._take_connector(parsed.value, "")
+
+    def _take_entry(self, entry: dict[str, Any]) -> None:
+        self.access = None
+        self._check_keys(entry, ENTRY_KEYS, "")
+        self.entry_class = entry.get("class") if entry.get("class") in CLASSES else None
+        if "class" in entry and self.entry_class is None:
+            self.faults.append(self.fault("class", f"must be one of {', '.join(CLASSES)}"))
+        self.listing, self.size, self.checksum = (entry.get(key) for key in ("listing", "size", "checksum"))
+        connector = entry.get("connector")
+        if isinstance(connector, dict):
+            self._take_connector(connector, "connector")
+        elif "connector" in entry:
+            self.faults.append(
+                self.fault("connector", must_be("a mapping with command and access", connector))
+            )
+        else:
+            self.faults.append(self.fault("connector", "required: a mapping with command and access"))
+
+    def _take_connector(self, connector: dict[str, Any], path: str) -> None:
+        self._check_keys(connector, CONNECTOR_KEYS, path)
+        command = connector.get("command")
+        self.command = command if isinstance(command, str) else None
+        self.command_path = join(path, "command")
+        self.access, self.access_path = connector.get("access"), join(path, "access")
+        if self.access is None:
+            self.faults.append(self.fault(self.access_path, "required: the access data, a mapping"))
+
+    def _check_keys(self, mapping: dict[str, Any], known: tuple[str, ...], path: str) -> None:
+        for key, value in mapping.items():
+            if key not in known:
+                self.faults.append(self.fault(join(path, key), unknown(key, known)))
+            elif key in _TYPES and not isinstance(value, _TYPES[key][0]):
+                wanted = _TYPES[key][1]
+                self.faults.append(self.fault(join(path, key), must_be(wanted, value)))
+
+
+def read(source: str) -> Document:
+    """Read the access document ``source`` (a path, or ``-`` for standard input).
+
+    ConfigError if it cannot be read, is neither JSON nor YAML, gives a key twice, or is not a mapping.
+    """
+    parsed = parsing.load(source)
+    if not isinstance(parsed.value, dict):
+        message = (
+            "is empty: write the access data" if parsed.value is None else must_be("a mapping", parsed.value)
+        )
+        raise ConfigError([Fault("", message, 0, source)])
+    return Document(parsed)
+
+
+def read_listing(source: str) -> Parsed:
+    """Read a listing (a path, or ``-``); its ``value`` is a list, and nothing more is known of it yet."""
+    parsed = parsing.load(source)
+    if not isinstance(parsed.value, list):
+        raise ConfigError([Fault("", must_be("a list of files and directories", parsed.value), 0, source)])
+    return parsed
+
+
+def unknown(key: str, known: "list[str] | tuple[str, ...]") -> str:
+    """The message for a ``key`` that is none of ``known``: the one that was meant, or else all of them."""
+    from difflib import get_close_matches  # 10 ms, for a fault only
+
+    folded = {name.lower(): name for name in known}
+    bare = key.lower().removeprefix("_")
+    matches = get_close_matches(bare[:100], folded, n=1, cutoff=0.6)
+    if matches:
+        return f"unknown; did you mean {'_' if key.startswith('_') else ''}{folded[matches[0]]}?"
+    return f"unknown; known are: {', '.join(known)}"

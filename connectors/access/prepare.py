@@ -1,0 +1,247 @@
+"""From a document to what a transfer needs, and all its faults at once."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from connectors.access import secrets
+from connectors.access.document import CONNECTOR_KEYS, ENTRY_KEYS, Document, read_listing, unknown
+from connectors.access.parsing import Parsed, must_be
+from connectors.access.paths import join
+from connectors.access.validation import Path, validate
+from connectors.access.variables import Variables
+from connectors.errors import ConfigError, Fault
+from connectors.remote import Entry
+from connectors.transfer import listing as listings
+from connectors.transfer.checksum import Checksum
+from connectors.verbs import Verb
+
+if TYPE_CHECKING:
+    from connectors.registry import Connector, Schema
+
+DEEPEST = 32
+"""Levels of access data; no connector needs four."""
+
+
+class Prepared(NamedTuple):
+    """Valid access data, its defaults filled in; and what the document says of the target.
+
+    ``listing`` is None where there is none (an empty one is an empty directory). ``size`` (bytes) and
+    ``checksum`` are what a ``class: File`` entry promises.
+    """
+
+    access: dict[str, Any]
+    listing: list[Entry] | None
+    size: int | None
+    checksum: Checksum | None
+
+
+def prepare(
+    document: Document,
+    verb: Verb,
+    connector: "Connector",
+    listing_source: str | None,
+    secrets_dir: str,
+    environ: Mapping[str, str],
+) -> Prepared:
+    """Check ``document`` for ``verb`` of ``connector``; ConfigError holds every fault, in the order of lines.
+
+    ``listing_source`` (a path or ``-``) takes the place of a listing in the document. Whatever is secret
+    is marked in connectors.access.secrets before this returns or raises.
+    """
+    schema = connector.SCHEMAS[verb]
+    secrets.keep(_vocabulary(schema))
+    faults = list(document.faults)
+    faults += _command_faults(document, connector.EXECUTABLE)
+    faults += _class_faults(document, verb)
+    access, access_faults = _Access(document, schema, Variables(secrets_dir, environ)).prepare()
+    faults += access_faults
+    listing, listing_faults = _listing(document, listing_source)
+    faults += listing_faults
+    size, checksum, promise_faults = _promises(document)
+    faults += promise_faults
+    if faults:
+        raise ConfigError(
+            sorted(dict.fromkeys(faults), key=lambda fault: (fault.source != document.source, fault.line))
+        )
+    return Prepared(access, listing, size, checksum)
+
+
+def _vocabulary(schema: "Schema") -> set[str]:
+    """The words that messages about this schema are made of."""
+    words = {*CONNECTOR_KEYS, *ENTRY_KEYS, "http", "https"}
+    for name, field in schema.items():
+        words.add(name)
+        words.update(str(choice) for choice in field.get("allowed", ()))
+        words |= _vocabulary(field["schema"]) if field.get("type") == "dict" and "schema" in field else set()
+    return words
+
+
+def _command_faults(document: Document, executable: str) -> list[Fault]:
+    if document.command is None or document.command == executable:
+        return []
+    message = (
+        f"names another connector than {executable}, which was called: call that one, or write {executable}"
+    )
+    return [document.fault(document.command_path, message)]
+
+
+def _class_faults(document: Document, verb: Verb) -> list[Fault]:
+    faults = []
+    wanted = "Directory" if verb.of_directory else "File"
+    if document.entry_class and document.entry_class != wanted:
+        kind = "file" if wanted == "Directory" else "dir"
+        right = verb.replace("mount", "receive").replace("dir" if kind == "file" else "file", kind)
+        faults.append(
+            document.fault("class", f"{verb} needs class {wanted}; for {document.entry_class} use {right}")
+        )
+    if document.entry_class == "File" and document.listing is not None:
+        faults.append(document.fault("listing", "only a Directory has one: leave it out"))
+    for key, value in (("size", document.size), ("checksum", document.checksum)):
+        if document.entry_class == "Directory" and value is not None:
+            faults.append(document.fault(key, "only a File has one: give it in the listing, file by file"))
+    return faults
+
+
+def _listing(document: Document, source: str | None) -> tuple[list[Entry] | None, list[Fault]]:
+    raw: Parsed = document
+    value, prefix = document.listing, "listing"
+    if source is not None:
+        if source == document.source == "-":
+            message = "standard input can be read once: give the document or the listing as a file"
+            return None, [Fault("", message, 0, source)]
+        try:
+            raw = read_listing(source)
+        except ConfigError as error:
+            return None, error.faults
+        value, prefix = raw.value, ""
+    if value is None or (source is None and document.entry_class == "File"):
+        return None, []
+    faults: list[Fault] = []
+    if not isinstance(value, list):
+        return None, [raw.fault(prefix, must_be("a list of files and directories", value))]
+    entries = listings.parse(value, lambda path, message: faults.append(raw.fault(prefix + path, message)))
+    return entries, faults
+
+
+def _promises(document: Document) -> tuple[int | None, Checksum | None, list[Fault]]:
+    """Size and checksum of a ``class: File`` entry."""
+    if document.entry_class != "File":
+        return None, None, []
+    faults: list[Fault] = []
+    size = listings.size(document.size, lambda message: faults.append(document.fault("size", message)))
+    checksum = listings.checksum(
+        document.checksum, lambda message: faults.append(document.fault("checksum", message))
+    )
+    return size, checksum, faults
+
+
+class _Access:
+    """The access data of one document on its way from raw to valid."""
+
+    def __init__(self, document: Document, schema: "Schema", variables: Variables) -> None:
+        self.document = document
+        self.schema = schema
+        self.variables = variables
+        self.protected: set[Path] = set()
+        """Paths whose key is written with an underscore in the document."""
+        self.broken: set[Path] = set()
+        """Paths of values that are known to be wrong: what the schema says of them would only repeat it."""
+        self.faults: list[Fault] = []
+
+    def prepare(self) -> tuple[dict[str, Any], list[Fault]]:
+        raw = self.document.access
+        if not isinstance(raw, dict):
+            if raw is not None:  # None: missing, and a fault of the shape
+                self.faults.append(self.document.fault(self.document.access_path, must_be("a mapping", raw)))
+            return {}, self.faults
+        access = self.clean(raw, (), secret=False)
+        _mark(access, self.schema)
+        auth = access.get("auth")
+        login = auth if isinstance(auth, dict) else access
+        if isinstance(login.get("password"), str):
+            secrets.mark(f"{login.get('username')}:{login['password']}")  # in base64 it is BASIC's header
+        access, findings = validate(access, self.schema)
+        for finding in findings:
+            if any(finding.path[: len(broken)] == broken for broken in self.broken):
+                continue
+            message = finding.message
+            if finding.unknown:
+                message = unknown(self.written(finding.path)[-1], finding.unknown)
+            self.fault(finding.path, message)
+        return access, self.faults
+
+    def written(self, path: Path) -> list[str]:
+        """The steps of ``path`` as they stand in the document, with their underscores."""
+        return [f"_{key}" if path[: i + 1] in self.protected else str(key) for i, key in enumerate(path)]
+
+    def fault(self, path: Path, message: str) -> None:
+        steps = [
+            key if isinstance(key, int) else text for key, text in zip(path, self.written(path), strict=True)
+        ]
+        self.faults.append(self.document.fault(join(self.document.access_path, *steps), message))
+
+    def break_(self, path: Path, message: str) -> None:
+        self.fault(path, message)
+        self.broken.add(path)
+
+    def clean(self, value: Any, path: Path, secret: bool) -> Any:
+        """A copy of ``value`` with plain keys and filled variables; marked, with all below, if ``secret``."""
+        if len(path) > DEEPEST:
+            self.break_(path, "is nested too deeply")
+            return None
+        if isinstance(value, dict):
+            return self.clean_mapping(value, path, secret)
+        if isinstance(value, list):
+            return [self.clean(item, (*path, index), secret) for index, item in enumerate(value)]
+        if isinstance(value, str):
+            value = self.variables.fill(value, lambda message: self.break_(path, message))
+            if not _encodable(value):
+                self.break_(path, "holds half a character (a lone surrogate): write it whole")
+        if secret and not isinstance(value, bool) and value is not None:
+            secrets.mark(str(value))
+        return value
+
+    def clean_mapping(self, mapping: dict[str, Any], path: Path, secret: bool) -> dict[str, Any]:
+        cleaned: dict[str, Any] = {}
+        for key, value in mapping.items():
+            name = key[1:] if key.startswith("_") and len(key) > 1 else key
+            here = (*path, name)
+            if name != key:
+                self.protected.add(here)
+                if name in mapping:
+                    self.break_(here, f"given twice, as {name} and as {key}: keep one")
+            cleaned[name] = self.clean(value, here, secret or name != key)
+        return cleaned
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _mark(value: Any, schema: "Schema") -> None:
+    """Mark what ``schema`` calls secret, whatever is wrong with it otherwise."""
+    if not isinstance(value, dict):
+        return
+    for key, field in schema.items():
+        secret = field.get("meta", {}).get("secret")
+        if secret == "url":
+            if isinstance(value.get(key), str):
+                secrets.mark_url(value[key])
+        elif secret:
+            _mark_all(value.get(key))
+        elif field.get("type") == "dict":
+            _mark(value.get(key), field.get("schema", {}))
+
+
+def _mark_all(value: Any) -> None:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            _mark_all(item)
+    elif value is not None and not isinstance(value, bool):
+        secrets.mark(str(value))

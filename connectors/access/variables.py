@@ -1,0 +1,82 @@
+"""Variables: ``{{name}}`` in a string, filled from a file in the secrets' folder or from the environment."""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from stat import S_ISREG
+
+from connectors.access import secrets
+
+PREFIX = "RED_VAR_"
+MOST_BYTES = 1024 * 1024
+"""As large as a Kubernetes Secret can be."""
+
+_BRACES = re.compile(r"\{\{([^\n]*?)\}\}")
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+
+
+class Variables:
+    """Looks them up: first the regular file ``name`` in ``folder``, then ``RED_VAR_name`` in ``environ``.
+
+    Values are literal: never expanded again, and only the newline that ends a file is dropped.
+    """
+
+    def __init__(self, folder: str, environ: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.environ = environ
+
+    def fill(self, text: str, fault: Callable[[str], None]) -> str:
+        """``text`` with its variables, marked as secret; ``fault`` hears of each that cannot be filled in."""
+
+        def value(match: re.Match[str]) -> str:
+            name = match[1].strip()
+            if not _NAME.fullmatch(name) or name in (".", ".."):
+                fault("in {{…}} a variable's name is meant: letters, digits, '.', '_' and '-'")
+                return match[0]
+            try:
+                found = self.find(name)
+            except ValueError as error:
+                fault(str(error))
+                return match[0]
+            if found is None:
+                fault(
+                    f"variable {name} is not set: put it in the file {self.path(name)} or in {PREFIX}{name}"
+                )
+                return match[0]
+            secrets.mark(found)
+            return found
+
+        return _BRACES.sub(value, text)
+
+    def path(self, name: str) -> str:
+        return os.path.join(self.folder, name)
+
+    def find(self, name: str) -> str | None:
+        """Its value, None if there is none; ValueError, without the value, if it cannot be used."""
+        file = self._in_file(name)
+        if file is not None:
+            return file
+        found = self.environ.get(PREFIX + name)
+        try:
+            return found if found is None else found.encode().decode()
+        except UnicodeError:
+            raise ValueError(f"{PREFIX}{name} is not text in UTF-8") from None
+
+    def _in_file(self, name: str) -> str | None:
+        path = self.path(name)
+        try:
+            if not S_ISREG(os.stat(path).st_mode):
+                return None
+            with open(path, "rb") as file:
+                data = file.read(MOST_BYTES + 1)
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return None
+        except OSError as error:
+            raise ValueError(f"the file {path} of variable {name} cannot be read: {error.strerror}") from None
+        if len(data) > MOST_BYTES:
+            raise ValueError(f"the file {path} of variable {name} is larger than {MOST_BYTES // 1024} KiB")
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError:
+            raise ValueError(f"the file {path} of variable {name} is not text in UTF-8") from None
+        return text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
