@@ -37,5 +37,6 @@ COPY --from=build /opt/red-connectors /opt/red-connectors
 RUN mkdir /data && chown 1000:0 /data && chmod 0775 /data
 ENV PATH=/opt/red-connectors/bin:$PATH
 WORKDIR /data
-USER 1000:0
+# Numbers, for Kubernetes' runAsNonRoot; not group 0, which the RED agent shuts out of the files it brings (mode 0005).
+USER 1000:1000
 ENTRYPOINT ["/opt/red-connectors/entrypoint.sh"]

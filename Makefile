@@ -40,8 +40,8 @@ bench: $(INSTALLED)
 LOCK := $(VENV)/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --upgrade \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 lock: $(INSTALLED)
-	env -u PIP_FIND_LINKS $(LOCK) --output-file requirements.txt requirements.in
-	env -u PIP_FIND_LINKS $(LOCK) --output-file requirements-dev.txt requirements-dev.in
+	for name in requirements requirements-dev requirements-agent; do \
+		env -u PIP_FIND_LINKS $(LOCK) --output-file $$name.txt $$name.in || exit; done
 
 # The environment is made anew, never mended, when the locked libraries change.
 $(INSTALLED): requirements.txt requirements-dev.txt image/venv.sh
