@@ -41,6 +41,16 @@ class RedError(Exception):
         self.message = message
         self.hint = hint
 
+    @property
+    def parts(self) -> Sequence[object]:
+        """What it consists of, where several things went wrong at once."""
+        return ()
+
+    @property
+    def summary(self) -> str:
+        """The message, or how many parts follow."""
+        return self.message
+
 
 class UsageError(RedError):
     """The command line is wrong."""
@@ -146,3 +156,31 @@ class ConfigError(RedError):
     def __init__(self, faults: Sequence[Fault] | str, *, hint: str = "") -> None:
         self.faults = [Fault("", faults)] if isinstance(faults, str) else list(faults)
         super().__init__("; ".join(str(fault) for fault in self.faults), hint=hint)
+
+    @property
+    def parts(self) -> Sequence[Fault]:
+        return self.faults if len(self.faults) > 1 else ()
+
+    @property
+    def summary(self) -> str:
+        return f"{len(self.faults)} faults" if self.parts else self.message
+
+
+class SeveralFailures(RedError):
+    """Some of many files failed. 75 only if all of them may succeed later; else what the first other one says."""
+
+    def __init__(self, what: str, failures: Sequence[RedError]) -> None:
+        lasting = [failure for failure in failures if failure.code != Exit.TEMPFAIL]
+        worst = (lasting or list(failures))[0]
+        super().__init__(f"{what}: {failures[0].message}", hint=worst.hint)
+        self.what = what
+        self.failures = failures
+        self.code = worst.code
+
+    @property
+    def parts(self) -> Sequence[str]:
+        return [failure.message for failure in self.failures]
+
+    @property
+    def summary(self) -> str:
+        return self.what

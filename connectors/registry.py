@@ -8,7 +8,7 @@ from connectors.verbs import Verb
 
 if TYPE_CHECKING:
     from connectors.remote import Remote
-    from connectors.settings import Settings
+    from connectors.transfer.job import Job
 
 FRONT_DOOR = "red-connectors"
 
@@ -29,7 +29,7 @@ class Connector(Protocol):
     SUMMARY: str
     SCHEMAS: Mapping[Verb, Schema]
 
-    def connect(self, access: Access, settings: "Settings") -> AbstractContextManager["Remote"]:
+    def connect(self, access: Access, job: "Job") -> AbstractContextManager["Remote"]:
         """Open the conversation that ``access`` (validated, defaults filled in) describes."""
 
 

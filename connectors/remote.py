@@ -2,11 +2,11 @@
 
 Paths are relative to the place that the access document names, with ``/`` between their segments;
 ``""`` is that place itself. A Remote raises nothing but the errors of connectors.errors: each
-connector translates what its library throws at one border. All methods but ``check`` may be called
-from several threads at once.
+connector translates what its library throws at one border. All methods may be called from several
+threads at once.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from connectors.verbs import Verb
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class Entry(NamedTuple):
-    """One file or directory of a tree: its path below the tree's root, and what is known of it."""
+    """One file or directory of a tree: its path below the tree's root, and what is known of it.
+
+    ``size`` is in bytes. Names that are not UTF-8 are as os.fsdecode makes them.
+    """
 
     path: str
     is_dir: bool
@@ -32,25 +35,26 @@ class Remote(Protocol):
     def describe(self, path: str = "") -> str:
         """How to name ``path`` to people and in receipts, e.g. its URL without anything secret."""
 
-    def check(self, verb: Verb) -> None:
+    def identity(self, path: str) -> str:
+        """What makes ``path`` itself, secrets included; bytes of two identities are never put together."""
+
+    def check(self, verb: Verb, path: str) -> None:
         """Reachable, let in, and there (or writable): learnt without moving payload or changing anything."""
 
     def read(self, path: str, arrival: "Arrival") -> None:
         """Deliver the file's bytes into ``arrival``, from ``arrival.offset`` on if the far end can."""
 
     def write(self, path: str, departure: "Departure") -> None:
-        """Take the file's bytes from ``departure``; on return they are at the far end, whole and verified."""
+        """Take the file's bytes from ``departure``; on return they are at the far end, whole and looked at.
 
+        Directories on the way to ``path`` are made where they are missing.
+        """
 
-class Listable(Protocol):
-    """A Remote that can tell what a directory holds."""
+    def entries(self, path: str) -> Iterable[Entry]:
+        """All files and directories below ``path``, at any depth, parents before children.
 
-    def entries(self, path: str) -> Iterator[Entry]:
-        """All files and directories below ``path``, at any depth, parents before children."""
-
-
-class Plantable(Protocol):
-    """A Remote whose directories must be made before files are put into them, or may be empty."""
+        ConfigError with a hint where the far end cannot tell.
+        """
 
     def make_dir(self, path: str) -> None:
-        """Make the directory and its parents; it may exist."""
+        """Make a directory that holds no file, and its parents; it may exist."""

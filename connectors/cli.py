@@ -1,0 +1,308 @@
+"""The command line: one parser for all connectors, and the only place where an error becomes an exit code."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import NamedTuple, NoReturn, TypeVar
+
+from connectors import __version__, log, registry
+from connectors.errors import ConfigError, Exit, Fault, RedError, Unavailable, UsageError
+from connectors.verbs import Verb
+
+CLI_VERSION = "1"  # of RED Connector CLI
+T = TypeVar("T")
+DEBUG = "RED_DEBUG"  # if set, an internal error shows its traceback
+
+
+class Command(NamedTuple):
+    """What may follow a word on the command line."""
+
+    operands: tuple[str, ...]
+    options: tuple[str, ...] = ()
+    summary: str = ""
+
+
+def _transfer(verb: Verb) -> Command:
+    return Command(("ACCESS", "LOCALDIR" if verb.of_directory else "LOCALFILE"), _listing(verb))
+
+
+def _listing(verb: Verb) -> tuple[str, ...]:
+    return ("--listing",) if verb in (Verb.RECEIVE_DIR, Verb.SEND_DIR) else ()
+
+
+TRANSFERS = {str(verb): _transfer(verb) for verb in Verb}
+CHECKS = {f"{verb}-validate": Command(("ACCESS",), (*_listing(verb), "--offline")) for verb in Verb}
+UMOUNT = {"umount-dir": Command(("LOCALDIR",))}
+EVERYWHERE = {"cli-version": Command((), (), f"print {CLI_VERSION}, the version of this command line")}
+FRONT = {
+    "list": Command((), ("--json",), "the connectors and their verbs"),
+    "schema": Command(("CONNECTOR", "VERB"), (), "the JSON Schema of an access document, for editors"),
+    "example": Command(("CONNECTOR", "VERB"), (), "an access document to start from"),
+}
+
+
+class Call(NamedTuple):
+    """A command line, understood."""
+
+    command: str
+    operands: tuple[str, ...]
+    listing: str | None = None
+    offline: bool = False
+    json: bool = False
+
+    @property
+    def verb(self) -> Verb:
+        return Verb(self.command.removesuffix("-validate"))
+
+
+class Interrupted(BaseException):
+    """SIGINT or SIGTERM arrived."""
+
+    def __init__(self, signum: int) -> None:
+        self.code = Exit.INTERRUPTED if signum == signal.SIGINT else Exit.TERMINATED
+
+
+def main(argv: Sequence[str]) -> int:
+    """Do what ``argv`` (the executable's name first) says; its exit code."""
+    program, *arguments = argv
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, _interrupt)
+    log.configure(program, os.environ.get("RED_LOG", ""))
+    try:
+        return _run(program, arguments)
+    except RedError as error:
+        log.error(error)
+        return error.code
+    except Interrupted as interruption:
+        log.warning("interrupted" if interruption.code == Exit.INTERRUPTED else "terminated")
+        _leave(interruption.code)
+    except BrokenPipeError:
+        _leave(Exit.IOERR)  # whoever read our output has gone
+    except ModuleNotFoundError:
+        raise  # the caller knows what to say
+    except Exception as error:
+        return _internal_error(error)
+
+
+def _run(program: str, arguments: Sequence[str]) -> int:
+    if arguments == ["cli-version"]:
+        print(CLI_VERSION)
+        return Exit.OK
+    commands = EVERYWHERE | TRANSFERS | CHECKS | UMOUNT | (FRONT if program == registry.FRONT_DOOR else {})
+    if "--help" in arguments or "-h" in arguments:
+        print(_help(program))
+        return Exit.OK
+    if "--version" in arguments:
+        print(program, __version__)
+        return Exit.OK
+    call = _parse(program, commands, arguments)
+    if call.command in FRONT:
+        _print(_front(call))
+    elif call.command in UMOUNT:
+        raise _lacking(program, Verb.MOUNT_DIR)
+    else:
+        _move(program, call)
+    return Exit.OK
+
+
+def _parse(program: str, commands: dict[str, Command], arguments: Sequence[str]) -> Call:
+    """argparse takes options between, before and behind the operands; which ones, the table says."""
+    import argparse
+
+    class Parser(argparse.ArgumentParser):
+        def error(self, message: str) -> NoReturn:
+            raise UsageError(message, hint=f"{program} --help shows what can be said")
+
+    parser = Parser(prog=program, add_help=False, allow_abbrev=False)
+    parser.add_argument("words", nargs="*")
+    parser.add_argument("--listing")
+    parser.add_argument("--offline", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_intermixed_args(arguments)
+    if not given.words:
+        parser.error("no command given")
+    name, *operands = given.words
+    if name not in commands:
+        import difflib
+
+        close = difflib.get_close_matches(name, commands, 1)
+        parser.error(f"unknown command {name!r}" + (f", did you mean {close[0]}?" if close else ""))
+    command = commands[name]
+    if len(operands) != len(command.operands):
+        parser.error(f"usage: {program} {_usage(name, command)}")
+    for option in ("listing", "offline", "json"):
+        if getattr(given, option) and f"--{option}" not in command.options:
+            parser.error(f"{name} takes no --{option}")
+    if given.listing == "-" == operands[0]:
+        parser.error("only one of ACCESS and LISTING can be standard input")
+    return Call(name, tuple(operands), given.listing, given.offline, given.json)
+
+
+def _move(program: str, call: Call) -> None:
+    """All verbs that take an access document: read it, check everything, then move."""
+    from connectors import settings as settings_
+    from connectors.access import document as document_
+    from connectors.access.prepare import prepare
+
+    faults: list[Fault] = []
+    settings = _collecting(faults, lambda: settings_.read(os.environ)) or settings_.Settings()
+    if program != registry.FRONT_DOOR and call.verb not in registry.load(program).SCHEMAS:
+        raise _lacking(program, call.verb)
+    document = _collecting(faults, lambda: document_.read(call.operands[0]))
+    if document is None:
+        raise ConfigError(faults)
+    connector = registry.load(_connector(program, document.command))
+    if call.verb not in connector.SCHEMAS:
+        raise _lacking(connector.EXECUTABLE, call.verb)
+    prepared = _collecting(
+        faults, lambda: prepare(document, call.verb, connector, call.listing, settings.secrets_dir, os.environ)
+    )
+    if faults or prepared is None:
+        raise ConfigError(faults)
+    if call.offline:
+        return
+
+    from connectors.transfer import engine, progress, receipt
+    from connectors.transfer.job import Job
+
+    checking = call.command in CHECKS
+    local = "" if checking else call.operands[1]
+    if not checking:
+        engine.check_local(call.verb, local)
+    receipts = receipt.Receipts("" if checking else settings.receipt)
+    with progress.showing(settings, os.path.basename(local)) as shown:
+        job = Job(call.verb, settings, shown, receipts)
+        with connector.connect(prepared.access, job) as remote:
+            if checking:
+                engine.check(remote, job, prepared.listing)
+            elif call.verb is Verb.RECEIVE_FILE:
+                engine.receive_file(remote, job, local, prepared.size, prepared.checksum)
+            elif call.verb is Verb.SEND_FILE:
+                engine.send_file(remote, job, local, prepared.size, prepared.checksum)
+            elif call.verb is Verb.RECEIVE_DIR:
+                engine.receive_dir(remote, job, local, prepared.listing)
+            elif call.verb is Verb.SEND_DIR:
+                engine.send_dir(remote, job, local, prepared.listing)
+
+
+def _collecting(faults: list[Fault], step: Callable[[], T]) -> T | None:
+    """What ``step`` returns; if it finds faults they are added, so that the next step can add its own."""
+    try:
+        return step()
+    except ConfigError as error:
+        faults += error.faults
+        return None
+
+
+def _connector(program: str, command: str | None) -> str:
+    """The connector that is meant: the executable called, or what the document says at the front door."""
+    if program != registry.FRONT_DOOR:
+        return program
+    if command is None:
+        raise ConfigError(
+            "the document does not say which connector: command is missing",
+            hint="add command: red-connector-…, or call the connector itself",
+        )
+    if command not in registry.MODULES:
+        raise ConfigError(f"command: there is no connector {command}", hint=f"there are {', '.join(registry.MODULES)}")
+    return command
+
+
+def _lacking(program: str, verb: Verb) -> Unavailable:
+    able = registry.offering(verb)
+    return Unavailable(
+        f"{program} has no {verb}",
+        hint=f"{', '.join(able)} can" if able else f"no connector of this version has {verb}",
+    )
+
+
+def _front(call: Call) -> str:
+    """What the front door's own commands print."""
+    import json
+
+    from connectors.access import describe
+
+    if call.command == "list":
+        table = {name: [str(verb) for verb in registry.load(name).SCHEMAS] for name in registry.MODULES}
+        return json.dumps(table, indent=2) if call.json else "\n".join(f"{name}  {' '.join(table[name])}" for name in table)
+    name, verb = call.operands
+    executable = name if name in registry.MODULES else f"red-connector-{name}"
+    if executable not in registry.MODULES:
+        raise UsageError(f"there is no connector {name}", hint=f"there are {', '.join(registry.MODULES)}")
+    schemas = registry.load(executable).SCHEMAS
+    if verb not in TRANSFERS:
+        raise UsageError(f"there is no verb {verb}", hint=f"there are {', '.join(TRANSFERS)}")
+    if Verb(verb) not in schemas:
+        raise _lacking(executable, Verb(verb))
+    if call.command == "schema":
+        return json.dumps(describe.json_schema(executable, Verb(verb), schemas[Verb(verb)]), indent=2)
+    return describe.example(executable, Verb(verb), schemas[Verb(verb)]).rstrip("\n")
+
+
+def _print(text: str) -> None:
+    print(text, flush=True)
+
+
+def _usage(name: str, command: Command) -> str:
+    values = {"--listing": "[--listing LISTING]"}
+    return " ".join((name, *command.operands, *(values.get(option, f"[{option}]") for option in command.options)))
+
+
+def _help(program: str) -> str:
+    if program == registry.FRONT_DOOR:
+        about = "moves files and directories, by the connector that the access document names"
+        verbs = [verb for verb in Verb if registry.offering(verb)]
+        extra = EVERYWHERE | FRONT
+    else:
+        connector = registry.load(program)
+        about, verbs, extra = connector.SUMMARY, list(connector.SCHEMAS), EVERYWHERE
+    lines = [f"{program}: {about}", "", "usage:"]
+    for verb in verbs:
+        lines += [f"  {program} {_usage(name, table[name])}" for name, table in _both(verb)]
+    lines += [f"  {program} {_usage(name, command):24}  {command.summary}" for name, command in extra.items()]
+    return "\n".join([*lines, "", *HELP])
+
+
+def _both(verb: Verb) -> list[tuple[str, dict[str, Command]]]:
+    return [(str(verb), TRANSFERS), (f"{verb}-validate", CHECKS)]
+
+
+HELP = """\
+ACCESS and LISTING are JSON or YAML files, or - for standard input.
+-validate also asks the far end; with --offline it checks the document alone.
+--help and --version do what they always do.
+
+Exit codes: 0 done, 64 usage, 65 wrong bytes, 66 not there, 68 no such host, 69 not available, 70 a fault
+of this program, 73 cannot create, 74 local disk, 75 try again later, 76 the far end broke its protocol,
+77 not allowed, 78 access document, listing or environment variable wrong.
+Environment: RED_SECRETS_DIR RED_VAR_name RED_RETRIES RED_TIMEOUT RED_PARALLEL RED_CA_BUNDLE
+RED_KNOWN_HOSTS RED_LOG RED_PROGRESS RED_RECEIPT HTTP_PROXY HTTPS_PROXY NO_PROXY""".splitlines()
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    signal.signal(signum, lambda signum, frame: _leave(Interrupted(signum).code))  # the second one does not wait
+    raise Interrupted(signum)
+
+
+def _internal_error(error: Exception) -> int:
+    import traceback
+
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    if os.environ.get(DEBUG):
+        for line in traceback.format_exception(error):
+            log.info(line.rstrip())
+    failure = RedError(
+        f"internal error: {type(error).__name__}: {error} ({os.path.basename(place.filename)}:{place.lineno})",
+        hint=f"this is a fault of red-connectors: please report it, with what {DEBUG}=1 shows",
+    )
+    log.error(failure)
+    return failure.code
+
+
+def _leave(code: int) -> NoReturn:
+    """At once: threads may still wait for a server that has gone silent."""
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,54 @@
+"""JSON files over HTTP and HTTPS: like connectors.http, and what is not JSON is not moved."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, BinaryIO
+
+from connectors import http
+from connectors.errors import DataError
+from connectors.registry import Access
+from connectors.transfer.arrival import Arrival
+from connectors.transfer.departure import Departure
+from connectors.verbs import RECEIVE_FILE, SEND_FILE
+
+if TYPE_CHECKING:
+    from connectors.transfer.job import Job
+    from connectors.web.remote import WebRemote
+
+EXECUTABLE = "red-connector-http-json"
+SUMMARY = "JSON files over HTTP and HTTPS"
+SCHEMAS = {verb: http.SCHEMAS[verb] for verb in (RECEIVE_FILE, SEND_FILE)}
+MEDIA_TYPE = "application/json"  # RFC 8259, 11
+
+
+@contextmanager
+def connect(access: Access, job: "Job") -> Iterator["WebRemote"]:
+    from connectors.web.remote import WebRemote
+
+    class JsonRemote(WebRemote):
+        """The bytes stay as they are, order of keys and big numbers included; they are only looked at."""
+
+        def read(self, path: str, arrival: Arrival) -> None:
+            if not arrival.inspections:
+                arrival.inspections.append(check_json)
+            super().read(path, arrival)
+
+        def write(self, path: str, departure: Departure) -> None:
+            with departure.open() as file:
+                check_json(file)
+            super().write(path, departure)
+
+    headers = {"Accept": MEDIA_TYPE, "Content-Type": MEDIA_TYPE}
+    with http.connect(access, job, remote=JsonRemote, headers=headers) as remote:
+        yield remote
+
+
+def check_json(file: BinaryIO) -> None:
+    """DataError unless the file is one JSON value (RFC 8259), of any size: it is read as a stream."""
+    import ijson
+
+    try:
+        for _ in ijson.basic_parse(file, use_float=True):
+            pass
+    except (ijson.JSONError, ValueError) as error:
+        raise DataError(f"{file.name} is not JSON: {' '.join(str(error).split())[:100]}") from None

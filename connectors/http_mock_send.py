@@ -1,0 +1,33 @@
+"""HTTP for tests of experiments: receives like connectors.http, and only says what it would have sent."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from connectors import http, log
+from connectors.registry import Access
+from connectors.transfer.departure import Departure
+
+if TYPE_CHECKING:
+    from connectors.transfer.job import Job
+    from connectors.web.remote import WebRemote
+
+EXECUTABLE = "red-connector-http-mock-send"
+SUMMARY = "like red-connector-http, but nothing is sent: for tests"
+SCHEMAS = http.SCHEMAS
+
+
+@contextmanager
+def connect(access: Access, job: "Job") -> Iterator["WebRemote"]:
+    from connectors.web.remote import WebRemote
+
+    class SilentRemote(WebRemote):
+        def write(self, path: str, departure: Departure) -> None:
+            departure.moved = False
+            log.info(f"{departure.source} not sent to {self.describe(path)}: this connector only pretends to")
+
+        def make_dir(self, path: str) -> None:
+            log.info(f"{self.describe(path)} not made: this connector only pretends to")
+
+    with http.connect(access, job, remote=SilentRemote) as remote:
+        yield remote

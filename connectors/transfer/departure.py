@@ -1,0 +1,117 @@
+"""A local file on its way out: read once from the start for each attempt, and watched while it goes."""
+
+import os
+import stat
+from types import TracebackType
+from typing import TYPE_CHECKING, BinaryIO, Self
+
+from connectors.errors import ChecksumError, DataError, NotFound
+from connectors.transfer.checksum import Checksum, hasher
+from connectors.transfer.job import Job
+from connectors.transfer.local import reading
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+BLOCK = 1 << 20
+
+
+class Departure:
+    """One file that is sent; a context manager.
+
+    ``size`` (bytes) is what it was when it was opened: that many bytes leave, or the transfer fails.
+    ``promised_size`` and ``checksum`` are what a listing says; they are checked before anything leaves.
+    """
+
+    def __init__(
+        self, source: str, job: Job, *, promised_size: int | None = None, checksum: Checksum | None = None
+    ) -> None:
+        self.source = source
+        self.moved = True
+        self.size = 0
+        self.mode = 0
+        self._job = job
+        self._promised_size = promised_size
+        self._promised = checksum
+        self._file: BinaryIO
+        self._sent = 0
+        self._sha256: _Hash | None = None
+
+    def __enter__(self) -> Self:
+        check_source(self.source)
+        with reading(self.source):
+            self._file = open(self.source, "rb", buffering=0)
+            here = os.fstat(self._file.fileno())
+        self.size, self.mode, self._modified = here.st_size, here.st_mode, here.st_mtime_ns
+        if self._promised_size not in (None, self.size):
+            self._file.close()
+            raise DataError(f"{self.source}: {self._promised_size} bytes were promised, it has {self.size}")
+        if self._promised:
+            found = self.checksum(self._promised.algorithm)
+            if found != self._promised:
+                self._file.close()
+                raise ChecksumError(f"{self.source}: checksum should be {self._promised}, is {found}")
+        return self
+
+    def rewind(self) -> None:
+        """From the start, for an attempt."""
+        self._job.progress.moved(-self._sent)
+        self._sent = 0
+        with reading(self.source):
+            self._file.seek(0)
+        if self._job.receipts.wanted:
+            self._sha256 = hasher("sha256")
+
+    def read(self, count: int) -> bytes:
+        """The next bytes, at most ``count``; empty at the end. DataError if the file became shorter."""
+        self._job.check_cancelled()
+        with reading(self.source):
+            data = self._file.read(min(count, self.size - self._sent))
+        if not data and self._sent < self.size:
+            raise DataError(f"{self.source} became shorter while it was sent")
+        self._sent += len(data)
+        if self._sha256:
+            self._sha256.update(data)
+        self._job.progress.moved(len(data))
+        return data
+
+    def unchanged(self) -> None:
+        """DataError if the file is no longer the one that was opened."""
+        with reading(self.source):
+            here = os.fstat(self._file.fileno())
+        if here.st_size != self.size or here.st_mtime_ns != self._modified:
+            raise DataError(f"{self.source} changed while it was sent")
+
+    def checksum(self, algorithm: str) -> Checksum:
+        """Of the whole file, read for the purpose."""
+        digest = hasher(algorithm)
+        with reading(self.source):
+            self._file.seek(0)
+            while block := self._file.read(BLOCK):
+                self._job.check_cancelled()
+                digest.update(block)
+        return Checksum(algorithm, digest.hexdigest())
+
+    def open(self) -> BinaryIO:
+        """The file once more, to look at it before it is sent."""
+        with reading(self.source):
+            return open(self.source, "rb")
+
+    @property
+    def sha256(self) -> str:
+        """Of what has been sent."""
+        return self._sha256.hexdigest() if self._sha256 else ""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+
+def check_source(source: str) -> None:
+    """NotFound unless there is a regular file."""
+    with reading(source):
+        mode = os.stat(source).st_mode
+    if not stat.S_ISREG(mode):
+        kind = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
+        raise NotFound(f"cannot send {source}: it is {kind}")

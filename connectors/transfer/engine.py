@@ -1,0 +1,250 @@
+"""The ways to move files. What is the same for every data store happens here, once."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from connectors import log
+from connectors.errors import (
+    CannotCreate,
+    ChecksumError,
+    Exit,
+    NotAuthenticated,
+    ProtocolViolation,
+    RedError,
+    SeveralFailures,
+)
+from connectors.remote import Entry, Remote
+from connectors.transfer import workers
+from connectors.transfer.arrival import Arrival, check_target
+from connectors.transfer.checksum import Checksum
+from connectors.transfer.departure import Departure, check_source
+from connectors.transfer.job import Job
+from connectors.transfer.listing import safe_path
+from connectors.transfer.local import make_dir, reading
+from connectors.transfer.retry import persistently
+from connectors.transfer.tree import local_tree
+from connectors.verbs import Verb
+
+GIVE_UP_AFTER = 8  # files in a row, each with its retries used up
+
+
+def check_local(verb: Verb, local: str) -> None:
+    """The local side of ``verb`` can work: found out before anybody is called."""
+    if verb is Verb.RECEIVE_FILE:
+        check_target(os.path.realpath(local))
+    elif verb is Verb.SEND_FILE:
+        check_source(local)
+    elif verb is Verb.RECEIVE_DIR:
+        make_dir(local)
+    elif verb is Verb.SEND_DIR:
+        with reading(local):
+            os.listdir(local)
+
+
+def check(remote: Remote, job: Job, listing: Sequence[Entry] | None) -> None:
+    """The far end answers, lets us in, and has all that is to be read, or lets it be written."""
+    if listing is None or job.verb.sends:
+        workers.run(job, [lambda: _check(remote, job, "")], 1)
+    else:
+        files = [entry for entry in listing if not entry.is_dir]
+        _all(job, files, lambda entry: _check(remote, job, entry.path), "cannot be received")
+
+
+def _check(remote: Remote, job: Job, path: str) -> None:
+    persistently(job, lambda: remote.check(job.verb, path))
+
+
+def total_size(files: Sequence[Entry]) -> int:
+    """In bytes, as far as it is known."""
+    return sum(entry.size or 0 for entry in files)
+
+
+def receive_file(
+    remote: Remote, job: Job, local: str, size: int | None = None, checksum: Checksum | None = None
+) -> None:
+    """One file, to ``local``; where that is a symbolic link, to where it leads."""
+    job.progress.expect(size or 0)
+    arrival = Arrival(os.path.realpath(local), remote.identity(""), job, size=size, checksum=checksum)
+    workers.run(job, [lambda: _receive(remote, job, "", local, arrival)], 1)
+
+
+def _receive(remote: Remote, job: Job, path: str, local: str, arrival: Arrival) -> None:
+    began = time.monotonic()
+
+    def attempt() -> None:
+        remote.read(path, arrival)
+        arrival.verify()
+
+    with arrival:
+        try:
+            attempts = persistently(job, attempt)
+        except ChecksumError as error:
+            log.warning(f"{error.message}; thrown away, trying once more")
+            arrival.discard()
+            attempts = persistently(job, attempt) + 1
+        size, sha256 = arrival.size, arrival.hexdigest("sha256") if job.receipts.wanted and arrival.moved else ""
+        arrival.commit()
+    if job.receipts.wanted and arrival.moved:
+        seconds = time.monotonic() - began
+        job.receipts.add(job.verb, local, remote.describe(path), size, sha256, seconds, attempts)
+
+
+def send_file(remote: Remote, job: Job, local: str, size: int | None = None, checksum: Checksum | None = None) -> None:
+    """The file ``local``; ``size`` and ``checksum`` are what it should have."""
+    job.progress.expect(os.stat(local).st_size)
+    workers.run(job, [lambda: _send(remote, job, Entry("", False, size, checksum), local)], 1)
+
+
+def _send(remote: Remote, job: Job, entry: Entry, local: str) -> None:
+    began = time.monotonic()
+
+    def attempt() -> None:
+        departure.rewind()
+        remote.write(entry.path, departure)
+        departure.unchanged()
+
+    with Departure(local, job, promised_size=entry.size, checksum=entry.checksum) as departure:
+        attempts = persistently(job, attempt)
+    if job.receipts.wanted and departure.moved:
+        seconds = time.monotonic() - began
+        place = remote.describe(entry.path)
+        job.receipts.add(job.verb, local, place, departure.size, departure.sha256, seconds, attempts)
+
+
+def receive_dir(remote: Remote, job: Job, local: str, listing: Sequence[Entry] | None = None) -> None:
+    """The directory's contents into ``local``: what ``listing`` names, or all that the far end shows.
+
+    A file that is there and has its checksum is not fetched again.
+    """
+    entries = discovered(remote, job) if listing is None else listing
+    inner_dirs = InnerDirs(local)
+    for entry in entries:
+        inner_dirs.make(entry.path if entry.is_dir else os.path.dirname(entry.path))
+    files = [entry for entry in entries if not entry.is_dir]
+    job.progress.expect(total_size(files))
+    here = _already_right(job, local, files)
+
+    def receive(entry: Entry) -> None:
+        target = os.path.join(local, entry.path)
+        identity = remote.identity(entry.path)
+        arrival = Arrival(target, identity, job, size=entry.size, checksum=entry.checksum, mirror=True)
+        _receive(remote, job, entry.path, target, arrival)
+
+    _all(job, [entry for entry in files if entry.path not in here], receive, "were not received")
+
+
+def discovered(remote: Remote, job: Job) -> list[Entry]:
+    """What the far end shows, every name of it checked."""
+    entries: list[Entry] = []
+
+    def discover() -> None:
+        entries.clear()
+        for entry in remote.entries(""):
+            try:
+                entries.append(entry._replace(path=safe_path(entry.path)))
+            except ValueError as error:
+                raise ProtocolViolation(f"{remote.describe()} shows a dangerous name: {error}") from None
+
+    workers.run(job, [lambda: _persist(job, discover)], 1)
+    return entries
+
+
+def _already_right(job: Job, local: str, files: Sequence[Entry]) -> set[str]:
+    """The paths of the ``files`` that are here with the right checksum; the right size alone is no proof."""
+    right: set[str] = set()
+
+    def look(entry: Entry) -> None:
+        target = os.path.join(local, entry.path)
+        assert entry.checksum
+        try:
+            if os.path.islink(target) or entry.size not in (None, os.stat(target).st_size):
+                return
+            with Departure(target, job) as file:
+                if file.checksum(entry.checksum.algorithm) == entry.checksum:
+                    right.add(entry.path)
+        except (OSError, RedError):
+            return  # then it is fetched
+        job.progress.moved(entry.size or 0)
+
+    candidates = [entry for entry in files if entry.checksum and os.path.exists(os.path.join(local, entry.path))]
+    workers.run(job, [partial(look, entry) for entry in candidates], job.settings.parallel)
+    return right
+
+
+def send_dir(remote: Remote, job: Job, local: str, listing: Sequence[Entry] | None = None) -> None:
+    """The contents of ``local``, or those of them that ``listing`` names; empty directories too."""
+    entries = local_tree(local) if listing is None else listing
+    with_contents = {os.path.dirname(entry.path) for entry in entries}
+    empty = [entry.path for entry in entries if entry.is_dir and entry.path not in with_contents]
+    files = [entry for entry in entries if not entry.is_dir]
+    for entry in files:
+        check_source(os.path.join(local, entry.path))
+    job.progress.expect(total_size(files))
+    _all(job, files, lambda entry: _send(remote, job, entry, os.path.join(local, entry.path)), "were not sent")
+
+    def make_dirs() -> None:
+        for path in empty if entries else [""]:
+            remote.make_dir(path)
+
+    workers.run(job, [lambda: _persist(job, make_dirs)], 1)
+
+
+def _persist(job: Job, attempt: Callable[[], None]) -> None:
+    persistently(job, attempt)
+
+
+def _all(job: Job, files: Sequence[Entry], action: Callable[[Entry], None], what: str) -> None:
+    """``action`` for each file, several at once; one error reports all that failed.
+
+    The first goes alone: a password that is wrong is tried once, not once for each worker. When file
+    after file runs out of retries the far end is down, and the rest is not tried.
+    """
+    failures: dict[str, RedError] = {}
+    untried: list[str] = []
+    failing_in_a_row = 0
+
+    def task(entry: Entry) -> None:
+        nonlocal failing_in_a_row
+        if failing_in_a_row >= max(GIVE_UP_AFTER, job.settings.parallel):
+            untried.append(entry.path)
+            return
+        try:
+            action(entry)
+            failing_in_a_row = 0
+        except NotAuthenticated:
+            raise
+        except RedError as failure:
+            failures[entry.path] = failure
+            failing_in_a_row = failing_in_a_row + 1 if failure.code == Exit.TEMPFAIL else 0
+
+    tasks = [partial(task, entry) for entry in files]
+    workers.run(job, tasks[:1], 1)
+    workers.run(job, tasks[1:], min(job.settings.parallel, len(tasks)))
+    if failures:
+        summary = f"{len(failures)} of {len(files)} files {what}"
+        if untried:
+            summary += f", and {len(untried)} not tried, as nothing got through any more"
+        raise SeveralFailures(summary, [failures[entry.path] for entry in files if entry.path in failures])
+
+
+class InnerDirs:
+    """Makes directories below ``root``, and never outside of it: links that lead out are not followed."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._real_root = os.path.realpath(root)
+        self._made = {""}
+
+    def make(self, path: str) -> None:
+        """``path``, relative to the root, and its parents."""
+        if path in self._made:
+            return
+        self.make(os.path.dirname(path))
+        local = os.path.join(self._root, path)
+        make_dir(local)
+        real = os.path.realpath(local)
+        if os.path.commonpath((self._real_root, real)) != self._real_root:
+            raise CannotCreate(f"cannot use {local}: it is a link that leads out of {self._root}")
+        self._made.add(path)

@@ -1,0 +1,30 @@
+"""What every part of one call shares: its settings, its progress, its receipts, and whether to stop."""
+
+import threading
+
+from connectors.settings import Settings
+from connectors.transfer.progress import Progress
+from connectors.transfer.receipt import Receipts
+from connectors.verbs import Verb
+
+
+class Cancelled(BaseException):
+    """The call was interrupted; raised in its worker threads so that they end."""
+
+
+class Job:
+    def __init__(self, verb: Verb, settings: Settings, progress: Progress, receipts: Receipts) -> None:
+        self.verb = verb
+        self.settings = settings
+        self.progress = progress
+        self.receipts = receipts
+        self.cancelled = threading.Event()
+
+    def check_cancelled(self) -> None:
+        if self.cancelled.is_set():
+            raise Cancelled
+
+    def pause(self, seconds: float) -> None:
+        """Sleep, but not through a cancellation."""
+        if self.cancelled.wait(seconds):
+            raise Cancelled

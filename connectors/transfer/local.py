@@ -1,0 +1,54 @@
+"""One border between the operating system's errors and ours."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from connectors.errors import CannotCreate, LocalIOError, NotFound
+
+FULL_OR_READ_ONLY = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+
+
+@contextmanager
+def creating(path: str) -> Iterator[None]:
+    """OSErrors in here mean that ``path`` cannot be made: CannotCreate, or LocalIOError for a full disk."""
+    try:
+        yield
+    except OSError as error:
+        kind = LocalIOError if error.errno in FULL_OR_READ_ONLY else CannotCreate
+        raise kind(f"cannot create {path}: {reason(error)}") from error
+
+
+@contextmanager
+def writing(path: str) -> Iterator[None]:
+    """OSErrors in here mean that writing failed: LocalIOError."""
+    try:
+        yield
+    except OSError as error:
+        raise LocalIOError(f"cannot write {path}: {reason(error)}") from error
+
+
+@contextmanager
+def reading(path: str) -> Iterator[None]:
+    """OSErrors in here mean that reading failed: NotFound where there is nothing, else LocalIOError."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotFound(f"cannot read {path}: {reason(error)}") from error
+    except OSError as error:
+        raise LocalIOError(f"cannot read {path}: {reason(error)}") from error
+
+
+def reason(error: OSError) -> str:
+    return error.strerror or type(error).__name__
+
+
+def make_dir(path: str) -> None:
+    """Make the directory; it may exist, its parent must."""
+    with creating(path):
+        try:
+            os.mkdir(path)
+        except FileExistsError:
+            if not os.path.isdir(path):
+                raise

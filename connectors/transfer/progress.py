@@ -1,0 +1,96 @@
+"""How far a transfer is: a bar on a terminal, a line now and then in a log, or nothing."""
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from connectors import log
+from connectors.settings import Settings
+
+LOG_EVERY = 10.0  # seconds between lines; the first comes after one
+
+
+class Progress:
+    """Counts bytes, from any thread, and shows nothing."""
+
+    def moved(self, count: int) -> None:
+        """``count`` more bytes are through; negative where some have to be moved again."""
+
+    def expect(self, count: int) -> None:
+        """``count`` more bytes than was known before are to be moved in all; negative for fewer."""
+
+
+class _Counting(Progress):
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.bytes = 0
+        self.total = 0
+
+    def moved(self, count: int) -> None:
+        with self._lock:
+            self.bytes += count
+            self.show()
+
+    def expect(self, count: int) -> None:
+        with self._lock:
+            self.total += count
+
+    def show(self) -> None:
+        """Called under the lock after each change."""
+
+
+class _Log(_Counting):
+    def __init__(self, label: str) -> None:
+        super().__init__()
+        self.label = label
+        self.began = time.monotonic()
+        self.next = self.began + 1
+
+    def show(self) -> None:
+        if time.monotonic() >= self.next:
+            self.next = time.monotonic() + LOG_EVERY
+            self.line()
+
+    def line(self) -> None:
+        seconds = time.monotonic() - self.began
+        share = f" of {self.total}" if self.total else ""
+        log.info(
+            f"{self.label}: {self.bytes}{share} bytes in {seconds:.1f} s",
+            bytes=self.bytes,
+            total=self.total or None,
+            seconds=round(seconds, 3),
+        )
+
+
+class _Bar(_Counting):
+    def __init__(self, label: str) -> None:
+        super().__init__()
+        from tqdm import tqdm  # 50 ms: only where somebody is looking
+
+        tqdm.monitor_interval = 0  # no thread of its own
+        self.bar = tqdm(desc=label, unit="B", unit_scale=True, file=sys.stderr, dynamic_ncols=True)
+
+    def show(self) -> None:
+        self.bar.total = self.total or None
+        self.bar.update(self.bytes - self.bar.n)
+
+
+@contextmanager
+def showing(settings: Settings, label: str) -> Iterator[Progress]:
+    """The Progress that ``settings`` ask for; its last state is shown on leaving."""
+    if settings.progress == "log":
+        lines = _Log(label)
+        try:
+            yield lines
+        finally:
+            lines.line()
+    elif settings.progress == "auto" and settings.log == "text" and sys.stderr is not None and sys.stderr.isatty():
+        bar = _Bar(label)
+        try:
+            yield bar
+        finally:
+            bar.bar.close()
+    else:
+        yield Progress()

@@ -1,0 +1,40 @@
+"""A line of JSON for every file moved: what went where, its checksum, how long it took."""
+
+import json
+import os
+
+from connectors.access import secrets
+from connectors.errors import ConfigError, Fault
+from connectors.transfer.local import reason, writing
+from connectors.verbs import Verb
+
+
+class Receipts:
+    """The file that RED_RECEIPT names; without one nothing is written, and no checksum is needed for it."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._fd = -1
+        self.wanted = bool(path)
+        if path:
+            try:
+                self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+            except (OSError, ValueError) as error:
+                why = reason(error) if isinstance(error, OSError) else str(error)
+                raise ConfigError([Fault("RED_RECEIPT", f"cannot write {path}: {why}")]) from None
+
+    def add(
+        self, verb: Verb, local: str, remote: str, size: int, sha256: str, seconds: float, attempts: int
+    ) -> None:
+        """One file was moved: ``size`` in bytes, in ``seconds``, at the ``attempts``-th attempt."""
+        line = {
+            "verb": verb.value,
+            "local": secrets.redact(local),
+            "remote": secrets.redact(remote),
+            "bytes": size,
+            "sha256": sha256,
+            "seconds": round(seconds, 6),
+            "attempts": attempts,
+        }
+        with writing(self._path):  # one write to a file opened for appending: lines of two processes never mix
+            os.write(self._fd, json.dumps(line).encode() + b"\n")

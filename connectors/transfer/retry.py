@@ -1,0 +1,62 @@
+"""Another attempt where that is safe: growing, jittered pauses, and what the far end asks for."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from connectors import log
+from connectors.errors import TemporaryFailure
+from connectors.transfer.job import Job
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
+FIRST_PAUSE = 0.5  # seconds; doubled for each attempt, and up to as much again at random
+LONGEST_PAUSE = 30.0
+
+
+def persistently(job: Job, attempt: Callable[[], None]) -> int:
+    """Call ``attempt`` until it does not raise a TemporaryFailure that may be repeated; how often it was called.
+
+    At most ``settings.retries`` further calls are made. A pause that the far end asks for is kept, up
+    to ``settings.timeout`` seconds.
+    """
+    try:
+        attempt()
+        return 1
+    except TemporaryFailure as failure:
+        if not failure.repeatable or not job.settings.retries:
+            raise
+        first = [failure]
+
+    import tenacity  # 30 ms: only when something went wrong
+
+    growing = tenacity.wait_exponential_jitter(initial=FIRST_PAUSE, max=LONGEST_PAUSE, jitter=FIRST_PAUSE)
+
+    def again() -> None:
+        if first:
+            raise first.pop()  # the attempt that was made without tenacity is its first
+        attempt()
+
+    def pause(state: "RetryCallState") -> float:
+        failure = _failure(state)
+        seconds = growing(state)
+        if failure.retry_after is not None:
+            seconds = min(max(seconds, failure.retry_after), job.settings.timeout)
+        log.warning(f"{failure.message}; trying again in {seconds:.1f} s", attempt=state.attempt_number)
+        return seconds
+
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(lambda error: isinstance(error, TemporaryFailure) and error.repeatable),
+        stop=tenacity.stop_after_attempt(job.settings.retries + 1),
+        wait=pause,
+        sleep=job.pause,
+        reraise=True,
+    )
+    retrying(again)
+    return int(retrying.statistics["attempt_number"])
+
+
+def _failure(state: "RetryCallState") -> TemporaryFailure:
+    failure = state.outcome.exception() if state.outcome else None
+    assert isinstance(failure, TemporaryFailure)
+    return failure

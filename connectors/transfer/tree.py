@@ -1,0 +1,67 @@
+"""A local directory as a tree of entries, links followed only as far as they stay inside it."""
+
+import os
+import stat
+from collections.abc import Iterator
+
+from connectors.errors import DataError, NotFound, RedError, SeveralFailures
+from connectors.remote import Entry
+from connectors.transfer.arrival import is_hidden_name
+from connectors.transfer.local import reading
+
+
+def local_tree(root: str) -> list[Entry]:
+    """All files and directories below ``root``, sorted, parents before children.
+
+    A symbolic link that leads out of ``root``, back to a folder it is in, or nowhere, and anything
+    that is neither file nor directory cannot be sent: one error reports all of them.
+    """
+    with reading(root):
+        if not os.path.isdir(root):
+            os.listdir(root)  # raises the error that fits
+    failures: list[RedError] = []
+    entries = list(_walk(root, "", (os.path.realpath(root),), failures))
+    if failures:
+        raise SeveralFailures(f"cannot send {root}: {len(failures)} of its entries cannot be sent", failures)
+    return entries
+
+
+def _walk(root: str, below: str, ancestors: tuple[str, ...], failures: list[RedError]) -> Iterator[Entry]:
+    folder = os.path.join(root, below) if below else root
+    with reading(folder):
+        names = sorted(os.listdir(folder))
+    for name in names:
+        if is_hidden_name(name):
+            continue  # left by a transfer that is under way or was killed
+        path = f"{below}/{name}" if below else name
+        local = os.path.join(folder, name)
+        try:
+            mode, size, real = _resolve(local, ancestors)
+        except RedError as failure:
+            failures.append(failure)
+            continue
+        if stat.S_ISDIR(mode):
+            yield Entry(path, is_dir=True)
+            yield from _walk(root, path, (*ancestors, real), failures)
+        else:
+            yield Entry(path, is_dir=False, size=size)
+
+
+def _resolve(local: str, ancestors: tuple[str, ...]) -> tuple[int, int, str]:
+    """Mode, size and real path of what ``local`` is or links to."""
+    with reading(local):
+        here = os.lstat(local)
+    real = os.path.join(ancestors[-1], os.path.basename(local))
+    if stat.S_ISLNK(here.st_mode):
+        real = os.path.realpath(local)
+        try:
+            here = os.stat(local)
+        except OSError:
+            raise NotFound(f"{local} is a link that leads nowhere") from None
+        if os.path.commonpath((ancestors[0], real)) != ancestors[0]:
+            raise DataError(f"{local} is a link that leads out of the directory")
+        if real in ancestors:
+            raise DataError(f"{local} is a link to a folder that it is in")
+    if not (stat.S_ISDIR(here.st_mode) or stat.S_ISREG(here.st_mode)):
+        raise DataError(f"{local} is neither a file nor a directory")
+    return here.st_mode, here.st_size, real

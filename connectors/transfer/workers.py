@@ -1,0 +1,71 @@
+"""Several tasks at once, in threads that never hold up the end of the program.
+
+The executors of the standard library wait for their threads at exit, and importing them costs 13 ms;
+a termination signal must not wait for a server that has gone silent.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+from connectors.transfer.job import Cancelled, Job
+
+GRACE = 2.0  # seconds that cancelled tasks get to tidy up
+GROW_EVERY = 0.01  # seconds after which the number of workers may double
+BUSY = 0.7  # of a processor: more than that, and the workers that there are do not wait much
+
+
+def run(job: Job, tasks: Iterable[Callable[[], None]], parallel: int) -> None:
+    """Run all ``tasks``, up to ``parallel`` at once; the first exception that one raises ends all, and is raised.
+
+    Workers are added as long as there is waiting to be done. Where one keeps the interpreter busy,
+    more would only fight over its lock: a thousand small files from a near server took twice as long.
+    The calling thread just waits, so that a signal's handler can run in it at any time.
+    """
+    queue = iter(tasks)
+    lock = threading.Lock()
+    raised: list[BaseException] = []
+    finished = threading.Semaphore(0)
+
+    def work() -> None:
+        try:
+            while not job.cancelled.is_set():
+                with lock:
+                    task = next(queue, None)
+                if task is None:
+                    break
+                task()
+        except Cancelled:
+            pass
+        except BaseException as error:  # whatever it is, it is the caller's to see
+            raised.append(error)
+            job.cancelled.set()
+        finally:
+            finished.release()
+
+    started = ended = 0
+
+    def start(count: int) -> None:
+        nonlocal started
+        for _ in range(count):
+            threading.Thread(target=work, daemon=True).start()
+            started += 1
+
+    try:
+        start(1)
+        while ended < started:
+            wall, busy = time.monotonic(), time.process_time()
+            growing = started < parallel
+            if finished.acquire(timeout=GROW_EVERY if growing else None):
+                ended += 1
+                parallel = started  # there is no task left that another worker could take
+            elif time.process_time() - busy < BUSY * (time.monotonic() - wall):
+                start(min(started, parallel - started))
+    except BaseException:
+        job.cancelled.set()
+        deadline = time.monotonic() + GRACE
+        while ended < started and finished.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            ended += 1
+        raise
+    if raised:
+        raise raised[0]

@@ -1,0 +1,103 @@
+"""What an HTTP status, or a failure of libcurl, means in terms of connectors.errors."""
+
+import pycurl
+
+from connectors.errors import (
+    CannotCreate,
+    ConfigError,
+    DataError,
+    HostNotFound,
+    NotAuthenticated,
+    NotFound,
+    NotPermitted,
+    ProtocolViolation,
+    RedError,
+    TemporaryFailure,
+)
+
+NOT_TAKEN = {408, 425, 429, 503}  # the server says that it did not handle the request: any method may be repeated
+PASSING = NOT_TAKEN | {500, 502, 504}
+LONGEST_REASON = 200
+
+
+def of_status(status: int, reason: str, place: str, *, sending: bool, retry_after: float | None) -> RedError:
+    """The error that ``status`` (anything but success) means for a request to ``place``."""
+    what = "send to" if sending else "receive"
+    message = f"cannot {what} {place}: {status} {reason[:LONGEST_REASON]}".rstrip()
+    if status in PASSING or status >= 500:
+        return TemporaryFailure(message, retry_after=retry_after)
+    if status in (401, 407):
+        hint = "check auth in the access document" if status == 401 else "check the credentials in the proxy variables"
+        return NotAuthenticated(message, hint=hint)
+    if status in (402, 403, 451):
+        return NotPermitted(message, hint="the server knows who is asking, and refuses")
+    if status in (404, 410) and not sending:
+        return NotFound(message, hint="check url in the access document")
+    if status in (404, 409, 410, 412, 413):
+        return CannotCreate(message, hint="the server cannot store under this url")
+    if status == 405:
+        return NotPermitted(message, hint="check method in the access document")
+    return ProtocolViolation(message)
+
+
+def of_redirect(status: int, place: str, target: str) -> RedError:
+    """A redirect that must not be followed: it would turn what is sent into a GET (RFC 9110, 15.4)."""
+    return ProtocolViolation(
+        f"cannot send to {place}: {status} redirects to {target}", hint=f"if that is right, use {target} as url"
+    )
+
+
+def of_curl(error: pycurl.error, place: str, *, stalled: float | None, handle: pycurl.Curl) -> RedError:
+    """The error that libcurl's means; ``stalled`` is how many seconds no byte moved, if that ended it."""
+    code, text = error.args[0], str(error.args[1])
+    if stalled is not None:
+        return TemporaryFailure(f"{place}: no byte for {stalled:g} s")
+    if code == pycurl.E_COULDNT_RESOLVE_HOST or code == pycurl.E_COULDNT_RESOLVE_PROXY:
+        return _unresolved(text, place)
+    if code in (pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_ISSUER_ERROR):
+        return ProtocolViolation(
+            f"{place}: the server's certificate is not accepted: {text}",
+            hint="set RED_CA_BUNDLE to the certificate authorities to trust",
+        )
+    if code == pycurl.E_SSL_CONNECT_ERROR:
+        if handle.getinfo(pycurl.OS_ERRNO) or "SYSCALL" in text or "reset" in text.lower():
+            return TemporaryFailure(f"{place}: {text}")
+        return ProtocolViolation(f"{place}: {text}", hint="is this an https server?")
+    if code in (pycurl.E_SSL_CACERT_BADFILE, pycurl.E_SSL_CERTPROBLEM, pycurl.E_SSL_CIPHER):
+        return ConfigError(f"{place}: {text}", hint="check the certificates, or RED_CA_BUNDLE")
+    if code == pycurl.E_URL_MALFORMAT:
+        return ConfigError(f"{place}: {text}", hint="check url")
+    if code == pycurl.E_FILESIZE_EXCEEDED:
+        return DataError(f"{place}: {text}")
+    connect_status = handle.getinfo(pycurl.HTTP_CONNECTCODE)
+    if connect_status == 407:
+        return NotAuthenticated(f"{place}: the proxy answers 407", hint="check the credentials in the proxy variables")
+    if connect_status == 403:
+        return NotPermitted(f"{place}: the proxy answers 403")
+    if code in PROTOCOL_BROKEN:
+        return ProtocolViolation(f"{place}: {text}")
+    return TemporaryFailure(f"{place}: {text}")
+
+
+PROTOCOL_BROKEN = {
+    pycurl.E_UNSUPPORTED_PROTOCOL,  # no HTTP at all in the answer
+    pycurl.E_FTP_WEIRD_SERVER_REPLY,  # its name for any reply that makes no sense
+    100,  # CURLE_TOO_LARGE: header fields without end
+    pycurl.E_BAD_CONTENT_ENCODING,
+    pycurl.E_LOGIN_DENIED,
+}
+
+
+def _unresolved(text: str, place: str) -> RedError:
+    """libcurl does not say whether the name does not exist or nobody could be asked; the resolver does."""
+    import socket
+    from urllib.parse import urlsplit
+
+    try:
+        socket.getaddrinfo(urlsplit(place).hostname, None)
+    except socket.gaierror as error:
+        if error.errno != socket.EAI_AGAIN:
+            return HostNotFound(f"{place}: {text}", hint="check the host name in url")
+    except (OSError, UnicodeError):
+        return HostNotFound(f"{place}: {text}", hint="check the host name in url")
+    return TemporaryFailure(f"{place}: {text}")

@@ -1,0 +1,270 @@
+"""A place on a web server as a Remote."""
+
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+
+from connectors import log
+from connectors.access import secrets
+from connectors.errors import (
+    CannotCreate,
+    DataError,
+    NotFound,
+    ProtocolViolation,
+    RedError,
+    TemporaryFailure,
+)
+from connectors.remote import Entry
+from connectors.transfer.arrival import Arrival, Version
+from connectors.transfer.departure import Departure
+from connectors.verbs import Verb
+from connectors.web import digests, failures, index
+from connectors.web import url as urls
+from connectors.web.client import Client, Reply
+
+CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+NO_SUCH_METHOD = {400, 404, 405, 406, 501}  # how servers answer a method that they do not have
+DEEPEST = 64  # directories inside each other; a server that shows more leads us in a circle
+
+
+class WebRemote:
+    """The file or directory at ``url``. ``method`` transfers files; the rest of HTTP is used as it is meant."""
+
+    def __init__(self, client: Client, url: str, method: str, headers: Mapping[str, str]) -> None:
+        self._client = client
+        self._url = url
+        self._method = method
+        self._headers = headers
+        self._made: set[str] = set()
+        self._making = threading.Lock()
+
+    def describe(self, path: str = "") -> str:
+        return secrets.shown_url(urls.join(self._url, path))
+
+    def identity(self, path: str) -> str:
+        return urls.identity(urls.join(self._url, path))
+
+    # -- receiving ---------------------------------------------------------------------------------
+
+    def read(self, path: str, arrival: Arrival) -> None:
+        """From ``arrival.offset`` on, if that is provably the same version (If-Range, RFC 9110, 13.1.5)."""
+        headers = dict(self._headers)
+        if arrival.offset:
+            headers |= {"Range": f"bytes={arrival.offset}-", "If-Range": arrival.version.validator}
+        elif (moment := arrival.unless_newer_than) is not None:
+            headers["If-Modified-Since"] = _http_date(moment)
+        asked_for = arrival.offset
+
+        def begin(reply: Reply) -> None:
+            if reply.status == 206 and asked_for:
+                self._continue(reply, path, arrival)
+            elif reply.status == 416 and asked_for:
+                arrival.discard()
+                raise TemporaryFailure(f"{self.describe(path)}: has become shorter; starting afresh")
+            elif reply.status == 304 and "If-Modified-Since" in headers:
+                arrival.keep()
+            elif reply.status in (200, 203):
+                arrival.begin(_version(reply, _length(reply)))
+            else:
+                raise self._failure(reply, path, sending=False)
+
+        body = b"" if self._method in ("POST", "PUT") else None
+        self._client.request(
+            self._method, urls.join(self._url, path), headers=headers, body=body, on_reply=begin, sink=arrival.write
+        )
+
+    def _continue(self, reply: Reply, path: str, arrival: Arrival) -> None:
+        """The answer is a part. Nobody's word is taken that it is the right one (RFC 9110, 14.4)."""
+        expected = arrival.version
+        match = CONTENT_RANGE.fullmatch(reply.headers.get("content-range", ""))
+        total = int(match[3]) if match and match[3] != "*" else None
+        version = _version(reply, expected.size if total is None else total)
+        starts_right = match is not None and int(match[1]) == arrival.offset
+        same = version.validator in ("", expected.validator) and version.size == expected.size
+        if not (starts_right and same):
+            arrival.discard()
+            raise TemporaryFailure(f"{self.describe(path)}: the server continued with something else; starting afresh")
+        arrival.begin(version._replace(validator=expected.validator), arrival.offset)
+
+    def check(self, verb: Verb, path: str) -> None:
+        if verb.sends:
+            self._check_writable()
+        elif path or not verb.of_directory:
+            self._check_readable(path)
+        else:
+            for _ in index.children(self._asker(""), self.describe()):
+                break
+
+    def _check_readable(self, path: str) -> None:
+        """HEAD; where that is refused (a presigned URL is for one method), GET of one byte, not taken."""
+        url = urls.join(self._url, path)
+        if self._method != "GET":  # asking for it could change something: find out as for sending
+            self._check_writable()
+            return
+        reply = self._client.request("HEAD", url, headers=self._headers)
+        if reply.ok or reply.status in (401, 407):
+            if not reply.ok:
+                raise self._failure(reply, path, sending=False)
+            return
+
+        def stop(reply: Reply) -> None:
+            if not reply.ok and reply.status != 416:  # 416: an empty file has no first byte
+                raise self._failure(reply, path, sending=False)
+            raise _Enough
+
+        with suppress(_Enough):
+            self._client.request("GET", url, headers={**self._headers, "Range": "bytes=0-0"}, on_reply=stop)
+
+    def _check_writable(self) -> None:
+        """OPTIONS, then HEAD: neither changes anything. What cannot be known without sending is let pass."""
+        signed = "?" in self._url
+        for method in ("OPTIONS", "HEAD"):
+            reply = self._client.request(method, self._url, headers=self._headers)
+            if reply.status in (401, 407) or (reply.status == 403 and not signed):
+                raise self._failure(reply, "", sending=True)
+            if reply.status >= 500 and reply.status != 501:
+                raise self._failure(reply, "", sending=True)
+            if reply.ok:
+                return
+
+    # -- sending -----------------------------------------------------------------------------------
+
+    def write(self, path: str, departure: Departure) -> None:
+        """In one request, of which the server takes all or nothing. PUT is looked at afterwards."""
+        url = urls.join(self._url, path)
+        reply = self._send(url, departure)
+        if path and self._method == "PUT" and reply.status in (404, 409) and self._make_parent(url):
+            reply = self._send(url, departure)
+        if not reply.ok:
+            raise self._failure(reply, path, sending=True)
+        if self._method == "PUT" and reply.status != 202:  # 202: will be done later
+            self._look_at(url, departure)
+
+    def _send(self, url: str, departure: Departure) -> Reply:
+        headers = {"Content-Type": "application/octet-stream", **self._headers}
+        return self._client.request(self._method, url, headers=headers, departure=departure)
+
+    def _look_at(self, url: str, departure: Departure) -> None:
+        """What was put can be got (RFC 9110, 9.3.4), so a server that has nothing, or less, has lost it."""
+        reply = self._client.request("HEAD", url, headers=self._headers)
+        place = secrets.shown_url(url)
+        if reply.status in (404, 410):
+            raise ProtocolViolation(f"{place}: the server took the file, and does not have it")
+        length = _length(reply) if reply.status == 200 and "content-encoding" not in reply.headers else None
+        if length not in (None, departure.size):
+            raise DataError(f"{place}: {departure.size} bytes were sent, the server has {length}")
+        if reply.status == 200 and "content-encoding" not in reply.headers:
+            for theirs in digests.of_file(reply.headers, whole=False):
+                if departure.checksum(theirs.algorithm) != theirs:
+                    raise DataError(f"{place}: the server has other bytes than were sent: {theirs}")
+
+    # -- directories -------------------------------------------------------------------------------
+
+    def entries(self, path: str, depth: int = 0) -> Iterator[Entry]:
+        if depth > DEEPEST:
+            raise ProtocolViolation(f"{self.describe(path)}: directories nested deeper than {DEEPEST}")
+        for child in index.children(self._asker(path), self.describe(path)):
+            below = f"{path}/{child.name}" if path else child.name
+            yield Entry(below, child.is_dir, child.size)
+            if child.is_dir and child.name not in ("", ".", ".."):  # those are reported, not walked into
+                yield from self.entries(below, depth + 1)
+
+    def _asker(self, path: str) -> Callable[[str, dict[str, str], bytes | None], Reply]:
+        url = urls.join(self._url, path, directory=True)
+
+        def ask(method: str, headers: dict[str, str], body: bytes | None) -> Reply:
+            reply = self._client.request(method, url, headers={**self._headers, **headers}, body=body)
+            refused = method != "GET" and (reply.status in NO_SUCH_METHOD or reply.status == 403)
+            if not reply.ok and not refused:
+                raise self._failure(reply, path, sending=False)
+            return reply
+
+        return ask
+
+    def make_dir(self, path: str) -> None:
+        if not self._make(urls.join(self._url, path, directory=True)):
+            log.warning(f"{self.describe(path)}: not made, the server has no empty directories")
+
+    def _make_parent(self, url: str) -> bool:
+        """Make the directory that ``url`` is in; whether the server has such a thing."""
+        parent = urls.parent(url)
+        return parent is not None and self._make(parent)
+
+    def _make(self, url: str) -> bool:
+        """MKCOL (RFC 4918, 9.3), parents first where they are missing."""
+        with self._making:
+            return self._make_locked(url)
+
+    def _make_locked(self, url: str) -> bool:
+        if url in self._made:
+            return True
+        reply = self._client.request("MKCOL", url, headers=self._headers)
+        if reply.status == 409:
+            above = urls.parent(url)
+            if above is None or not self._make_locked(above):
+                return False
+            reply = self._client.request("MKCOL", url, headers=self._headers)
+        if reply.status == 405 and not self._exists(url):
+            return False
+        if not reply.ok and reply.status != 405:
+            if reply.status in NO_SUCH_METHOD:
+                return False
+            raise self._failure_at(reply, secrets.shown_url(url), sending=True)
+        self._made.add(url)
+        return True
+
+    def _exists(self, url: str) -> bool:
+        """405 for MKCOL says that there is something already, or that the server has no MKCOL."""
+        return self._client.request("HEAD", url, headers=self._headers).status not in (404, 405, 501)
+
+    # -- errors ------------------------------------------------------------------------------------
+
+    def _failure(self, reply: Reply, path: str, *, sending: bool) -> RedError:
+        return self._failure_at(reply, self.describe(path), sending=sending)
+
+    def _failure_at(self, reply: Reply, place: str, *, sending: bool) -> RedError:
+        failure = failures.of_status(
+            reply.status, reply.reason, place, sending=sending, retry_after=reply.retry_after
+        )
+        if isinstance(failure, TemporaryFailure) and sending and self._method != "PUT":
+            failure.repeatable = reply.status in failures.NOT_TAKEN
+        return failure
+
+
+class _Enough(Exception):
+    """What was to be learnt is learnt; the rest of the answer is not wanted."""
+
+
+def _version(reply: Reply, size: int | None) -> Version:
+    """Which version of the file this is. A weak ETag does not promise equal bytes (RFC 9110, 8.8.1), and a
+    time of modification only once it is a second in the past (8.8.2.2)."""
+    etag = reply.headers.get("etag", "")
+    modified = _moment(reply.headers.get("last-modified", ""))
+    validator = ""
+    if etag.startswith('"'):
+        validator = etag
+    elif modified is not None and modified + 1 <= (_moment(reply.headers.get("date", "")) or modified):
+        validator = reply.headers["last-modified"]
+    return Version(validator, size, modified, digests.of_file(reply.headers, whole=reply.status == 200))
+
+
+def _length(reply: Reply) -> int | None:
+    text = reply.headers.get("content-length", "")
+    chunked = "transfer-encoding" in reply.headers  # then the length counts for nothing (RFC 9112, 6.3)
+    return int(text) if text.isascii() and text.isdigit() and not chunked else None
+
+
+def _moment(date: str) -> float | None:
+    """Seconds since 1970 of an HTTP date."""
+    from email.utils import parsedate_to_datetime
+
+    with suppress(ValueError, TypeError, OverflowError):
+        return parsedate_to_datetime(date).timestamp() if date else None
+    return None
+
+
+def _http_date(moment: float) -> str:
+    from email.utils import formatdate
+
+    return formatdate(moment, usegmt=True)

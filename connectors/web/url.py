@@ -1,0 +1,107 @@
+"""URLs, as RFC 3986 has them: joined with file names, compared, shown, made fit to be sent."""
+
+import os
+import re
+from urllib.parse import quote, unquote_to_bytes, urljoin, urlsplit, urlunsplit
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+SIGNING = re.compile(r"x-amz-.*|x-goog-.*|expires|se|st|sp|sv|sig|signature|token|key-pair-id|policy|awsaccesskeyid", re.I)
+ALLOWED = "/%:@!$&'()*+,;=~?[]"  # what a URL may hold as it is; anything else gets quoted
+
+
+class Origin(tuple[str, str, int]):
+    """Scheme, host and port: credentials for one are for no other (RFC 6454)."""
+
+    __slots__ = ()
+
+
+def origin(url: str) -> Origin:
+    parts = urlsplit(url)
+    return Origin((parts.scheme.lower(), (parts.hostname or "").lower(), parts.port or DEFAULT_PORTS[parts.scheme]))
+
+
+def may_share_credentials(home: str, url: str) -> bool:
+    """Whether what is meant for ``home`` may be sent to ``url``: the same origin, or its move from http to https."""
+    ours, theirs = origin(home), origin(url)
+    return ours == theirs or (ours == ("http", theirs[1], 80) and theirs == ("https", ours[1], 443))
+
+
+def fit_to_send(url: str) -> str:
+    """``url`` without credentials and fragment, its host in ASCII, everything quoted that has to be."""
+    parts = urlsplit(url.strip())
+    host = parts.hostname or ""
+    if not host.isascii():
+        host = host.encode("idna").decode()
+    if ":" in host:
+        host = f"[{host}]"
+    netloc = f"{host}:{parts.port}" if parts.port else host
+    path = quote(_lone_percents_quoted(parts.path), safe=ALLOWED.replace("?", "")) or "/"
+    query = quote(_lone_percents_quoted(parts.query), safe=ALLOWED)
+    return urlunsplit((parts.scheme.lower(), netloc, path, query, ""))
+
+
+def credentials(url: str) -> tuple[str, str] | None:
+    """User name and password that stand inside ``url``, percent-decoded."""
+    parts = urlsplit(url)
+    if parts.username is None:
+        return None
+    return _decoded(parts.username), _decoded(parts.password or "")
+
+
+def join(base: str, path: str, *, directory: bool = False) -> str:
+    """``path``, relative and unquoted, below ``base``, whose query is kept; with a slash at its end for a directory."""
+    parts = urlsplit(base)
+    whole = parts.path
+    if path:
+        segments = (quote(os.fsencode(segment), safe="") for segment in path.split("/"))
+        whole = whole.rstrip("/") + "/" + "/".join(segments)
+    if directory:
+        whole = whole.rstrip("/") + "/"
+    return urlunsplit(parts._replace(path=whole))
+
+
+def parent(url: str) -> str | None:
+    """The URL of the directory that the directory ``url`` is in; None at the top."""
+    parts = urlsplit(url)
+    above, _, name = parts.path.rstrip("/").rpartition("/")
+    return urlunsplit(parts._replace(path=above + "/")) if name else None
+
+
+def child_name(directory: str, link: str) -> tuple[str, bool] | None:
+    """Name of the direct child of ``directory`` that ``link`` (absolute or relative) leads to, and if it is a directory.
+
+    None if it leads elsewhere: up, out, to the directory itself, or to another view of it. The name
+    is what the server said; nobody has looked yet whether it is a safe one.
+    """
+    here, there = urlsplit(directory), urlsplit(urljoin(directory, link.strip()))
+    if there.scheme not in DEFAULT_PORTS or (there.query and there.query != here.query):
+        return None
+    if origin(directory)[1:] != origin(urlunsplit(there))[1:] and urlsplit(link.strip()).netloc:
+        return None
+    base = unquote_to_bytes(here.path.rstrip("/") + "/")
+    if not unquote_to_bytes(there.path).startswith(base):
+        return None
+    depth = here.path.rstrip("/").count("/") + 1
+    name, slash, rest = "/".join(there.path.split("/")[depth:]).partition("/")
+    if not name or rest:
+        return None
+    return os.fsdecode(unquote_to_bytes(name)), bool(slash)
+
+
+def identity(url: str) -> str:
+    """``url`` without what is different each time it is signed."""
+    parts = urlsplit(url)
+    lasting = [pair for pair in parts.query.split("&") if not SIGNING.fullmatch(pair.partition("=")[0])]
+    return urlunsplit(parts._replace(query="&".join(lasting), fragment=""))
+
+
+def _lone_percents_quoted(text: str) -> str:
+    pieces = text.split("%")
+    hexadecimal = set("0123456789abcdefABCDEF")
+    return pieces[0] + "".join(
+        ("%" if len(piece) >= 2 and set(piece[:2]) <= hexadecimal else "%25") + piece for piece in pieces[1:]
+    )
+
+
+def _decoded(text: str) -> str:
+    return unquote_to_bytes(text).decode("utf-8", "surrogateescape")
