@@ -1,4 +1,4 @@
-"""A certificate authority made on the fly, with a certificate for 127.0.0.1 and one for a client."""
+"""A certificate authority made on the fly: certificates for 127.0.0.1, a client, and another host."""
 
 import subprocess
 from pathlib import Path
@@ -15,18 +15,20 @@ class Authority(NamedTuple):
     key: Path
     client_certificate: Path
     client_key: Path
+    other_certificate: Path
+    other_key: Path
 
 
 def make(folder: Path) -> Authority:
     """Make all keys and certificates in ``folder``; they are good for two days."""
-    authority = Authority(
-        *(folder / name for name in ("ca.pem", "server.pem", "server.key", "client.pem", "client.key"))
-    )
+    names = ("ca.pem", "server.pem", "server.key", "client.pem", "client.key", "other.pem", "other.key")
+    authority = Authority(*(folder / name for name in names))
     ca_key = folder / "ca.key"
     _openssl("req", "-x509", *_new_key(ca_key), "-days", "2", "-subj", "/CN=Test CA", "-out", authority.ca)
     for certificate, key, name, extension in (
         (authority.certificate, authority.key, "localhost", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
         (authority.client_certificate, authority.client_key, "client", "extendedKeyUsage=clientAuth"),
+        (authority.other_certificate, authority.other_key, "other", "subjectAltName=DNS:other.example"),
     ):
         request, extensions = folder / f"{name}.csr", folder / f"{name}.ext"
         extensions.write_text(extension + "\n")
