@@ -157,7 +157,8 @@ def _move(program: str, call: Call) -> None:
     if call.verb not in connector.SCHEMAS:
         raise _lacking(connector.EXECUTABLE, call.verb)
     prepared = _collecting(
-        faults, lambda: prepare(document, call.verb, connector, call.listing, settings.secrets_dir, os.environ)
+        faults,
+        lambda: prepare(document, call.verb, connector, call.listing, settings.secrets_dir, os.environ),
     )
     if faults or prepared is None:
         raise ConfigError(faults)
@@ -206,7 +207,9 @@ def _connector(program: str, command: str | None) -> str:
             hint="add command: red-connector-…, or call the connector itself",
         )
     if command not in registry.MODULES:
-        raise ConfigError(f"command: there is no connector {command}", hint=f"there are {', '.join(registry.MODULES)}")
+        raise ConfigError(
+            f"command: there is no connector {command}", hint=f"there are {', '.join(registry.MODULES)}"
+        )
     return command
 
 
@@ -226,7 +229,9 @@ def _front(call: Call) -> str:
 
     if call.command == "list":
         table = {name: [str(verb) for verb in registry.load(name).SCHEMAS] for name in registry.MODULES}
-        return json.dumps(table, indent=2) if call.json else "\n".join(f"{name}  {' '.join(table[name])}" for name in table)
+        if call.json:
+            return json.dumps(table, indent=2)
+        return "\n".join(f"{name}  {' '.join(verbs)}" for name, verbs in table.items())
     name, verb = call.operands
     executable = name if name in registry.MODULES else f"red-connector-{name}"
     if executable not in registry.MODULES:
@@ -246,8 +251,10 @@ def _print(text: str) -> None:
 
 
 def _usage(name: str, command: Command) -> str:
-    values = {"--listing": "[--listing LISTING]"}
-    return " ".join((name, *command.operands, *(values.get(option, f"[{option}]") for option in command.options)))
+    options = [
+        "[--listing LISTING]" if option == "--listing" else f"[{option}]" for option in command.options
+    ]
+    return " ".join((name, *command.operands, *options))
 
 
 def _help(program: str) -> str:
@@ -282,7 +289,7 @@ RED_KNOWN_HOSTS RED_LOG RED_PROGRESS RED_RECEIPT HTTP_PROXY HTTPS_PROXY NO_PROXY
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
-    signal.signal(signum, lambda signum, frame: _leave(Interrupted(signum).code))  # the second one does not wait
+    signal.signal(signum, lambda signum, frame: _leave(Interrupted(signum).code))  # a second one: at once
     raise Interrupted(signum)
 
 
@@ -293,8 +300,9 @@ def _internal_error(error: Exception) -> int:
     if os.environ.get(DEBUG):
         for line in traceback.format_exception(error):
             log.info(line.rstrip())
+    where = f"{os.path.basename(place.filename)}:{place.lineno}"
     failure = RedError(
-        f"internal error: {type(error).__name__}: {error} ({os.path.basename(place.filename)}:{place.lineno})",
+        f"internal error: {type(error).__name__}: {error} ({where})",
         hint=f"this is a fault of red-connectors: please report it, with what {DEBUG}=1 shows",
     )
     log.error(failure)

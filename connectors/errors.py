@@ -167,7 +167,7 @@ class ConfigError(RedError):
 
 
 class SeveralFailures(RedError):
-    """Some of many files failed. 75 only if all of them may succeed later; else what the first other one says."""
+    """Some of many files failed. 75 only if all of them may succeed later; else the first other code."""
 
     def __init__(self, what: str, failures: Sequence[RedError]) -> None:
         lasting = [failure for failure in failures if failure.code != Exit.TEMPFAIL]

@@ -24,7 +24,11 @@ SCHEMAS = {
 
 @contextmanager
 def connect(
-    access: Access, job: "Job", *, remote: "type[WebRemote] | None" = None, headers: Mapping[str, str] | None = None
+    access: Access,
+    job: "Job",
+    *,
+    remote: "type[WebRemote] | None" = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Iterator["WebRemote"]:
     """The place on a web server that ``access`` names, as a ``remote``; ``headers`` go with the files."""
     from connectors.web.client import Client, Identity  # libcurl, 25 ms: only when there is something to ask

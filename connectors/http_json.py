@@ -45,7 +45,7 @@ def connect(access: Access, job: "Job") -> Iterator["WebRemote"]:
 
 def check_json(file: BinaryIO) -> None:
     """DataError unless the file is one JSON value (RFC 8259), of any size: it is read as a stream."""
-    import ijson
+    import ijson  # type: ignore[import-untyped]
 
     try:
         for _ in ijson.basic_parse(file, use_float=True):

@@ -14,7 +14,14 @@ from contextlib import suppress
 from types import TracebackType
 from typing import BinaryIO, NamedTuple, Self
 
-from connectors.errors import CannotCreate, ChecksumError, DataError, ProtocolViolation, RedError, TemporaryFailure
+from connectors.errors import (
+    CannotCreate,
+    ChecksumError,
+    DataError,
+    ProtocolViolation,
+    RedError,
+    TemporaryFailure,
+)
 from connectors.transfer.checksum import Checksum, hasher
 from connectors.transfer.job import Job
 from connectors.transfer.local import creating, reading, writing
@@ -108,9 +115,10 @@ class Arrival:
         return None if here.st_mtime_ns % 10**9 else here.st_mtime
 
     def begin(self, version: Version, offset: int = 0) -> None:
-        """Bytes of ``version`` follow, from ``offset`` on: 0, or at most ``self.offset`` of the same version."""
+        """Bytes of ``version`` follow, from ``offset`` on: 0, or up to ``self.offset`` of the same version."""
         if self._promised_size is not None and version.size not in (None, self._promised_size):
-            raise DataError(f"{self.target}: {self._promised_size} bytes were promised, the source has {version.size}")
+            promised = f"{self._promised_size} bytes were promised"
+            raise DataError(f"{self.target}: {promised}, the source has {version.size}")
         if offset and (offset > self.offset or version.validator != self._version.validator):
             self.discard()
             raise TemporaryFailure(f"{self.target}: the source changed during the transfer")
@@ -127,7 +135,7 @@ class Arrival:
         self._job.check_cancelled()
         end = self._have + len(data)
         if self._version.size is not None and end > self._version.size:
-            raise ProtocolViolation(f"{self.target}: more than the announced {self._version.size} bytes arrived")
+            raise ProtocolViolation(f"{self.target}: more than the announced {self._version.size} bytes")
         with writing(self._part):
             view = memoryview(data)
             while view:
@@ -164,7 +172,8 @@ class Arrival:
         for checksum in (*self._promised, *self._version.checksums):
             found = self.hexdigest(checksum.algorithm)
             if found != checksum.digest:
-                raise ChecksumError(f"{self.target}: checksum should be {checksum}, is {checksum.algorithm}${found}")
+                is_ = Checksum(checksum.algorithm, found)
+                raise ChecksumError(f"{self.target}: checksum should be {checksum}, is {is_}")
         for inspect in self.inspections:
             with open(self._part, "rb") as file:
                 inspect(file)
@@ -286,7 +295,7 @@ class Arrival:
 
 
 def check_target(target: str) -> None:
-    """CannotCreate unless a file can appear there: its folder exists, and nothing but a file is in the way."""
+    """CannotCreate unless a file can appear there: its folder exists, and only a file is in the way."""
     try:
         mode = os.stat(target).st_mode
     except FileNotFoundError:
@@ -303,7 +312,7 @@ def check_target(target: str) -> None:
 
 
 def hidden_name(name: str, kind: str) -> str:
-    """Where the ``kind`` of file that belongs to ``name`` is, in the same folder; the same for every process."""
+    """The name beside ``name`` for the ``kind`` of file that belongs to it; the same for every process."""
     hidden = f".{name}.red-{kind}"
     if len(os.fsencode(hidden)) > LONGEST_NAME:
         hidden = f".{_fingerprint(name)}.red-{kind}"
@@ -324,4 +333,3 @@ def _fingerprint(text: str) -> str:
 def _remove(path: str) -> None:
     with suppress(OSError):
         os.unlink(path)
-

@@ -84,14 +84,16 @@ def _receive(remote: Remote, job: Job, path: str, local: str, arrival: Arrival) 
             log.warning(f"{error.message}; thrown away, trying once more")
             arrival.discard()
             attempts = persistently(job, attempt) + 1
-        size, sha256 = arrival.size, arrival.hexdigest("sha256") if job.receipts.wanted and arrival.moved else ""
         arrival.commit()
     if job.receipts.wanted and arrival.moved:
         seconds = time.monotonic() - began
-        job.receipts.add(job.verb, local, remote.describe(path), size, sha256, seconds, attempts)
+        sha256 = arrival.hexdigest("sha256")
+        job.receipts.add(job.verb, local, remote.describe(path), arrival.size, sha256, seconds, attempts)
 
 
-def send_file(remote: Remote, job: Job, local: str, size: int | None = None, checksum: Checksum | None = None) -> None:
+def send_file(
+    remote: Remote, job: Job, local: str, size: int | None = None, checksum: Checksum | None = None
+) -> None:
     """The file ``local``; ``size`` and ``checksum`` are what it should have."""
     job.progress.expect(os.stat(local).st_size)
     workers.run(job, [lambda: _send(remote, job, Entry("", False, size, checksum), local)], 1)
@@ -168,7 +170,8 @@ def _already_right(job: Job, local: str, files: Sequence[Entry]) -> set[str]:
             return  # then it is fetched
         job.progress.moved(entry.size or 0)
 
-    candidates = [entry for entry in files if entry.checksum and os.path.exists(os.path.join(local, entry.path))]
+    there = [entry for entry in files if os.path.exists(os.path.join(local, entry.path))]
+    candidates = [entry for entry in there if entry.checksum]
     workers.run(job, [partial(look, entry) for entry in candidates], job.settings.parallel)
     return right
 
@@ -182,7 +185,11 @@ def send_dir(remote: Remote, job: Job, local: str, listing: Sequence[Entry] | No
     for entry in files:
         check_source(os.path.join(local, entry.path))
     job.progress.expect(total_size(files))
-    _all(job, files, lambda entry: _send(remote, job, entry, os.path.join(local, entry.path)), "were not sent")
+
+    def send(entry: Entry) -> None:
+        _send(remote, job, entry, os.path.join(local, entry.path))
+
+    _all(job, files, send, "were not sent")
 
     def make_dirs() -> None:
         for path in empty if entries else [""]:

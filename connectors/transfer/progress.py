@@ -86,7 +86,7 @@ def showing(settings: Settings, label: str) -> Iterator[Progress]:
             yield lines
         finally:
             lines.line()
-    elif settings.progress == "auto" and settings.log == "text" and sys.stderr is not None and sys.stderr.isatty():
+    elif settings.progress == "auto" and settings.log == "text" and sys.stderr and sys.stderr.isatty():
         bar = _Bar(label)
         try:
             yield bar

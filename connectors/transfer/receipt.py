@@ -36,5 +36,5 @@ class Receipts:
             "seconds": round(seconds, 6),
             "attempts": attempts,
         }
-        with writing(self._path):  # one write to a file opened for appending: lines of two processes never mix
+        with writing(self._path):  # one write, and opened for appending: lines of two processes never mix
             os.write(self._fd, json.dumps(line).encode() + b"\n")

@@ -15,7 +15,7 @@ LONGEST_PAUSE = 30.0
 
 
 def persistently(job: Job, attempt: Callable[[], None]) -> int:
-    """Call ``attempt`` until it does not raise a TemporaryFailure that may be repeated; how often it was called.
+    """Call ``attempt`` until it raises no TemporaryFailure that may be repeated; how often it was called.
 
     At most ``settings.retries`` further calls are made. A pause that the far end asks for is kept, up
     to ``settings.timeout`` seconds.
@@ -45,8 +45,11 @@ def persistently(job: Job, attempt: Callable[[], None]) -> int:
         log.warning(f"{failure.message}; trying again in {seconds:.1f} s", attempt=state.attempt_number)
         return seconds
 
+    def may_pass(error: BaseException) -> bool:
+        return isinstance(error, TemporaryFailure) and error.repeatable
+
     retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception(lambda error: isinstance(error, TemporaryFailure) and error.repeatable),
+        retry=tenacity.retry_if_exception(may_pass),
         stop=tenacity.stop_after_attempt(job.settings.retries + 1),
         wait=pause,
         sleep=job.pause,

@@ -16,7 +16,7 @@ BUSY = 0.7  # of a processor: more than that, and the workers that there are do 
 
 
 def run(job: Job, tasks: Iterable[Callable[[], None]], parallel: int) -> None:
-    """Run all ``tasks``, up to ``parallel`` at once; the first exception that one raises ends all, and is raised.
+    """Run all ``tasks``, up to ``parallel`` at once; an exception from one ends all, and is raised.
 
     Workers are added as long as there is waiting to be done. Where one keeps the interpreter busy,
     more would only fight over its lock: a thousand small files from a near server took twice as long.

@@ -20,13 +20,15 @@ from connectors.access import secrets
 from connectors.errors import ProtocolViolation, RedError, TemporaryFailure
 from connectors.transfer.departure import Departure
 from connectors.transfer.job import Cancelled, Job
-from connectors.web import failures, url as urls
+from connectors.web import failures
+from connectors.web import url as urls
 
 REDIRECTS = {301, 302, 303, 307, 308}
 MOST_REDIRECTS = 10
 LONGEST_BODY = 64 << 20  # bytes of an answer that is kept in memory: a directory page
 BUFFER = 512 << 10  # bytes libcurl reads or sends at once; larger gains nothing here
 STEADY_UPLOAD = {"PUT", "MKCOL", "HEAD", "GET", "OPTIONS", "PROPFIND"}  # idempotent (RFC 9110, 9.2.2)
+OWN_FIELDS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": f"red-connectors/{__version__}"}
 SYSTEM_BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Alpine
     "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, Red Hat
@@ -128,7 +130,9 @@ class Client:
             target = ""
         if not target:
             raise ProtocolViolation(f"{place}: redirects to {shown}, which is not HTTP")
-        if reply.status not in (307, 308) and (sending or method not in ("GET", "HEAD", "PROPFIND", "OPTIONS")):
+        if reply.status not in (307, 308) and (
+            sending or method not in ("GET", "HEAD", "PROPFIND", "OPTIONS")
+        ):
             raise failures.of_redirect(reply.status, place, shown)
         return target
 
@@ -158,8 +162,7 @@ class Client:
         if not self._verify:
             handle.setopt(pycurl.SSL_VERIFYPEER, 0)
             handle.setopt(pycurl.SSL_VERIFYHOST, 0)
-        fields = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": f"red-connectors/{__version__}"}
-        fields |= headers
+        fields = {**OWN_FIELDS, **headers}
         if urls.may_share_credentials(self._identity.home, url):
             fields = self._introduce(handle, fields)
         handle.setopt(pycurl.HTTPHEADER, [_field(name, value) for name, value in fields.items()])
@@ -257,7 +260,7 @@ class _Exchange:
     # -- callbacks: an exception must not leave them, libcurl would print it ------------------------
 
     def _header(self, line: bytes) -> None:
-        if line.startswith(b"HTTP/"):  # the answer itself, after 100 Continue, a challenge or a proxy's CONNECT
+        if line.startswith(b"HTTP/"):  # after 100 Continue, a challenge or a proxy's CONNECT
             self._status_line, self._fields = line, []
         elif line.strip():
             self._fields.append(line)
@@ -271,7 +274,8 @@ class _Exchange:
             else:
                 self._body_size += len(data)
                 if self._body_size > LONGEST_BODY:
-                    raise ProtocolViolation(f"{secrets.shown_url(self.url)}: an answer of more than {LONGEST_BODY} bytes")
+                    place = secrets.shown_url(self.url)
+                    raise ProtocolViolation(f"{place}: an answer of more than {LONGEST_BODY} bytes")
                 self._body.append(data)
         except BaseException as error:
             self.raised = error
@@ -297,7 +301,7 @@ class _Exchange:
         return pycurl.SEEKFUNC_OK
 
     def _still_moving(self, to_come: int, received: int, to_go: int, sent: int) -> int:
-        """Called at least once a second. libcurl's own low-speed limit averages, and would end what trickles."""
+        """Called once a second or more. libcurl's own low-speed limit averages, and ends what trickles."""
         if self.client.job.cancelled.is_set():
             return 1
         if (received, sent) != self._moved:

@@ -15,9 +15,11 @@ from connectors.errors import (
     TemporaryFailure,
 )
 
-NOT_TAKEN = {408, 425, 429, 503}  # the server says that it did not handle the request: any method may be repeated
+NOT_TAKEN = {408, 425, 429, 503}  # the request was not handled, so any method may be repeated
 PASSING = NOT_TAKEN | {500, 502, 504}
 LONGEST_REASON = 200
+CHECK_AUTH = "check auth in the access document"
+CHECK_PROXY = "check the credentials in the proxy variables"
 
 
 def of_status(status: int, reason: str, place: str, *, sending: bool, retry_after: float | None) -> RedError:
@@ -27,8 +29,7 @@ def of_status(status: int, reason: str, place: str, *, sending: bool, retry_afte
     if status in PASSING or status >= 500:
         return TemporaryFailure(message, retry_after=retry_after)
     if status in (401, 407):
-        hint = "check auth in the access document" if status == 401 else "check the credentials in the proxy variables"
-        return NotAuthenticated(message, hint=hint)
+        return NotAuthenticated(message, hint=CHECK_AUTH if status == 401 else CHECK_PROXY)
     if status in (402, 403, 451):
         return NotPermitted(message, hint="the server knows who is asking, and refuses")
     if status in (404, 410) and not sending:
@@ -43,13 +44,14 @@ def of_status(status: int, reason: str, place: str, *, sending: bool, retry_afte
 def of_redirect(status: int, place: str, target: str) -> RedError:
     """A redirect that must not be followed: it would turn what is sent into a GET (RFC 9110, 15.4)."""
     return ProtocolViolation(
-        f"cannot send to {place}: {status} redirects to {target}", hint=f"if that is right, use {target} as url"
+        f"cannot send to {place}: {status} redirects to {target}",
+        hint=f"if that is right, use {target} as url",
     )
 
 
 def of_curl(error: pycurl.error, place: str, *, stalled: float | None, handle: pycurl.Curl) -> RedError:
     """The error that libcurl's means; ``stalled`` is how many seconds no byte moved, if that ended it."""
-    code, text = error.args[0], str(error.args[1])
+    code, text = int(error.args[0]), " ".join(str(part) for part in error.args[1:])
     if stalled is not None:
         return TemporaryFailure(f"{place}: no byte for {stalled:g} s")
     if code == pycurl.E_COULDNT_RESOLVE_HOST or code == pycurl.E_COULDNT_RESOLVE_PROXY:
@@ -71,7 +73,7 @@ def of_curl(error: pycurl.error, place: str, *, stalled: float | None, handle: p
         return DataError(f"{place}: {text}")
     connect_status = handle.getinfo(pycurl.HTTP_CONNECTCODE)
     if connect_status == 407:
-        return NotAuthenticated(f"{place}: the proxy answers 407", hint="check the credentials in the proxy variables")
+        return NotAuthenticated(f"{place}: the proxy answers 407", hint=CHECK_PROXY)
     if connect_status == 403:
         return NotPermitted(f"{place}: the proxy answers 403")
     if code in PROTOCOL_BROKEN:

@@ -11,9 +11,10 @@ from connectors.web import url as urls
 from connectors.web.client import Reply
 
 PROPFIND = (
-    b'<?xml version="1.0" encoding="utf-8"?><propfind xmlns="DAV:"><prop><resourcetype/><getcontentlength/></prop></propfind>'
+    b'<?xml version="1.0" encoding="utf-8"?>'
+    b'<propfind xmlns="DAV:"><prop><resourcetype/><getcontentlength/></prop></propfind>'
 )
-TITLE = re.compile(r"\s*(Index of|Directory listing for)\b", re.IGNORECASE)  # nginx and Apache; Python's http.server
+TITLE = re.compile(r"\s*(Index of|Directory listing for)\b", re.IGNORECASE)  # nginx, Apache; http.server
 HINT = "give a listing (--listing), or let the server offer WebDAV or directory pages"
 
 
@@ -35,10 +36,8 @@ def children(ask: Callable[[str, dict[str, str], bytes | None], Reply], place: s
         yield from _of_multistatus(reply, place)
         return
     reply = ask("GET", {}, None)
-    if "json" in reply.headers.get("content-type", ""):
-        found = _of_json(reply)
-    else:
-        found = _of_page(reply)
+    read = _of_json if "json" in reply.headers.get("content-type", "") else _of_page
+    found = read(reply)
     if found is None:
         raise ConfigError(f"{place} does not show what it holds", hint=HINT)
     yield from found

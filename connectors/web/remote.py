@@ -8,9 +8,7 @@ from contextlib import suppress
 from connectors import log
 from connectors.access import secrets
 from connectors.errors import (
-    CannotCreate,
     DataError,
-    NotFound,
     ProtocolViolation,
     RedError,
     TemporaryFailure,
@@ -29,7 +27,7 @@ DEEPEST = 64  # directories inside each other; a server that shows more leads us
 
 
 class WebRemote:
-    """The file or directory at ``url``. ``method`` transfers files; the rest of HTTP is used as it is meant."""
+    """The file or directory at ``url``. ``method`` moves files; ``headers`` go with every request."""
 
     def __init__(self, client: Client, url: str, method: str, headers: Mapping[str, str]) -> None:
         self._client = client
@@ -69,9 +67,10 @@ class WebRemote:
             else:
                 raise self._failure(reply, path, sending=False)
 
+        url = urls.join(self._url, path)
         body = b"" if self._method in ("POST", "PUT") else None
         self._client.request(
-            self._method, urls.join(self._url, path), headers=headers, body=body, on_reply=begin, sink=arrival.write
+            self._method, url, headers=headers, body=body, on_reply=begin, sink=arrival.write
         )
 
     def _continue(self, reply: Reply, path: str, arrival: Arrival) -> None:
@@ -84,7 +83,7 @@ class WebRemote:
         same = version.validator in ("", expected.validator) and version.size == expected.size
         if not (starts_right and same):
             arrival.discard()
-            raise TemporaryFailure(f"{self.describe(path)}: the server continued with something else; starting afresh")
+            raise TemporaryFailure(f"{self.describe(path)}: continued with something else; starting afresh")
         arrival.begin(version._replace(validator=expected.validator), arrival.offset)
 
     def check(self, verb: Verb, path: str) -> None:

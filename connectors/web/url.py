@@ -5,7 +5,10 @@ import re
 from urllib.parse import quote, unquote_to_bytes, urljoin, urlsplit, urlunsplit
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-SIGNING = re.compile(r"x-amz-.*|x-goog-.*|expires|se|st|sp|sv|sig|signature|token|key-pair-id|policy|awsaccesskeyid", re.I)
+SIGNING = re.compile(
+    r"x-amz-.*|x-goog-.*|expires|se|st|sp|sv|sig|signature|token|key-pair-id|policy|awsaccesskeyid",
+    re.IGNORECASE,
+)  # the parameters with which S3, Google, Azure and CloudFront sign a URL
 ALLOWED = "/%:@!$&'()*+,;=~?[]"  # what a URL may hold as it is; anything else gets quoted
 
 
@@ -17,11 +20,12 @@ class Origin(tuple[str, str, int]):
 
 def origin(url: str) -> Origin:
     parts = urlsplit(url)
-    return Origin((parts.scheme.lower(), (parts.hostname or "").lower(), parts.port or DEFAULT_PORTS[parts.scheme]))
+    port = parts.port or DEFAULT_PORTS[parts.scheme]
+    return Origin((parts.scheme, (parts.hostname or "").lower(), port))
 
 
 def may_share_credentials(home: str, url: str) -> bool:
-    """Whether what is meant for ``home`` may be sent to ``url``: the same origin, or its move from http to https."""
+    """Whether ``url`` may see what is meant for ``home``: the same origin, or its move from http to https."""
     ours, theirs = origin(home), origin(url)
     return ours == theirs or (ours == ("http", theirs[1], 80) and theirs == ("https", ours[1], 443))
 
@@ -49,7 +53,7 @@ def credentials(url: str) -> tuple[str, str] | None:
 
 
 def join(base: str, path: str, *, directory: bool = False) -> str:
-    """``path``, relative and unquoted, below ``base``, whose query is kept; with a slash at its end for a directory."""
+    """``path``, relative and unquoted, below ``base``, whose query is kept; a directory ends in a slash."""
     parts = urlsplit(base)
     whole = parts.path
     if path:
@@ -68,7 +72,7 @@ def parent(url: str) -> str | None:
 
 
 def child_name(directory: str, link: str) -> tuple[str, bool] | None:
-    """Name of the direct child of ``directory`` that ``link`` (absolute or relative) leads to, and if it is a directory.
+    """Name of the direct child of ``directory`` that ``link`` leads to, and whether it is a directory.
 
     None if it leads elsewhere: up, out, to the directory itself, or to another view of it. The name
     is what the server said; nobody has looked yet whether it is a safe one.
