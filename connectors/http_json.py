@@ -1,5 +1,6 @@
 """JSON files over HTTP and HTTPS: like connectors.http, and what is not JSON is not moved."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
@@ -19,6 +20,9 @@ EXECUTABLE = "red-connector-http-json"
 SUMMARY = "JSON files over HTTP and HTTPS"
 SCHEMAS = {verb: http.SCHEMAS[verb] for verb in (RECEIVE_FILE, SEND_FILE)}
 MEDIA_TYPE = "application/json"  # RFC 8259, 11
+LONGEST_INTEGER = (
+    100_000  # digits; Python's own limit is 4300, and without any a file could keep it busy for hours
+)
 
 
 @contextmanager
@@ -47,8 +51,14 @@ def check_json(file: BinaryIO) -> None:
     """DataError unless the file is one JSON value (RFC 8259), of any size: it is read as a stream."""
     import ijson  # type: ignore[import-untyped]
 
+    sys.set_int_max_str_digits(LONGEST_INTEGER)
     try:
-        for _ in ijson.basic_parse(file, use_float=True):
+        for _ in ijson.basic_parse(file):  # not use_float=True: that takes no number beyond 64 bits
             pass
-    except (ijson.JSONError, ValueError) as error:
-        raise DataError(f"{file.name} is not JSON: {' '.join(str(error).split())[:100]}") from None
+    except (
+        ijson.JSONError,
+        ValueError,
+        SystemError,
+    ) as error:  # SystemError: how its C part hands on a ValueError
+        why = error.__cause__ if isinstance(error, SystemError) else error
+        raise DataError(f"{file.name} is not JSON: {' '.join(str(why).split())[:100]}") from None
