@@ -70,15 +70,17 @@ def _loader_class() -> Any:
     return Loader
 
 
+def as_yaml(json: str) -> str:
+    """A JSON text made fit for YAML, which takes no tabs and no halves of surrogate pairs; its lines stay."""
+    return re.sub(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}", "?", json.replace("\t", " "))
+
+
 def compose(text: str) -> Any:
     """The root node of ``text``, JSON or YAML, to look up lines in; None if it cannot be had."""
     import yaml
 
-    # JSON may be indented by tabs and may hold halves of surrogate pairs; YAML takes neither.
-    # Neither change moves a line.
-    text = re.sub(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}", "?", text.replace("\t", " "))
     try:
-        return yaml.compose(text, Loader=_loader_class())
+        return yaml.compose(as_yaml(text), Loader=_loader_class())
     except (yaml.YAMLError, RecursionError, ValueError):
         return None
 
@@ -197,7 +199,7 @@ class _Builder:
             return None
         try:
             return self.loader.construct_object(node)
-        except (ValueError, OverflowError, ArithmeticError):
+        except (ValueError, ArithmeticError, LookupError, AttributeError):  # PyYAML trusts explicit tags
             self.fault(path, "looks like a number or a date but is none: put it in quotes", node)
             return None
 

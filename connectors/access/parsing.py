@@ -135,7 +135,7 @@ def _repeated(document: Parsed, text: str) -> list[Fault]:
     if len(text) <= MOST_YAML:
         try:
             nodes.read(
-                text.replace("\t", " "),
+                nodes.as_yaml(text),
                 lambda path, message, line: faults.append(Fault(path, message, line, document.source)),
             )
         except nodes.Unreadable:

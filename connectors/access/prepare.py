@@ -106,9 +106,6 @@ def _listing(document: Document, source: str | None) -> tuple[list[Entry] | None
     raw: Parsed = document
     value, prefix = document.listing, "listing"
     if source is not None:
-        if source == document.source == "-":
-            message = "standard input can be read once: give the document or the listing as a file"
-            return None, [Fault("", message, 0, source)]
         try:
             raw = read_listing(source)
         except ConfigError as error:

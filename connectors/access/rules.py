@@ -17,8 +17,8 @@ TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 BEARER_TOKEN = re.compile(r"[\x21-\x7e]+")
 """Wider than RFC 6750, section 2.1, since issuers are; it keeps out what could end the header."""
 
-HOST = re.compile(r"[0-9a-f:.]*:[0-9a-f:.]+(%25[\w.~-]+)?|[^\s\[\]:/\\?#@<>^|%\"{}`]{1,253}")
-"""An IPv6 address, or a name: whoever resolves it may be stricter."""
+PLACE = re.compile(r"(\[[0-9A-Fa-f:.]+(%25[\w.~-]+)?\]|[^\s\[\]:/\\?#@<>^|%\"{}`]{1,253})(:[0-9]*)?")
+"""An IPv6 address or a name (whoever resolves it may be stricter), and a port."""
 
 RESERVED_HEADERS = ("host", "content-length", "transfer-encoding", "range", "if-range", "connection")
 
@@ -39,7 +39,7 @@ def http_url(field: str, value: Any, error: Error) -> None:
         return
     if parts.scheme not in ("http", "https") or not host:
         error(field, "must be http:// or https://, a host and a path")
-    elif not HOST.fullmatch(host) or port == 0:
+    elif not PLACE.fullmatch(parts.netloc.rpartition("@")[2]) or port == 0 or "\\" in parts.netloc:
         error(field, "its host must be a host name or address, its port a number from 1 to 65535")
 
 

@@ -28,6 +28,11 @@ def any_case(*choices: str) -> Field:
     return {"type": "string", "allowed": list(choices), "coerce": spell}
 
 
+def given(key: str) -> dict[str, Any]:
+    """JSON Schema: ``key`` is there, protected or not."""
+    return {"anyOf": [{"required": [key]}, {"required": [f"_{key}"]}]}
+
+
 URL: Field = {
     "type": "string",
     "required": True,
@@ -59,7 +64,7 @@ TOKEN: Field = {
     "meta": {
         "doc": "Token, in place of username and password",
         "secret": True,
-        "optional": "only for BEARER",
+        "optional": "yes, except for BEARER",
     },
 }
 
@@ -76,7 +81,10 @@ AUTH: Field = {
         },
         "token": TOKEN,
     },
-    "meta": {"doc": "Authentication information"},
+    "meta": {
+        "doc": "Authentication information",
+        "json": {"anyOf": [given("token"), {"allOf": [given("username"), given("password")]}]},
+    },
 }
 
 HEADERS: Field = {

@@ -15,6 +15,7 @@ nobody keeps a secret in one, and a header ``DNT: 1`` must not blacken every 1."
 LONGEST_BASE64 = 96
 """Bytes of a secret that are looked for in base64; what follows in the same base64 text goes with them."""
 
+_ESCAPES = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
 _TELLING = re.compile(r"token|key|sig|secret|pass|pwd|auth|cred|code|session|ticket", re.IGNORECASE)
 _LONG_VALUE = 16
 
@@ -117,12 +118,11 @@ def _compile(secrets: Iterable[str], words: Iterable[str]) -> re.Pattern[str]:
 
 
 def _any_form(char: str) -> str:
-    """A pattern for one character of a secret: itself, percent-encoded, or escaped."""
+    """A pattern for one character of a secret: percent-encoded (twice, too), escaped, or itself."""
     if char.isascii() and char.isalnum():
         return char
-    forms = [re.escape(char)]
     octets = char.encode("utf-8", "surrogatepass")
-    forms.append("".join(f"%(?:25)?(?i:{octet:02x})" for octet in octets))
+    forms = ["".join(f"%(?:25)*(?i:{octet:02x})" for octet in octets)]
     forms.append("".join(rf"\\x(?i:{octet:02x})" for octet in octets))
     code = ord(char)
     if code <= 0xFF:
@@ -136,9 +136,10 @@ def _any_form(char: str) -> str:
     if char == " ":
         forms.append(r"\+")
     if char in "\"'\\/":
-        forms.insert(0, r"\\" + re.escape(char))
-    if char in "\n\r\t":
-        forms.append(r"\\" + {"\n": "n", "\r": "r", "\t": "t"}[char])
+        forms.append(r"\\" + re.escape(char))
+    if char in _ESCAPES:
+        forms.append(r"\\" + _ESCAPES[char])
+    forms.append(re.escape(char))  # last, for it may be the beginning of another form
     return f"(?:{'|'.join(forms)})"
 
 
@@ -149,7 +150,8 @@ def _base64_forms(secret: str) -> list[str]:
     octets = secret.encode("utf-8", "surrogatepass")
     if len(octets) < SHORTEST:
         return []
-    rest = r"[\w+/=-]*" if len(octets) > LONGEST_BASE64 else r"[\w+/-]?={0,2}"
+    padding = r"(?:=|%3[dD]){0,2}"
+    rest = (r"(?:[\w+/-]|%2[bBfF])*" if len(octets) > LONGEST_BASE64 else r"[\w+/-]?") + padding
     forms = []
     for offset in range(3):
         encoded = b64encode(b"\0" * offset + octets[:LONGEST_BASE64]).decode("ascii")

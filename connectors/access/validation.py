@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from connectors.access.parsing import must_be
 
@@ -74,7 +74,11 @@ def _error_handler() -> Any:
 def _validator_class() -> Any:
     import cerberus  # 45 ms: not for cli-version, not for --help
 
+    whole = cerberus.TypeDefinition("integer", (int,), (bool,))  # Python's, and so cerberus', take true for 1
+
     class Validator(cerberus.Validator):  # type: ignore[misc]
+        types_mapping: ClassVar = {**cerberus.Validator.types_mapping, "integer": whole}
+
         def _validate_beside(self, check: Any, field: str, value: Any) -> None:
             """{'type': 'callable'}"""  # a docstring that cerberus reads: what the rule's argument is
             check(self.document, self._error)

@@ -1,0 +1,315 @@
+"""Reading access documents: JSON or YAML, a file or standard input, three shapes, and every fault with its line."""
+
+import io
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connectors.access import document, parsing
+from connectors.errors import ConfigError
+from connectors.verbs import RECEIVE_DIR, RECEIVE_FILE, SEND_FILE
+from tests.access import Documents, no_secrets, places
+
+URL = "http://example.com/a.csv"
+
+
+@pytest.fixture
+def documents(tmp_path: Path) -> Iterator[Documents]:
+    with no_secrets():
+        yield Documents(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"url": "http://example.com/a.csv"}',
+        '{\n\t"url":\t"http://example.com/a.csv"\n}',
+        "url: http://example.com/a.csv",
+        "---\nurl: 'http://example.com/a.csv'\n...\n",
+        "{url: http://example.com/a.csv}",
+        "command: red-connector-http\naccess:\n  url: http://example.com/a.csv\n",
+        '{"access": {"url": "http://example.com/a.csv"}}',
+        "class: File\nconnector: {command: red-connector-http, access: {url: 'http://example.com/a.csv'}}",
+        "connector: {access: {url: 'http://example.com/a.csv'}, mount: false}\nbasename: a.csv\ndirname: x",
+    ],
+)
+def test_json_and_yaml_are_taken_in_all_three_shapes(documents: Documents, text: str) -> None:
+    assert documents.access(text)["url"] == URL
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_text_is_taken_as_utf_8_or_utf_16_with_or_without_a_byte_order_mark(
+    documents: Documents, encoding: str
+) -> None:
+    url = "http://example.com/größe.csv"
+    assert documents.access(f'{{"url": "{url}"}}'.encode(encoding))["url"] == url
+    assert documents.access(f"url: {url}\n".encode(encoding))["url"] == url
+
+
+def test_a_dash_means_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'{"url": "http://h/"}')))
+    read = document.read("-")
+    assert (read.source, read.access) == ("-", {"url": "http://h/"})
+
+
+def test_a_closed_standard_input_is_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(ConfigError, match="standard input is closed"):
+        document.read("-")
+
+
+@pytest.mark.parametrize("name", ["missing.yml", ".", "", "nul\0"])
+def test_a_document_that_cannot_be_read_is_a_configuration_error(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        document.read(str(tmp_path / name) if name else name)
+
+
+def test_a_document_is_not_read_without_bound(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    with open(path, "wb") as file:
+        os.truncate(file.fileno(), parsing.MOST_BYTES + 1)
+    with pytest.raises(ConfigError, match="is larger than 256 MiB"):
+        document.read(str(path))
+
+
+def test_yaml_is_bounded_more_tightly_than_json(
+    documents: Documents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parsing, "MOST_YAML", 40)
+    assert documents.access(f'{{"url": "{URL}", "method": "GET"  }}')["url"] == URL
+    assert "too large for YAML" in documents.fault(f"url: {URL}\nmethod: GET # and so on\n").message
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        (b"url: caf\xe9", 1, "is not text in UTF-8: save it as UTF-8"),
+        (b"a: b\nurl: caf\xe9", 2, "is not text in UTF-8: save it as UTF-8"),
+        ('{"url": "x",\n "b": [}', 2, "is not JSON: Expecting value"),
+        ('{"url": "x"\n "b": 1}', 2, "is not JSON: Expecting ',' delimiter"),
+        ("url: 'x\n", 2, "is not YAML: found unexpected end of stream"),
+        ("a: b\nc: @d", 2, "is not YAML: a character that cannot stand here: put values in quotes, "),
+        ("a: b\n\tc: d", 2, "is not YAML: found a tab character that violates indentation"),
+        ("a: b\nc: d: e", 2, "is not YAML: mapping values are not allowed"),
+        ("url: x\n---\nurl: y\n", 2, "is not YAML: holds more than one YAML document: write one"),
+        ("a: \x01", 1, "is not YAML: holds a character that YAML does not allow"),
+        ("a: " + "[" * 100_000, 0, "is nested too deeply"),
+        ("- " * 100_000, 0, "is nested too deeply"),
+        ('{"a":' * 100_000, 0, "is nested too deeply"),
+        ('{"a": ' + "9" * 5000 + "}", 0, "holds a number with too many digits"),
+        ("", 0, "is empty: write the access data"),
+        ("# only a comment\n", 0, "is empty: write the access data"),
+        ("- a\n- b\n", 0, "must be a mapping, is a list"),
+        ('"http://h/"', 0, "must be a mapping, is a string"),
+    ],
+)
+def test_what_is_no_document_is_reported_with_its_line_and_what_the_parser_says(
+    documents: Documents, text: str | bytes, line: int, message: str
+) -> None:
+    fault = documents.fault(text)
+    assert fault.message.startswith(message)
+    assert (fault.path, fault.line, fault.source) == ("", line, str(documents.folder / "in.yml"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password: *hunter22",
+        "password: !hunter22 x",
+        "password: @hunter22",
+        "password: hunter22: x",
+        "password: 'hunter22",
+        '{"password": "hunter22}',
+        '{"password": hunter22',
+        '{"password": "\\hunter22"',
+        "password: %hunter22",
+        "password: {hunter22",
+        "%hunter22\n---\na: b",
+        "password: !!int hunter22",
+        "password: !!binary hunter22",
+        "password: &hunter22",
+    ],
+)
+def test_a_syntax_error_never_echoes_the_text(documents: Documents, text: str) -> None:
+    assert not [fault for fault in documents.faults(text) if "hunter22" in str(fault)]
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "line"),
+    [
+        ('{"url": "a",\n "url": "b"}', "url", 2),
+        ('{\n\t"access": {\n\t\t"url": "a",\n\t\t"url": "b"}}', "access.url", 4),
+        ('{"auth": {"password": "a",\n"\\u0070assword": "\\ud83d\\ude00"}}', "auth.password", 2),
+        ("url: a\nurl: b\n", "url", 2),
+        ("auth:\n  password: a\n  username: b\n  password: c\n", "auth.password", 4),
+    ],
+)
+def test_a_key_that_is_given_twice_is_a_fault_with_its_line(
+    documents: Documents, text: str, path: str, line: int
+) -> None:
+    fault = documents.fault(text)
+    assert places([fault]) == [(path, line)]
+    assert fault.message.startswith("given twice, first in line ")
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "message"),
+    [
+        ("a: 1\non: 2\n", "on", "a key must be a string: put it in quotes"),
+        ("a: 1\n2: b\n", "2", "a key must be a string: put it in quotes"),
+        ("a: 1\n? [x]\n: b\n", "", "a key must be a string; a variable {{name}} must stand in quotes"),
+        ("a: 1\nurl: {{name}}\n", "url", "a key must be a string; a variable {{name}} must stand in quotes"),
+        (
+            "a: 1\nb: !!python/object:os.system x\n",
+            "b",
+            "a YAML tag that is not taken here: put the value in quotes",
+        ),
+        ("a: 1\nb: !!set {x}\n", "b", "a YAML tag that is not taken here: leave it out"),
+        ("a: 1\nb: 2026-13-45\n", "b", "looks like a number or a date but is none: put it in quotes"),
+        ("a: 1\nb: &b [*b]\n", "b[0]", "an alias that holds itself"),
+    ],
+)
+def test_what_yaml_allows_beyond_json_is_refused_with_its_line(
+    documents: Documents, text: str, path: str, message: str
+) -> None:
+    fault = documents.fault(text)
+    assert (fault.path, fault.line, fault.message) == (path, 2, message)
+
+
+def test_aliases_and_merge_keys_are_taken(documents: Documents) -> None:
+    text = """
+        connector:
+          command: red-connector-http
+          access:
+            headers: &common {X-A: one, X-B: two}
+            <<: {url: "http://example.com/", headers: {X-A: lost}, method: PUT}
+            auth: &auth {username: &name me, password: *name}
+    """
+    access = documents.access(text)
+    assert access["headers"] == {"X-A": "one", "X-B": "two"}
+    assert (access["method"], access["auth"]["password"]) == ("PUT", "me")
+
+
+def test_aliases_that_stand_for_too_much_are_refused(documents: Documents) -> None:
+    ten_times = [
+        f"{new}: &{new} [{', '.join(['*' + old] * 10)}]"
+        for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+    ]
+    text = "\n".join(["a: &a [x, x, x, x, x, x, x, x, x, x]", *ten_times])
+    fault = documents.fault(text)
+    assert (fault.line, fault.message) == (6, "its aliases stand for more than 1,000,000 nodes")
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "message"),
+    [
+        ("command: red-connector-http\nacess: {}", "acess", "unknown; did you mean access?"),
+        (
+            "command: red-connector-http\nzzz: 1\naccess: {url: 'http://h/'}",
+            "zzz",
+            "unknown; known are: command, ",
+        ),
+        (
+            "command: 1\naccess: {url: 'http://h/'}",
+            "command",
+            "must be a string, is an integer: put it in quotes",
+        ),
+        ("access: {url: 'http://h/'}\nmount: 'yes'", "mount", "must be true or false, is a string"),
+        ("command: red-connector-http", "access", "required: the access data, a mapping"),
+        ("command: red-connector-http\naccess: [1]", "access", "must be a mapping, is a list"),
+        ("class: File", "connector", "required: a mapping with command and access"),
+        (
+            "class: File\nconnector: red-connector-http",
+            "connector",
+            "must be a mapping with command and access",
+        ),
+        ("class: Fil\nconnector: {access: {url: 'http://h/'}}", "class", "must be one of File, Directory"),
+        ("class: [File]\nconnector: {access: {url: 'http://h/'}}", "class", "must be "),
+        (
+            "class: File\nconnector: {access: {url: 'http://h/'}, x: 1}",
+            "connector.x",
+            "unknown; known are: command",
+        ),
+        (
+            "class: File\nsize: -1\nconnector: {access: {url: 'http://h/'}}",
+            "size",
+            "must be a number of bytes",
+        ),
+        (
+            "class: File\nchecksum: sha1$00\nconnector: {access: {url: 'http://h/'}}",
+            "checksum",
+            "sha1 digests are 40",
+        ),
+        (
+            "class: File\nlisting: []\nconnector: {access: {url: 'http://h/'}}",
+            "listing",
+            "only a Directory has one",
+        ),
+    ],
+)
+def test_faults_of_the_shape_say_where_and_what_would_be_right(
+    documents: Documents, text: str, path: str, message: str
+) -> None:
+    faults = {fault.path: fault for fault in documents.faults(text)}
+    assert faults[path].message.startswith(message)
+    assert faults[path].line > 0
+
+
+def test_another_connectors_document_is_refused(documents: Documents) -> None:
+    fault = documents.fault("command: red-connector-ssh\naccess: {url: 'http://h/'}")
+    assert places([fault]) == [("command", 1)]
+    assert "red-connector-http" in fault.message
+    fault = documents.fault("class: File\nconnector:\n  command: x\n  access: {url: 'http://h/'}")
+    assert places([fault]) == [("connector.command", 3)]
+
+
+@pytest.mark.parametrize(
+    ("verb", "entry_class", "right"),
+    [
+        (RECEIVE_FILE, "Directory", "receive-dir"),
+        (RECEIVE_DIR, "File", "receive-file"),
+        (SEND_FILE, "Directory", "send-dir"),
+    ],
+)
+def test_a_file_entry_is_not_for_a_directory_verb(documents: Documents, verb, entry_class, right) -> None:  # type: ignore[no-untyped-def]
+    fault = documents.fault(f"class: {entry_class}\nconnector: {{access: {{url: 'http://h/'}}}}", verb)
+    assert places([fault]) == [("class", 1)]
+    assert right in fault.message
+
+
+def test_a_file_entrys_size_and_checksum_are_kept(documents: Documents) -> None:
+    digest = "0" * 39 + "A"
+    text = f"class: File\nsize: 7\nchecksum: SHA1${digest}\nconnector: {{access: {{url: 'http://h/'}}}}"
+    prepared = documents.prepared(text)
+    assert (prepared.size, str(prepared.checksum)) == (7, f"sha1${digest.lower()}")
+
+
+def test_a_directory_entrys_listing_is_used_unless_one_is_given(documents: Documents) -> None:
+    text = "class: Directory\nconnector: {access: {url: 'http://h/'}}\nlisting: [{class: File, basename: a}]"
+    embedded = documents.prepared(text, RECEIVE_DIR).listing
+    assert embedded is not None
+    assert [entry.path for entry in embedded] == ["a"]
+    given = documents.prepared(text, RECEIVE_DIR, '[{"class": "File", "basename": "b"}]').listing
+    assert given is not None
+    assert [entry.path for entry in given] == ["b"]
+    assert documents.prepared(text, RECEIVE_DIR, "[]").listing == []
+    assert documents.prepared("url: http://h/", RECEIVE_DIR).listing is None
+
+
+def test_faults_of_document_and_listing_come_together_each_with_its_own_source(documents: Documents) -> None:
+    listing = '[\n{"class": "File", "basename": "../x"}]'
+    faults = documents.faults("url: http://h/\nmethod: NO\nextra: 1\n", RECEIVE_DIR, listing)
+    assert [(os.path.basename(fault.source), fault.path, fault.line) for fault in faults] == [
+        ("in.yml", "method", 2),
+        ("in.yml", "extra", 3),
+        ("listing.json", "[0].basename", 2),
+    ]
+
+
+def test_a_listing_that_is_no_list_is_a_fault(documents: Documents) -> None:
+    assert "must be a list" in documents.fault("url: http://h/", RECEIVE_DIR, '{"class": "File"}').message
+    text = "class: Directory\nlisting: {}\nconnector: {access: {url: 'http://h/'}}"
+    assert places([documents.fault(text, RECEIVE_DIR)]) == [("listing", 2)]

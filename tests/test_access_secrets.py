@@ -1,0 +1,176 @@
+"""Redaction: a marked secret is found in every form in which it could leave the process."""
+
+import base64
+import json
+from collections.abc import Iterator
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from connectors.access import secrets
+from tests.access import no_secrets
+
+TRICKY = "p@ss/w+rd &\"'\\é\t€😀%"
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> Iterator[None]:
+    with no_secrets():
+        yield
+
+
+def forms(secret: str) -> dict[str, str]:
+    lower = quote(secret, safe="")
+    octets = secret.encode()
+    return {
+        "raw": secret,
+        "quoted": quote(secret, safe=""),
+        "quoted, slash left": quote(secret),
+        "quoted, as curl does": quote(secret, safe="!$&'()*+,;=:@/"),
+        "plus": quote_plus(secret),
+        "lower": "".join(
+            lower[i : i + 1].lower() if lower[max(0, i - 2) : i + 1].count("%") else lower[i]
+            for i in range(len(lower))
+        ),
+        "quoted twice": quote(quote(secret, safe=""), safe=""),
+        "json": json.dumps(secret)[1:-1],
+        "json, not ascii": json.dumps(secret, ensure_ascii=False)[1:-1],
+        "repr": repr(secret)[1:-1],
+        "ascii": ascii(secret)[1:-1],
+        "bytes": repr(octets)[2:-1],
+        "base64": base64.b64encode(octets).decode().rstrip("="),
+        "base64 url": base64.urlsafe_b64encode(octets).decode(),
+        "quoted base64": quote(base64.b64encode(octets).decode(), safe=""),
+    }
+
+
+@pytest.mark.parametrize("form", forms("x"))
+@pytest.mark.parametrize("secret", ["hunter22", TRICKY, "?>?>?>~~~~", "ünï¢ödé"])
+def test_a_secret_is_redacted_in_every_form(secret: str, form: str) -> None:
+    secrets.mark(secret)
+    assert secrets.redact(f"before ({forms(secret)[form]}) after") == "before (********) after"
+
+
+@pytest.mark.parametrize("before", ["", "u:", "us:", "use:", "user:"])
+@pytest.mark.parametrize("after", ["", "a", "ab", "abc"])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+@pytest.mark.parametrize("secret", ["hunter22", TRICKY, "long" * 100])
+def test_a_secret_is_redacted_in_the_middle_of_base64_text(
+    secret: str, before: str, after: str, encode
+) -> None:  # type: ignore[no-untyped-def]
+    secrets.mark(secret)
+    text = encode((before + secret + after).encode()).decode()
+    shown = secrets.redact(f"Authorization: Basic {text}")
+    assert "********" in shown
+    left = shown.replace("********", "").removeprefix("Authorization: Basic ").rstrip("=")
+    assert len(left) <= (len(before) + len(after)) * 4 / 3 + 2
+
+
+@given(
+    st.text(min_size=4, max_size=40).filter(lambda text: len(text.strip()) > 3 and text.strip("\r\n") == text)
+)
+@example("a\nbcd")
+@example("\U0010ffff\ud800abc")
+def test_no_form_of_any_secret_survives(secret: str) -> None:
+    with no_secrets():
+        secrets.mark(secret)
+        for text in (
+            secret,
+            json.dumps(secret),
+            ascii(secret),
+            quote(secret, safe="", errors="surrogatepass"),
+        ):
+            shown = secrets.redact(f"<{text}>")
+            assert secret not in shown
+            assert "********" in shown
+
+
+def test_the_longest_secret_goes_first() -> None:
+    secrets.mark("hunter")
+    secrets.mark("hunter22")
+    assert secrets.redact("hunter22 hunter") == "******** ********"
+
+
+def test_each_line_of_a_key_is_redacted_but_not_its_first_and_last() -> None:
+    lines = [
+        "-----BEGIN PRIVATE KEY-----",
+        "MIIEvQIBADANBgkqhkiG",
+        "short",
+        "9w0BAQEFAASCBKcwggSj",
+        "-----END PRIVATE KEY-----",
+    ]
+    secrets.mark("\n".join(lines) + "\n")
+    assert secrets.redact("\n".join(lines)) == "********"
+    assert secrets.redact(lines[1] + " " + lines[3]) == "******** ********"
+    assert secrets.redact(f"holds no {lines[0]}") == f"holds no {lines[0]}"
+
+
+def test_a_short_secret_is_redacted_where_it_stands_alone() -> None:
+    secrets.mark("abc")
+    assert secrets.redact("abc=abc, abcd fabc") == "********=********, abcd fabc"
+
+
+def test_a_single_character_and_nothing_are_no_secrets() -> None:
+    for nothing in ("", "1", " ", "\n"):
+        secrets.mark(nothing)
+    assert secrets.redact("1 of 4\n") == "1 of 4\n"
+
+
+def test_the_programs_own_words_stay_readable() -> None:
+    secrets.keep(["password", "auth", "username"])
+    secrets.mark("password")
+    secrets.mark("user")
+    assert (
+        secrets.redact("auth.password, auth.username: required, user")
+        == "auth.password, auth.username: required, ********"
+    )
+    assert secrets.redact(base64.b64encode(b"password").decode()) == "********"
+
+
+@pytest.mark.parametrize(
+    ("url", "text", "shown"),
+    [
+        ("http://me:hunter22@h/", "hunter22 of me", "******** of me"),
+        ("http://me:hunter%4022@h/", "hunter%4022 hunter@22", "******** ********"),
+        ("http://glpat-1234@h/x", "glpat-1234", "********"),
+        ("me:hunter22@proxy:3128", "hunter22", "********"),
+        ("https://h/?access_token=hunter22&n=5", "hunter22 5", "******** 5"),
+        ("https://h/?X-Amz-Signature=abcdef12&page=12", "abcdef12 12", "******** 12"),
+        ("https://h/?sv=2020-01-01&sig=a%2Fb%3D%3D", "a%2Fb%3D%3D a/b==", "******** ********"),
+        ("https://h/?a=0123456789abcdef", "0123456789abcdef", "********"),
+        ("https://h/?code=hunter22#x=y", "hunter22", "********"),
+    ],
+)
+def test_what_is_secret_in_a_url_is_redacted(url: str, text: str, shown: str) -> None:
+    secrets.mark_url(url)
+    assert secrets.redact(text) == shown
+
+
+def test_the_pair_of_user_and_password_of_a_url_is_redacted_in_base64_even_if_short() -> None:
+    secrets.mark_url("http://me:pw@h/")
+    assert secrets.redact(base64.b64encode(b"me:pw").decode()) == "********"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://me:pw@example.com:8080/a/b?x=1#f", "http://example.com:8080/a/b?…"),
+        ("https://example.com", "https://example.com"),
+        ("https://h?x", "https://h?…"),
+        ("http://h/a@b:c", "http://h/a@b:c"),
+        ("http://a@b@h/x", "http://h/x"),
+        ("", ""),
+        ("no url", "no url"),
+    ],
+)
+def test_a_url_is_shown_without_login_query_and_fragment(url: str, shown: str) -> None:
+    assert secrets.shown_url(url) == shown
+
+
+@given(st.text())
+def test_any_text_can_be_taken_for_a_url(url: str) -> None:
+    with no_secrets():
+        secrets.mark_url(url)
+        assert secrets.redact(secrets.shown_url(url)) is not None
