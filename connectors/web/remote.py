@@ -23,6 +23,7 @@ from connectors.web.client import Client, Reply
 
 CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 NO_SUCH_METHOD = {400, 404, 405, 406, 501}  # how servers answer a method that they do not have
+NO_PARENT = {404, 409, 500}  # RFC 4918, 9.7.1 says 409; nginx 500
 DEEPEST = 64  # directories inside each other; a server that shows more leads us in a circle
 
 
@@ -80,7 +81,7 @@ class WebRemote:
         total = int(match[3]) if match and match[3] != "*" else None
         version = _version(reply, expected.size if total is None else total)
         starts_right = match is not None and int(match[1]) == arrival.offset
-        same = version.validator in ("", expected.validator) and version.size == expected.size
+        same = version.validator in ("", expected.validator) and expected.size in (None, version.size)
         if not (starts_right and same):
             arrival.discard()
             raise TemporaryFailure(f"{self.describe(path)}: continued with something else; starting afresh")
@@ -133,7 +134,7 @@ class WebRemote:
         """In one request, of which the server takes all or nothing. PUT is looked at afterwards."""
         url = urls.join(self._url, path)
         reply = self._send(url, departure)
-        if path and self._method == "PUT" and reply.status in (404, 409) and self._make_parent(url):
+        if path and self._method == "PUT" and reply.status in NO_PARENT and self._make_parent(url):
             reply = self._send(url, departure)
         if not reply.ok:
             raise self._failure(reply, path, sending=True)
