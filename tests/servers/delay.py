@@ -55,12 +55,12 @@ class Relay:
         assert held, f"only {self.passed} bytes went through"
 
     def close(self) -> None:
-        self.release()
-        # shutdown wakes the thread that waits in accept; close alone would not
+        # First the sockets, so that nothing that is held goes through; shutdown wakes a thread that waits.
         for one in [self._listener, *self._open]:
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
+        self.release()
 
     def _accept(self) -> None:
         while True:
@@ -78,11 +78,12 @@ class Relay:
             self._open += [client, server]
             for source, sink in ((client, server), (server, client)):
                 source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                chunks: queue.SimpleQueue[Chunk] = queue.SimpleQueue()
+                # What is delayed must not be throttled; what is held must not be swallowed.
+                chunks: queue.Queue[Chunk] = queue.Queue(0 if self.delay else 4)
                 threading.Thread(target=self._take, args=(source, chunks), daemon=True).start()
                 threading.Thread(target=self._give, args=(sink, chunks, sink is client), daemon=True).start()
 
-    def _take(self, source: socket.socket, chunks: "queue.SimpleQueue[Chunk]") -> None:
+    def _take(self, source: socket.socket, chunks: "queue.Queue[Chunk]") -> None:
         data = b"?"
         while data:
             try:
@@ -91,7 +92,7 @@ class Relay:
                 data = b""
             chunks.put((time.monotonic() + self.delay, data))
 
-    def _give(self, sink: socket.socket, chunks: "queue.SimpleQueue[Chunk]", to_client: bool) -> None:
+    def _give(self, sink: socket.socket, chunks: "queue.Queue[Chunk]", to_client: bool) -> None:
         with contextlib.suppress(OSError):
             while True:
                 due, data = chunks.get()

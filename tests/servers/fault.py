@@ -189,7 +189,7 @@ class FaultServer:
         ):
             if limit is not None and limit <= len(body):
                 part = body[:limit]
-                client.sendall(b"%x\r\n%s\r\n" % (len(body), part) if reply.chunked else part)
+                client.sendall(b"%x\r\n%s" % (len(body), part) if reply.chunked else part)
                 return then(client)
         if reply.chunked:
             chunks = [body[at : at + 65536] for at in range(0, len(body), 65536)]
