@@ -1,4 +1,4 @@
-"""Reading access documents: JSON or YAML, a file or standard input, three shapes, and every fault with its line."""
+"""Reading access documents: JSON or YAML, file or standard input, three shapes, every fault with its line."""
 
 import io
 import os

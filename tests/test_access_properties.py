@@ -1,4 +1,4 @@
-"""Whatever bytes, document or listing come in: they are taken, or refused with faults; nothing else happens."""
+"""Whatever bytes, document or listing come in: they are taken, or refused with faults; nothing else."""
 
 import json
 import tempfile
@@ -113,13 +113,14 @@ def taken(data: bytes, verb: Any = RECEIVE_FILE, listing: bytes | None = None) -
             read = document.read(str(path))
             return prepare.prepare(read, verb, connector, source, folder, ENVIRON)
         except ConfigError as error:
-            assert error.faults
-            for fault in error.faults:
-                assert fault.message
-                assert fault.source
-                assert fault.path.isprintable()
-                assert "hunter22" not in secrets.redact(str(fault))
-            return None
+            faults = error.faults
+        assert faults
+        for fault in faults:
+            assert fault.message
+            assert fault.source
+            assert fault.path.isprintable()
+            assert "hunter22" not in secrets.redact(str(fault))
+        return None
 
 
 @given(st.binary(max_size=200))

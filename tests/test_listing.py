@@ -140,7 +140,7 @@ UNSAFE = ["", ".", "..", "/", "a/b", "../x", "/etc/passwd", "a/", "nul\0", "x" *
 
 @pytest.mark.parametrize("name", UNSAFE)
 def test_unsafe_names_are_refused_at_the_one_door(name: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r".+"):
         listing.safe_segment(name)
     assert [path for path, _ in faults([file(name)])] == ["[0].basename"]
     assert [path for path, _ in faults([folder(name)])] == ["[0].basename"]
@@ -173,7 +173,7 @@ def test_unusual_names_are_names(name: str) -> None:
 
 @pytest.mark.parametrize("path", ["", "/", "/a", "a//b", "a/", "a/../b", "./a", "a/\0", ".."])
 def test_a_path_is_as_safe_as_its_segments(path: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r".+"):
         listing.safe_path(path)
     assert listing.safe_path("a/b c/..d") == "a/b c/..d"
 

@@ -1,6 +1,7 @@
-"""A schema for readers: as JSON Schema for editors, as an example document, as a table for the documentation."""
+"""A schema for readers: JSON Schema for editors, an example document, a table for the documentation."""
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from connectors.access.document import ENTRY_KEYS
@@ -66,7 +67,7 @@ def _json_object(schema: "Schema") -> dict[str, Any]:
     return described
 
 
-def _json_field(field: "Schema | Any") -> dict[str, Any]:
+def _json_field(field: Mapping[str, Any]) -> dict[str, Any]:
     kind = field.get("type", "string")
     meta = field.get("meta", {})
     described: dict[str, Any] = {"type": _JSON_TYPES.get(kind, kind)}
@@ -82,7 +83,8 @@ def _json_field(field: "Schema | Any") -> dict[str, Any]:
             described[keyword] = field[rule]
     if "doc" in meta:
         described["description"] = meta["doc"]
-    return described | meta.get("json", {})
+    described.update(meta.get("json", {}))
+    return described
 
 
 def _any_case(word: str) -> str:
