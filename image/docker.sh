@@ -28,15 +28,19 @@ fi
 if [ -d /run/systemd/system ]; then
     systemctl start docker >&2 || missing "systemctl start docker failed"
 else
-    # A dockerd that was killed leaves its pid file, and the next one would believe it when another process got that pid.
-    pid=$(cat /var/run/docker.pid 2>/dev/null || true)
-    if [ -n "$pid" ] && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != dockerd ]; then rm -f /var/run/docker.pid; fi
+    # Killed, it leaves pid files, and the next one believes them when anything has that pid, be it a zombie.
+    for file in /var/run/docker.pid /var/run/docker/containerd/containerd.pid; do
+        pid=$(cat "$file" 2>/dev/null || true)
+        case $(readlink "/proc/${pid:-0}/exe") in */dockerd* | */containerd*) ;; *) rm -f "$file" ;; esac
+    done
     echo "starting dockerd" >&2
     setsid nohup dockerd >/var/log/dockerd.log 2>&1 </dev/null &
+    dockerd=$!
 fi
 
 for _ in $(seq 60); do
     answers && exit 0
+    [ -z "${dockerd:-}" ] || kill -0 "$dockerd" 2>/dev/null || break
     sleep 1
 done
 tail -n 20 /var/log/dockerd.log >&2 || true
