@@ -15,7 +15,7 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
 fi
 if ! command -v mmdebstrap >/dev/null || [ ! -e /usr/share/keyrings/debian-archive-keyring.gpg ]; then
     export DEBIAN_FRONTEND=noninteractive
-    { apt-get -q update && apt-get -q install -y --no-install-recommends mmdebstrap debian-archive-keyring; } >&2 </dev/null
+    { apt-get -qq update; apt-get -qq install -y --no-install-recommends mmdebstrap debian-archive-keyring; } >/dev/null </dev/null
 fi
 
 work=$(mktemp -d)

@@ -21,7 +21,7 @@ if ! command -v dockerd >/dev/null || ! command -v docker >/dev/null || ! comman
     client=
     command -v docker >/dev/null || { apt-cache show docker-cli >/dev/null 2>&1 && client=docker-cli; } # split off in Debian 13
     # shellcheck disable=SC2086  # $client is one word or none
-    { apt-get -q update && apt-get -q install -y --no-install-recommends docker.io iptables $client; } >&2 </dev/null
+    { apt-get -qq update; apt-get -qq install -y --no-install-recommends docker.io iptables $client; } >/dev/null </dev/null
     answers && exit 0
 fi
 

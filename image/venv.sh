@@ -9,7 +9,7 @@ for python in python3 python3.14 python3.13 python3.12 python3.11 python3.15 /us
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue
     if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
         if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then continue; fi
-        { apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends python3-venv; } >&2 </dev/null
+        { apt-get -qq update; DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends python3-venv; } >/dev/null </dev/null
         "$python" -c 'import ensurepip, venv' 2>/dev/null || continue
     fi
     rm -rf "$folder"
