@@ -6,11 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from connectors import http
 from connectors.access import document, prepare, secrets
 from connectors.errors import ConfigError, Fault
 from connectors.verbs import RECEIVE_FILE, Verb
+
+
+patient = settings(deadline=None)
+"""For property-based tests: a busy machine is no failure."""
 
 
 class Documents:

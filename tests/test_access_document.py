@@ -207,6 +207,7 @@ def test_aliases_that_stand_for_too_much_are_refused(documents: Documents) -> No
     ("text", "path", "message"),
     [
         ("command: red-connector-http\nacess: {}", "acess", "unknown; did you mean access?"),
+        ("command: red-connector-http\n_access: {}", "_access", "unknown; did you mean access?"),
         (
             "command: red-connector-http\nzzz: 1\naccess: {url: 'http://h/'}",
             "zzz",
@@ -297,6 +298,14 @@ def test_a_directory_entrys_listing_is_used_unless_one_is_given(documents: Docum
     assert [entry.path for entry in given] == ["b"]
     assert documents.prepared(text, RECEIVE_DIR, "[]").listing == []
     assert documents.prepared("url: http://h/", RECEIVE_DIR).listing is None
+
+
+def test_a_fault_in_a_huge_listing_has_its_path_but_no_line(
+    documents: Documents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parsing, "MOST_LINES", 100)
+    listing = '[{"class": "File", "basename": "a"},\n' + " " * 100 + '{"class": "File", "basename": ".."}]'
+    assert places(documents.faults("url: http://h/", RECEIVE_DIR, listing)) == [("[1].basename", 0)]
 
 
 def test_faults_of_document_and_listing_come_together_each_with_its_own_source(documents: Documents) -> None:

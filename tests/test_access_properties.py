@@ -13,7 +13,7 @@ from connectors import http, http_json
 from connectors.access import document, prepare, secrets
 from connectors.errors import ConfigError
 from connectors.verbs import RECEIVE_DIR, RECEIVE_FILE, SEND_DIR, SEND_FILE
-from tests.access import no_secrets
+from tests.access import no_secrets, patient
 
 KEYS = st.sampled_from(
     [
@@ -123,6 +123,7 @@ def taken(data: bytes, verb: Any = RECEIVE_FILE, listing: bytes | None = None) -
         return None
 
 
+@patient
 @given(st.binary(max_size=200))
 @example(b"\xff\xfe")
 @example(b"\x00\x00\x00{")
@@ -139,27 +140,31 @@ def test_any_bytes_are_taken_or_refused(data: bytes) -> None:
     taken(b'{"url": "http://h/"}', RECEIVE_DIR, data)
 
 
+@patient
 @given(st.text(alphabet="{}[]:,-?!&*<>|%@`'\"#\n\t ~ab1=.", max_size=60))
 def test_anything_that_looks_like_yaml_or_json_is_taken_or_refused(text: str) -> None:
     taken(text.encode())
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(DOCUMENTS, VERBS)
 def test_any_json_document_is_taken_or_refused(value: Any, verb: Any) -> None:
     taken(json.dumps(value).encode(), verb)
 
 
+@patient
 @given(DOCUMENTS, VERBS)
 def test_any_yaml_document_is_taken_or_refused(value: Any, verb: Any) -> None:
     taken(yaml.safe_dump(value, allow_unicode=True).encode("utf-8", "replace"), verb)
 
 
+@patient
 @given(st.lists(VALUES, max_size=4) | VALUES)
 def test_any_listing_is_taken_or_refused(value: Any) -> None:
     taken(b'{"url": "http://h/"}', RECEIVE_DIR, json.dumps(value).encode())
 
 
+@patient
 @given(st.dictionaries(st.text(max_size=8), SCALARS.filter(lambda value: value == value), max_size=4))
 def test_json_is_read_as_json_says_and_yaml_as_yaml_says(value: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connectors.access import secrets
-from tests.access import no_secrets
+from tests.access import no_secrets, patient
 
 TRICKY = "p@ss/w+rd &\"'\\é\t€😀%"
 
@@ -68,6 +68,7 @@ def test_a_secret_is_redacted_in_the_middle_of_base64_text(
     assert len(left) <= (len(before) + len(after)) * 4 / 3 + 2
 
 
+@patient
 @given(
     st.text(min_size=4, max_size=40).filter(lambda text: len(text.strip()) > 3 and text.strip("\r\n") == text)
 )
@@ -169,6 +170,7 @@ def test_a_url_is_shown_without_login_query_and_fragment(url: str, shown: str) -
     assert secrets.shown_url(url) == shown
 
 
+@patient
 @given(st.text())
 def test_any_text_can_be_taken_for_a_url(url: str) -> None:
     with no_secrets():

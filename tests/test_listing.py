@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from connectors.remote import Entry
 from connectors.transfer import listing
 from connectors.transfer.checksum import Checksum
+from tests.access import patient
 
 MD5 = "d41d8cd98f00b204e9800998ecf8427e"
 
@@ -191,6 +192,7 @@ TREES = st.recursive(
 )
 
 
+@patient
 @given(TREES | st.lists(TREES, max_size=3))
 def test_any_tree_ends_in_safe_entries_or_faults(raw: Any) -> None:
     found: list[str] = []

@@ -16,8 +16,8 @@ CONNECTOR_KEYS = ("command", "access", "mount")
 ENTRY_KEYS = ("class", "connector", "listing", "basename", "dirname", "size", "checksum")
 CLASSES = ("File", "Directory")
 
-_TYPES = {"command": (str, "a string"), "mount": (bool, "true or false"), "class": (str, "File or Directory")}
-_TYPES |= {"basename": (str, "a string"), "dirname": (str, "a string")}
+_STRING = (str, "a string")
+_TYPES = {"command": _STRING, "basename": _STRING, "dirname": _STRING, "mount": (bool, "true or false")}
 
 
 class Document(Parsed):
@@ -105,8 +105,7 @@ def unknown(key: str, known: "list[str] | tuple[str, ...]") -> str:
     from difflib import get_close_matches  # 10 ms, for a fault only
 
     folded = {name.lower(): name for name in known}
-    bare = key.lower().removeprefix("_")
-    matches = get_close_matches(bare[:100], folded, n=1, cutoff=0.6)
+    matches = get_close_matches(key.lower()[:100], folded, n=1, cutoff=0.6)
     if matches:
-        return f"unknown; did you mean {'_' if key.startswith('_') else ''}{folded[matches[0]]}?"
+        return f"unknown; did you mean {folded[matches[0]]}?"
     return f"unknown; known are: {', '.join(known)}"

@@ -38,8 +38,9 @@ def read(text: str, report: Report) -> Any:
     """
     import yaml  # 30 ms: only for documents that are not JSON
 
-    loader = _loader_class()(text)
+    loader = None
     try:
+        loader = _loader_class()(text)
         root = loader.get_single_node()
         return None if root is None else _Builder(loader, report).build(root, "")
     except yaml.MarkedYAMLError as error:
@@ -50,7 +51,8 @@ def read(text: str, report: Report) -> Any:
         line = text.count("\n", 0, position) + 1 if isinstance(position, int) else 0
         raise Unreadable("holds a character that YAML does not allow", line) from None
     finally:
-        loader.dispose()
+        if loader:
+            loader.dispose()
 
 
 @cache

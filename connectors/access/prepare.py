@@ -89,8 +89,7 @@ def _class_faults(document: Document, verb: Verb) -> list[Fault]:
     faults = []
     wanted = "Directory" if verb.of_directory else "File"
     if document.entry_class and document.entry_class != wanted:
-        kind = "file" if wanted == "Directory" else "dir"
-        right = verb.replace("mount", "receive").replace("dir" if kind == "file" else "file", kind)
+        right = f"{'send' if verb.sends else 'receive'}-{'file' if wanted == 'Directory' else 'dir'}"
         faults.append(
             document.fault("class", f"{verb} needs class {wanted}; for {document.entry_class} use {right}")
         )
@@ -163,7 +162,10 @@ class _Access:
                 continue
             message = finding.message
             if finding.unknown:
-                message = unknown(self.written(finding.path)[-1], finding.unknown)
+                key = self.written(finding.path)[-1]
+                message = unknown(
+                    key, [f"_{name}" if key.startswith("_") else name for name in finding.unknown]
+                )
             self.fault(finding.path, message)
         return access, self.faults
 
