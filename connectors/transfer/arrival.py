@@ -115,7 +115,7 @@ class Arrival:
         return None if here.st_mtime_ns % 10**9 else here.st_mtime
 
     def begin(self, version: Version, offset: int = 0) -> None:
-        """Bytes of ``version`` follow, from ``offset`` on: 0, or up to ``self.offset`` of the same version."""
+        """Bytes of ``version`` follow, from ``offset`` on: 0, or up to ``self.offset`` of the same."""
         if self._promised_size is not None and version.size not in (None, self._promised_size):
             promised = f"{self._promised_size} bytes were promised"
             raise DataError(f"{self.target}: {promised}, the source has {version.size}")
@@ -250,7 +250,7 @@ class Arrival:
         with suppress(OSError, ValueError, TypeError, KeyError):
             with open(self._state, encoding="utf-8") as file:
                 state = json.load(file)
-            if state["identity"] == _fingerprint(self._identity):
+            if state["identity"] == fingerprint(self._identity):
                 self._version = Version(str(state["validator"]), state["size"])
                 self._state_saved = True
         if self.offset:
@@ -262,7 +262,7 @@ class Arrival:
         if not self._version.validator:
             return
         state = {
-            "identity": _fingerprint(self._identity),
+            "identity": fingerprint(self._identity),
             "validator": self._version.validator,
             "size": self._version.size,
         }
@@ -315,7 +315,7 @@ def hidden_name(name: str, kind: str) -> str:
     """The name beside ``name`` for the ``kind`` of file that belongs to it; the same for every process."""
     hidden = f".{name}.red-{kind}"
     if len(os.fsencode(hidden)) > LONGEST_NAME:
-        hidden = f".{_fingerprint(name)}.red-{kind}"
+        hidden = f".{fingerprint(name)}.red-{kind}"
     return hidden
 
 
@@ -324,7 +324,7 @@ def is_hidden_name(name: str) -> bool:
     return name.startswith(".") and name.endswith((".red-part", ".red-state"))
 
 
-def _fingerprint(text: str) -> str:
+def fingerprint(text: str) -> str:
     sha256 = hasher("sha256")
     sha256.update(os.fsencode(text))
     return sha256.hexdigest()

@@ -30,6 +30,7 @@ class Departure:
         self.moved = True
         self.size = 0
         self.mode = 0
+        self.modified = 0  # nanoseconds since 1970
         self._job = job
         self._promised_size = promised_size
         self._promised = checksum
@@ -42,7 +43,7 @@ class Departure:
         with reading(self.source):
             self._file = open(self.source, "rb", buffering=0)
             here = os.fstat(self._file.fileno())
-        self.size, self.mode, self._modified = here.st_size, here.st_mode, here.st_mtime_ns
+        self.size, self.mode, self.modified = here.st_size, here.st_mode, here.st_mtime_ns
         if self._promised_size not in (None, self.size):
             self._file.close()
             raise DataError(f"{self.source}: {self._promised_size} bytes were promised, it has {self.size}")
@@ -79,7 +80,7 @@ class Departure:
         """DataError if the file is no longer the one that was opened."""
         with reading(self.source):
             here = os.fstat(self._file.fileno())
-        if here.st_size != self.size or here.st_mtime_ns != self._modified:
+        if here.st_size != self.size or here.st_mtime_ns != self.modified:
             raise DataError(f"{self.source} changed while it was sent")
 
     def checksum(self, algorithm: str) -> Checksum:

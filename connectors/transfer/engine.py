@@ -17,7 +17,7 @@ from connectors.errors import (
 )
 from connectors.remote import Entry, Remote
 from connectors.transfer import workers
-from connectors.transfer.arrival import Arrival, check_target
+from connectors.transfer.arrival import Arrival, check_target, is_hidden_name
 from connectors.transfer.checksum import Checksum
 from connectors.transfer.departure import Departure, check_source
 from connectors.transfer.job import Job
@@ -145,9 +145,11 @@ def discovered(remote: Remote, job: Job) -> list[Entry]:
         entries.clear()
         for entry in remote.entries(""):
             try:
-                entries.append(entry._replace(path=safe_path(entry.path)))
+                path = safe_path(entry.path)
             except ValueError as error:
                 raise ProtocolViolation(f"{remote.describe()} shows a dangerous name: {error}") from None
+            if not is_hidden_name(os.path.basename(path)):  # left there by a transfer to this directory
+                entries.append(entry)
 
     workers.run(job, [lambda: _persist(job, discover)], 1)
     return entries

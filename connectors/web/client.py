@@ -26,8 +26,18 @@ from connectors.web import url as urls
 REDIRECTS = {301, 302, 303, 307, 308}
 MOST_REDIRECTS = 10
 LONGEST_BODY = 64 << 20  # bytes of an answer that is kept in memory: a directory page
+LAST_REQUEST = 1500  # milliseconds to tidy up in
 BUFFER = 512 << 10  # bytes libcurl reads or sends at once; larger gains nothing here
-STEADY_UPLOAD = {"PUT", "MKCOL", "HEAD", "GET", "OPTIONS", "PROPFIND"}  # idempotent (RFC 9110, 9.2.2)
+IDEMPOTENT = {
+    "GET",
+    "HEAD",
+    "OPTIONS",
+    "PUT",
+    "DELETE",
+    "PROPFIND",
+    "MKCOL",
+    "MOVE",
+}  # RFC 9110, 9.2.2; RFC 4918
 OWN_FIELDS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": f"red-connectors/{__version__}"}
 SYSTEM_BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Alpine
@@ -98,17 +108,19 @@ class Client:
         departure: Departure | None = None,
         on_reply: Callable[[Reply], None] | None = None,
         sink: Callable[[bytes], None] | None = None,
+        last: bool = False,
     ) -> Reply:
         """One request, redirects followed where that is safe, and its final answer, whatever its status.
 
         What is sent is ``body`` or a whole ``departure``. ``on_reply`` sees status and header fields before
         ``sink`` gets the first byte; either may raise to end it all. Without a sink the body is in the Reply.
+        The ``last`` request tidies up: it is made although the call was cancelled, and does not get long.
         Raises the errors of connectors.errors when there is no answer.
         """
         for _ in range(MOST_REDIRECTS + 1):
             if departure:
                 departure.rewind()
-            exchange = _Exchange(self, method, url, body, departure, on_reply, sink)
+            exchange = _Exchange(self, method, url, body, departure, on_reply, sink, last)
             reply = exchange.run(headers or {})
             if not exchange.redirected:
                 return reply
@@ -198,6 +210,7 @@ class _Exchange:
         departure: Departure | None,
         on_reply: Callable[[Reply], None] | None,
         sink: Callable[[bytes], None] | None,
+        last: bool,
     ) -> None:
         self.client = client
         self.method = method
@@ -206,6 +219,7 @@ class _Exchange:
         self.departure = departure
         self.on_reply = on_reply
         self.sink = sink
+        self.last = last
         self.reply: Reply | None = None
         self.redirected = False
         self.raised: BaseException | None = None
@@ -247,6 +261,8 @@ class _Exchange:
         handle.setopt(pycurl.CUSTOMREQUEST, self.method)
         if self.method == "HEAD":
             handle.setopt(pycurl.NOBODY, 1)
+        if self.last:
+            handle.setopt(pycurl.TIMEOUT_MS, LAST_REQUEST)
         if self.departure:
             handle.setopt(pycurl.UPLOAD, 1)
             handle.setopt(pycurl.INFILESIZE_LARGE, self.departure.size)
@@ -254,7 +270,7 @@ class _Exchange:
             handle.setopt(pycurl.SEEKFUNCTION, self._seek)
         elif self.body is not None:
             handle.setopt(pycurl.POSTFIELDS, self.body)
-        if self.method not in STEADY_UPLOAD:
+        if self.method not in IDEMPOTENT:
             handle.setopt(pycurl.FRESH_CONNECT, 1)  # on an old connection libcurl repeats it by itself
 
     # -- callbacks: an exception must not leave them, libcurl would print it ------------------------
@@ -302,7 +318,7 @@ class _Exchange:
 
     def _still_moving(self, to_come: int, received: int, to_go: int, sent: int) -> int:
         """Called once a second or more. libcurl's own low-speed limit averages, and ends what trickles."""
-        if self.client.job.cancelled.is_set():
+        if self.client.job.cancelled.is_set() and not self.last:
             return 1
         if (received, sent) != self._moved:
             self._moved, self._moved_at = (received, sent), time.monotonic()
@@ -328,13 +344,13 @@ class _Exchange:
             self.on_reply(self.reply)
 
     def _translated(self, error: pycurl.error, handle: pycurl.Curl) -> RedError:
-        if self.client.job.cancelled.is_set():
+        if self.client.job.cancelled.is_set() and not self.last:
             raise Cancelled from None
         place = secrets.shown_url(self.url)
         failure = failures.of_curl(
             error, place, stalled=self.client.timeout if self.stalled else None, handle=handle
         )
-        if isinstance(failure, TemporaryFailure) and self.method not in STEADY_UPLOAD:
+        if isinstance(failure, TemporaryFailure) and self.method not in IDEMPOTENT:
             failure.repeatable = not handle.getinfo(pycurl.REQUEST_SIZE)
         return failure
 

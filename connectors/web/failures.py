@@ -1,7 +1,10 @@
 """What an HTTP status, or a failure of libcurl, means in terms of connectors.errors."""
 
+from typing import TYPE_CHECKING
+
 import pycurl
 
+from connectors.access import secrets
 from connectors.errors import (
     CannotCreate,
     ConfigError,
@@ -15,6 +18,9 @@ from connectors.errors import (
     TemporaryFailure,
 )
 
+if TYPE_CHECKING:
+    from connectors.web.client import Reply
+
 NOT_TAKEN = {408, 425, 429, 503}  # the request was not handled, so any method may be repeated
 PASSING = NOT_TAKEN | {500, 502, 504}
 LONGEST_REASON = 200
@@ -22,12 +28,13 @@ CHECK_AUTH = "check auth in the access document"
 CHECK_PROXY = "check the credentials in the proxy variables"
 
 
-def of_status(status: int, reason: str, place: str, *, sending: bool, retry_after: float | None) -> RedError:
-    """The error that ``status`` (anything but success) means for a request to ``place``."""
+def of_reply(reply: "Reply", *, sending: bool) -> RedError:
+    """The error that an answer other than success means, to a request that sends a file or does not."""
+    status, place = reply.status, secrets.shown_url(reply.url)
     what = "send to" if sending else "receive"
-    message = f"cannot {what} {place}: {status} {reason[:LONGEST_REASON]}".rstrip()
+    message = f"cannot {what} {place}: {status} {reply.reason[:LONGEST_REASON]}".rstrip()
     if status in PASSING or status >= 500:
-        return TemporaryFailure(message, retry_after=retry_after)
+        return TemporaryFailure(message, retry_after=reply.retry_after)
     if status in (401, 407):
         return NotAuthenticated(message, hint=CHECK_AUTH if status == 401 else CHECK_PROXY)
     if status in (402, 403, 451):

@@ -1,7 +1,6 @@
 """A place on a web server as a Remote."""
 
 import re
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 
@@ -9,21 +8,25 @@ from connectors import log
 from connectors.access import secrets
 from connectors.errors import (
     DataError,
+    NotAuthenticated,
+    NotPermitted,
     ProtocolViolation,
     RedError,
     TemporaryFailure,
 )
 from connectors.remote import Entry
-from connectors.transfer.arrival import Arrival, Version
+from connectors.transfer.arrival import Arrival, Version, fingerprint, hidden_name
 from connectors.transfer.departure import Departure
 from connectors.verbs import Verb
 from connectors.web import digests, failures, index
 from connectors.web import url as urls
 from connectors.web.client import Client, Reply
+from connectors.web.dav import NO_SUCH_METHOD, Dav
 
 CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
-NO_SUCH_METHOD = {400, 404, 405, 406, 501}  # how servers answer a method that they do not have
+PARENT_MISSING = {404, 409, 500}  # RFC 4918, 9.7.1 says 409; nginx says 500
 NO_PARENT = {404, 409, 500}  # RFC 4918, 9.7.1 says 409; nginx 500
+LONGEST_STEM = 150  # characters of a quoted name that its hidden name repeats: NAME_MAX is 255
 DEEPEST = 64  # directories inside each other; a server that shows more leads us in a circle
 
 
@@ -35,8 +38,7 @@ class WebRemote:
         self._url = url
         self._method = method
         self._headers = headers
-        self._made: set[str] = set()
-        self._making = threading.Lock()
+        self._dav = Dav(client, headers)
 
     def describe(self, path: str = "") -> str:
         return secrets.shown_url(urls.join(self._url, path))
@@ -66,7 +68,7 @@ class WebRemote:
             elif reply.status in (200, 203):
                 arrival.begin(_version(reply, _length(reply)))
             else:
-                raise self._failure(reply, path, sending=False)
+                raise self._failure(reply)
 
         url = urls.join(self._url, path)
         body = b"" if self._method in ("POST", "PUT") else None
@@ -105,12 +107,12 @@ class WebRemote:
         reply = self._client.request("HEAD", url, headers=self._headers)
         if reply.ok or reply.status in (401, 407):
             if not reply.ok:
-                raise self._failure(reply, path, sending=False)
+                raise self._failure(reply)
             return
 
         def stop(reply: Reply) -> None:
             if not reply.ok and reply.status != 416:  # 416: an empty file has no first byte
-                raise self._failure(reply, path, sending=False)
+                raise self._failure(reply)
             raise _Enough
 
         with suppress(_Enough):
@@ -122,28 +124,61 @@ class WebRemote:
         for method in ("OPTIONS", "HEAD"):
             reply = self._client.request(method, self._url, headers=self._headers)
             if reply.status in (401, 407) or (reply.status == 403 and not signed):
-                raise self._failure(reply, "", sending=True)
+                raise self._failure(reply, sending=True)
             if reply.status >= 500 and reply.status != 501:
-                raise self._failure(reply, "", sending=True)
+                raise self._failure(reply, sending=True)
             if reply.ok:
                 return
 
     # -- sending -----------------------------------------------------------------------------------
 
     def write(self, path: str, departure: Departure) -> None:
-        """In one request, of which the server takes all or nothing. PUT is looked at afterwards."""
+        """By PUT to a hidden name that is then moved, where the server is WebDAV; else in one request."""
         url = urls.join(self._url, path)
-        reply = self._send(url, departure)
-        if path and self._method == "PUT" and reply.status in NO_PARENT and self._make_parent(url):
-            reply = self._send(url, departure)
-        if not reply.ok:
-            raise self._failure(reply, path, sending=True)
-        if self._method == "PUT" and reply.status != 202:  # 202: will be done later
+        if self._method != "PUT":
+            self._upload(path, url, departure)
+            return
+        signed = "?" in url  # and so good for nothing else
+        if not signed and self._dav.offered(self._url):
+            reply = self._put_and_move(path, url, departure)
+        else:
+            reply = self._upload(path, url, departure)
+        if reply.status != 202:  # 202: will be done later
             self._look_at(url, departure)
 
-    def _send(self, url: str, departure: Departure) -> Reply:
+    def _put_and_move(self, path: str, url: str, departure: Departure) -> Reply:
+        """Some servers (Apache) write what comes straight to its name; this way nobody sees it half there.
+
+        The hidden name is the same for every attempt with this file, so that none is left behind.
+        """
+        folder, _, name = url.rpartition("/")
+        about = fingerprint(f"{departure.source} {departure.size} {departure.modified}")[:16]
+        hidden = f"{folder}/{hidden_name(f'{name[:LONGEST_STEM]}.{about}', 'part')}"
+        try:
+            reply = self._upload(path, hidden, departure)
+            self._dav.move(hidden, url)
+            return reply
+        except NotAuthenticated:
+            raise
+        except NotPermitted:  # this name, or MOVE, is not for us; the name that was asked for may be
+            self._dav.refuse()
+            self._dav.delete(hidden)
+            return self._upload(path, url, departure)
+        except BaseException:
+            self._dav.delete(hidden)
+            raise
+
+    def _upload(self, path: str, url: str, departure: Departure) -> Reply:
+        """All in one request, once more after the directory was made if it is missing and can be made."""
+        parent = urls.parent(url)
+        may_lack_parent = bool(path and parent and self._method == "PUT" and not self._dav.is_known(parent))
         headers = {"Content-Type": "application/octet-stream", **self._headers}
-        return self._client.request(self._method, url, headers=headers, departure=departure)
+        reply = self._client.request(self._method, url, headers=headers, departure=departure)
+        if may_lack_parent and reply.status in PARENT_MISSING and parent and self._dav.make(parent):
+            reply = self._client.request(self._method, url, headers=headers, departure=departure)
+        if not reply.ok:
+            raise self._failure(reply, sending=True)
+        return reply
 
     def _look_at(self, url: str, departure: Departure) -> None:
         """What was put can be got (RFC 9110, 9.3.4), so a server that has nothing, or less, has lost it."""
@@ -177,56 +212,17 @@ class WebRemote:
             reply = self._client.request(method, url, headers={**self._headers, **headers}, body=body)
             refused = method != "GET" and (reply.status in NO_SUCH_METHOD or reply.status == 403)
             if not reply.ok and not refused:
-                raise self._failure(reply, path, sending=False)
+                raise self._failure(reply)
             return reply
 
         return ask
 
     def make_dir(self, path: str) -> None:
-        if not self._make(urls.join(self._url, path, directory=True)):
+        if not self._dav.make(urls.join(self._url, path, directory=True)):
             log.warning(f"{self.describe(path)}: not made, the server has no empty directories")
 
-    def _make_parent(self, url: str) -> bool:
-        """Make the directory that ``url`` is in; whether the server has such a thing."""
-        parent = urls.parent(url)
-        return parent is not None and self._make(parent)
-
-    def _make(self, url: str) -> bool:
-        """MKCOL (RFC 4918, 9.3), parents first where they are missing."""
-        with self._making:
-            return self._make_locked(url)
-
-    def _make_locked(self, url: str) -> bool:
-        if url in self._made:
-            return True
-        reply = self._client.request("MKCOL", url, headers=self._headers)
-        if reply.status == 409:
-            above = urls.parent(url)
-            if above is None or not self._make_locked(above):
-                return False
-            reply = self._client.request("MKCOL", url, headers=self._headers)
-        if reply.status == 405 and not self._exists(url):
-            return False
-        if not reply.ok and reply.status != 405:
-            if reply.status in NO_SUCH_METHOD:
-                return False
-            raise self._failure_at(reply, secrets.shown_url(url), sending=True)
-        self._made.add(url)
-        return True
-
-    def _exists(self, url: str) -> bool:
-        """405 for MKCOL says that there is something already, or that the server has no MKCOL."""
-        return self._client.request("HEAD", url, headers=self._headers).status not in (404, 405, 501)
-
-    # -- errors ------------------------------------------------------------------------------------
-
-    def _failure(self, reply: Reply, path: str, *, sending: bool) -> RedError:
-        return self._failure_at(reply, self.describe(path), sending=sending)
-
-    def _failure_at(self, reply: Reply, place: str, *, sending: bool) -> RedError:
-        failure = failures.of_status(
-            reply.status, reply.reason, place, sending=sending, retry_after=reply.retry_after
-        )
+    def _failure(self, reply: Reply, *, sending: bool = False) -> RedError:
+        failure = failures.of_reply(reply, sending=sending)
         if isinstance(failure, TemporaryFailure) and sending and self._method != "PUT":
             failure.repeatable = reply.status in failures.NOT_TAKEN
         return failure

@@ -1,0 +1,81 @@
+"""What WebDAV (RFC 4918) adds to a web server: directories, and names that can change."""
+
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+
+from connectors.access import secrets
+from connectors.errors import NotPermitted, RedError
+from connectors.web import failures
+from connectors.web import url as urls
+from connectors.web.client import Client, Reply
+
+NO_SUCH_METHOD = {400, 404, 405, 406, 501}  # how servers answer a method that they do not have
+
+
+class Dav:
+    """The WebDAV side of a server; ``headers`` go with every request."""
+
+    def __init__(self, client: Client, headers: Mapping[str, str]) -> None:
+        self._client = client
+        self._headers = headers
+        self._lock = threading.Lock()
+        self._offered: bool | None = None
+        self._made: set[str] = set()
+
+    def offered(self, url: str) -> bool:
+        """Whether the server of ``url`` says that it is WebDAV (18.1); asked once."""
+        with self._lock:
+            if self._offered is None:
+                reply = self._ask("OPTIONS", url)
+                if reply.status == 401:  # the same answer to the file would be a second wrong password
+                    raise failures.of_reply(reply, sending=True)
+                self._offered = reply.ok and "dav" in reply.headers
+            return self._offered
+
+    def refuse(self) -> None:
+        """The server says that it is WebDAV, but not for us."""
+        self._offered = False
+
+    def is_known(self, directory: str) -> bool:
+        """Whether ``directory`` was made, or found, before."""
+        return directory in self._made
+
+    def make(self, directory: str) -> bool:
+        """Make ``directory`` (a URL ending in a slash) and its parents; False where the server cannot."""
+        with self._lock:
+            return self._make(directory)
+
+    def _make(self, directory: str) -> bool:
+        if directory in self._made:
+            return True
+        reply = self._ask("MKCOL", directory)
+        if reply.status in (404, 409, 500):  # a parent is missing: 9.3.1, and what nginx says instead
+            above = urls.parent(directory)
+            if above is None or not self._make(above):
+                return False
+            reply = self._ask("MKCOL", directory)
+        # 405 says that there is something already, or that the server has no MKCOL
+        there = reply.status == 405 and self._ask("HEAD", directory).status not in (404, 405, 501)
+        if not (reply.ok or there):
+            if reply.status in NO_SUCH_METHOD:
+                return False
+            raise failures.of_reply(reply, sending=True)
+        self._made.add(directory)
+        return True
+
+    def move(self, url: str, target: str) -> None:
+        """Let what is at ``url`` be at ``target`` (9.9), whatever was there; NotPermitted without MOVE."""
+        reply = self._ask("MOVE", url, {"Destination": target, "Overwrite": "T"})
+        if reply.status in NO_SUCH_METHOD:
+            raise NotPermitted(f"{secrets.shown_url(url)}: the server has no MOVE")
+        if not reply.ok:
+            raise failures.of_reply(reply, sending=True)
+
+    def delete(self, url: str) -> None:
+        """Remove what is at ``url``, if that can be done quickly; nothing is said if not."""
+        with suppress(RedError):  # what made it necessary is what is reported
+            self._client.request("DELETE", url, headers=self._headers, last=True)
+
+    def _ask(self, method: str, url: str, headers: Mapping[str, str] | None = None) -> Reply:
+        return self._client.request(method, url, headers={**self._headers, **(headers or {})})
