@@ -1,7 +1,8 @@
 """A TCP relay in front of a server: it delays every byte, or holds the answer back at a chosen point.
 
 Delay is not throttling: each direction keeps a queue of what is under way, so any amount may be. The
-handshake is not delayed (the kernel does it), so a new connection costs less than on a real network.
+kernel answers a client's handshake at once; with ``handshake`` the first bytes of a connection wait for
+the round trip that it costs on a network.
 """
 
 import contextlib
@@ -19,9 +20,10 @@ Chunk = tuple[float, bytes]
 class Relay:
     """``delay``: seconds each way. ``connections``: how many clients opened. ``passed``: bytes to them."""
 
-    def __init__(self, target: int, delay: float = 0.0) -> None:
+    def __init__(self, target: int, delay: float = 0.0, handshake: bool = False) -> None:
         self.target = target
         self.delay = delay
+        self.handshake = 2 * delay if handshake else 0.0
         self.port = free_port()
         self.connections = 0
         self.passed = 0
@@ -80,17 +82,19 @@ class Relay:
                 source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 # What is delayed must not be throttled; what is held must not be swallowed.
                 chunks: queue.Queue[Chunk] = queue.Queue(0 if self.delay else 4)
-                threading.Thread(target=self._take, args=(source, chunks), daemon=True).start()
+                wait = self.handshake if source is client else 0.0
+                threading.Thread(target=self._take, args=(source, chunks, wait), daemon=True).start()
                 threading.Thread(target=self._give, args=(sink, chunks, sink is client), daemon=True).start()
 
-    def _take(self, source: socket.socket, chunks: "queue.Queue[Chunk]") -> None:
+    def _take(self, source: socket.socket, chunks: "queue.Queue[Chunk]", wait: float) -> None:
         data = b"?"
+        established = time.monotonic() + wait
         while data:
             try:
                 data = source.recv(1 << 18)
             except OSError:
                 data = b""
-            chunks.put((time.monotonic() + self.delay, data))
+            chunks.put((max(time.monotonic(), established) + self.delay, data))
 
     def _give(self, sink: socket.socket, chunks: "queue.Queue[Chunk]", to_client: bool) -> None:
         with contextlib.suppress(OSError):
@@ -120,9 +124,9 @@ class Relay:
 
 
 @contextlib.contextmanager
-def start(target: int, delay: float = 0.0) -> Iterator[Relay]:
+def start(target: int, delay: float = 0.0, handshake: bool = False) -> Iterator[Relay]:
     """A relay to the port ``target`` of this machine; ``delay`` is in seconds each way."""
-    relay = Relay(target, delay)
+    relay = Relay(target, delay, handshake)
     try:
         yield relay
     finally:

@@ -1,0 +1,1 @@
+"""Side by side, in one run, with what people would use instead."""

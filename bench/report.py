@@ -1,0 +1,209 @@
+"""What was measured, as tables and as a picture."""
+
+import math
+import os
+import time
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from bench.measure import Result
+from bench.scenarios import CURL, EXISTING, MEMORY_LIMIT, MIB, OURS, Scenario, tools
+
+
+class Measured(NamedTuple):
+    scenario: Scenario
+    results: Sequence[Result]
+
+    def of(self, name: str) -> Result:
+        return next(result for result in self.results if result.name == name)
+
+
+class Row(NamedTuple):
+    """One goal and how near it is: all but ``kept`` as text."""
+
+    title: str
+    ours: str
+    reference: str
+    ratio: str
+    limit: str
+    kept: bool
+
+
+def goals(measured: Sequence[Measured]) -> list[Row]:
+    """A row for every scenario that has a goal, and one for memory."""
+    rows = []
+    for scenario, results in measured:
+        if scenario.goal:
+            ours = _of(results, OURS).seconds
+            theirs = _of(results, scenario.goal.reference).seconds
+            reference = f"{_time(theirs)} ({scenario.goal.reference})"
+            ratio, limit = ours / theirs, scenario.goal.limit
+            rows.append(
+                Row(scenario.title, _time(ours), reference, f"{ratio:.2f}", f"{limit:g}", ratio <= limit)
+            )
+    for scenario, results in measured:
+        if scenario.name == "http":
+            peak, curl = _of(results, OURS).peak, _of(results, CURL).peak
+            limit_text = f"{MEMORY_LIMIT // MIB} MiB"
+            reference = f"{curl / MIB:.0f} MiB ({CURL})"
+            rows.append(
+                Row(
+                    "peak memory, 1 GiB",
+                    f"{peak / MIB:.0f} MiB",
+                    reference,
+                    "",
+                    limit_text,
+                    peak <= MEMORY_LIMIT,
+                )
+            )
+    return rows
+
+
+def _of(results: Sequence[Result], name: str) -> Result:
+    return next(result for result in results if result.name == name)
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 0.9995 else f"{seconds:.2f} s"
+
+
+def summary(measured: Sequence[Measured]) -> Iterator[str]:
+    """A table of the goals, as lines of Markdown."""
+    yield "| | red-connector-http | compared with | ratio | at most | |"
+    yield "|---|---:|---:|---:|---:|---|"
+    for row in goals(measured):
+        kept = "kept" if row.kept else "**missed**"
+        yield f"| {row.title} | {row.ours} | {row.reference} | {row.ratio} | {row.limit} | {kept} |"
+
+
+def details(one: Measured) -> Iterator[str]:
+    """A table of all contenders of one scenario, as lines of Markdown."""
+    ours = one.of(OURS).seconds
+    yield f"### {one.scenario.title}"
+    yield ""
+    yield "| | median | fastest | slowest | processor | peak memory | red-connector-http takes |"
+    yield "|---|---:|---:|---:|---:|---:|---:|"
+    for name, runs in one.results:
+        result = Result(name, runs)
+        seconds = sorted(run.seconds for run in runs)
+        processor = sorted(run.cpu for run in runs)[len(runs) // 2]
+        ratio = "" if name == OURS else f"{ours / result.seconds:.2f} ×"
+        yield (
+            f"| {name} | {_time(result.seconds)} | {_time(seconds[0])} | {_time(seconds[-1])} "
+            f"| {_time(processor)} | {result.peak / MIB:.0f} MiB | {ratio} |"
+        )
+
+
+def markdown(measured: Sequence[Measured]) -> str:
+    """The whole page."""
+    versions = ", ".join(f"{name} {version}" for name, version in tools().items())
+    lines = [
+        "# Benchmarks",
+        "",
+        "Written by `make bench`: do not edit. Everything is measured side by side in one run: each program",
+        "once in every round, in an order that turns, after one round that does not count. Server (nginx),",
+        "program and target share one machine; all files are in memory. Read the numbers as ratios.",
+        "",
+        f"{time.strftime('%Y-%m-%d', time.gmtime())}, {os.cpu_count()} cores. {versions};",
+        "the existing connector is red-connector-http 1.0 from PyPI.",
+        "",
+        "![Time relative to red-connector-http](benchmarks.svg)",
+        "",
+        "## Goals",
+        "",
+        *summary(measured),
+        "",
+        "Medians of wall-clock time. The ratio is this project's time by that of what it is compared with.",
+        "",
+        "## All of it",
+        "",
+    ]
+    for one in measured:
+        lines += [*details(one), ""]
+    lines += [
+        "Notes",
+        "- 25 ms away: a relay in front of the server holds back every byte for that long. A new",
+        "  connection costs one round trip more, as it does on a network.",
+        f"- Peak memory is never less than that of the measuring process, about {_floor():.0f} MiB.",
+        "- Of the 1000 files, aria2c, curl -Z and rclone fetch eight at a time, as red-connector-http does.",
+        "- red-connector-http and the existing connector start Python; the others are compiled.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _floor() -> float:
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+COLOURS = {
+    OURS: "#0b6e4f",
+    EXISTING: "#c8553d",
+    CURL: "#3d5a80",
+    "wget": "#8d6a9f",
+    "aria2c": "#e0a030",
+    "rclone": "#5fa8d3",
+    "python3 -I -c pass": "#9aa0a6",
+}
+STYLE = 'font-family="Helvetica, Arial, sans-serif" font-size="13" fill="#222"'
+WIDTH, LEFT, RIGHT, TOP, STEP = 860, 250, 30, 100, 44
+
+
+def plot(measured: Sequence[Measured]) -> str:
+    """An SVG: for each scenario a line with a dot for each program; further right is slower."""
+    ratios = [result.seconds / one.of(OURS).seconds for one in measured for result in one.results]
+    low = math.log10(min(0.5, *ratios) / 1.15)
+    high = math.log10(max(2.0, *ratios) * 1.15)
+    height = TOP + STEP * len(measured) + 46
+
+    def x(ratio: float) -> float:
+        return LEFT + (WIDTH - LEFT - RIGHT) * (math.log10(ratio) - low) / (high - low)
+
+    bottom = height - 46
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" {STYLE}>',
+        f'<rect width="{WIDTH}" height="{height}" rx="8" fill="#fff"/>',
+        '<text x="24" y="32" font-size="17" font-weight="bold">Time, compared with red-connector-http</text>',
+        '<text x="24" y="52" fill="#666">Right of the line: slower. Left: faster. Logarithmic scale.</text>',
+        *_legend(measured),
+    ]
+    for tick in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50):
+        if low <= math.log10(tick) <= high:
+            colour, width = (COLOURS[OURS], 2) if tick == 1 else ("#e3e3e3", 1)
+            parts.append(
+                f'<line x1="{x(tick):.1f}" y1="{TOP - 6}" x2="{x(tick):.1f}" y2="{bottom}" '
+                f'stroke="{colour}" stroke-width="{width}"/>'
+                f'<text x="{x(tick):.1f}" y="{bottom + 20}" text-anchor="middle" fill="#666">{tick:g}×</text>'
+            )
+    for number, one in enumerate(measured):
+        y = TOP + STEP * number + STEP / 2
+        ours = one.of(OURS).seconds
+        spread = [result.seconds / ours for result in one.results]
+        parts.append(f'<text x="24" y="{y + 4:.1f}">{one.scenario.title}</text>')
+        parts.append(
+            f'<line x1="{x(min(spread)):.1f}" y1="{y}" x2="{x(max(spread)):.1f}" y2="{y}" stroke="#bbb"/>'
+        )
+        for result in reversed(one.results):
+            ratio = result.seconds / ours
+            name = f"{result.name}: {_time(result.seconds)}, {ratio:.2f} ×"
+            parts.append(
+                f'<circle cx="{x(ratio):.1f}" cy="{y}" r="6.5" fill="{_colour(result.name)}" '
+                f'stroke="#fff" stroke-width="1.5"><title>{name}</title></circle>'
+            )
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _colour(name: str) -> str:
+    return COLOURS.get(name) or COLOURS.get(name.split()[0], "#999")
+
+
+def _legend(measured: Sequence[Measured]) -> Iterator[str]:
+    shown = {_colour(result.name) for one in measured for result in one.results}
+    left = 24.0
+    for name, colour in COLOURS.items():
+        if colour in shown:
+            yield f'<circle cx="{left + 6}" cy="75" r="6" fill="{colour}"/>'
+            yield f'<text x="{left + 18:.0f}" y="79">{name}</text>'
+            left += 36 + 6.9 * len(name)
