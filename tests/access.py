@@ -13,7 +13,6 @@ from connectors.access import document, prepare, secrets
 from connectors.errors import ConfigError, Fault
 from connectors.verbs import RECEIVE_FILE, Verb
 
-
 patient = settings(deadline=None)
 """For property-based tests: a busy machine is no failure."""
 

@@ -1,6 +1,7 @@
 """What the access data may hold: protected keys, variables, and the schema, every fault at its place."""
 
 import os
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -250,3 +251,13 @@ def test_a_schema_may_demand_numbers_and_lists(documents: Documents) -> None:
         ("ciphers[2]", "must be a string, is an integer: put it in quotes"),
     ]
     assert documents.fault("port: true", connector=connector).message == "must be an integer, is a boolean"
+
+
+def test_the_words_of_the_schema_stay_readable_when_a_secret_is_one_of_them(documents: Documents) -> None:
+    documents.access("url: http://h/\nauth: {username: username, password: password}")
+    assert secrets.redact("access.auth.password: required") == "access.auth.password: required"
+
+
+def test_user_and_password_are_redacted_as_http_sends_them_however_short(documents: Documents) -> None:
+    documents.access("url: http://h/\nauth: {username: me, password: pw}")
+    assert secrets.redact(f"Basic {b64encode(b'me:pw').decode()}") == "Basic ********"
