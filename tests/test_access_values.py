@@ -261,3 +261,8 @@ def test_the_words_of_the_schema_stay_readable_when_a_secret_is_one_of_them(docu
 def test_user_and_password_are_redacted_as_http_sends_them_however_short(documents: Documents) -> None:
     documents.access("url: http://h/\nauth: {username: me, password: pw}")
     assert secrets.redact(f"Basic {b64encode(b'me:pw').decode()}") == "Basic ********"
+
+
+def test_a_key_with_dots_is_found_in_its_own_line(documents: Documents) -> None:
+    fault = documents.fault("url: http://h/\nheaders:\n  X: a\n  X.Y: 3\n")
+    assert places([fault]) == [("headers.X.Y", 4)]

@@ -78,7 +78,7 @@ def _decode(data: bytes, source: str) -> str:
 
     encoding = json.detect_encoding(data)
     try:
-        return data.decode(encoding).removeprefix("\ufeff")
+        return data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise _error(source, "is not text in UTF-8: save it as UTF-8", line) from None
