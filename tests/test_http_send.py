@@ -107,11 +107,30 @@ def test_a_file_is_sent_with_digest_authentication_without_sending_it_twice(
 # --- temporary names ----------------------------------------------------------------------------
 
 
-def test_a_webdav_server_has_the_file_and_no_temporary_name(web: Nginx, fresh: str, source: Path) -> None:
+@pytest.mark.parametrize("server", ["nginx", "apache"])
+def test_a_webdav_server_gets_a_temporary_name_first_and_none_is_left(
+    request: pytest.FixtureRequest, fresh: str, source: Path, server: str
+) -> None:
+    web = request.getfixturevalue("web" if server == "nginx" else "httpd")
     web.folder(web.root / fresh)
-    result = send({"url": f"{web.dav}/{fresh}/x", "method": "PUT"}, source)
-    assert result.code == 0, result.stderr
-    assert [one.name for one in (web.root / fresh).iterdir()] == ["x"]
+    for _ in range(2):
+        result = send({"url": f"{web.dav}/{fresh}/x", "method": "PUT"}, source)
+        assert result.code == 0, result.stderr
+        assert [one.name for one in (web.root / fresh).iterdir() if one.name != ".DAV"] == ["x"]
+    seen = [(one.method, one.path) for one in web.requests(f"/{fresh}")]
+    assert ("PUT", f"/{fresh}/x") not in seen
+    assert "MOVE" in [method for method, _ in seen]
+
+
+def test_a_temporary_name_is_removed_when_the_rename_fails(faulty: FaultServer, source: Path) -> None:
+    dav = {"DAV": "1", "Allow": "OPTIONS, GET, HEAD, PUT, DELETE, MOVE, MKCOL, PROPFIND"}
+    for path in ("/d/", "/d", "/d/x", "/"):
+        faulty.on(path, Reply(headers=dav), method="OPTIONS")
+    result = send({"url": f"{faulty.url}/d/x", "method": "PUT"}, source, retries=0)
+    temporary = {one.path for one in faulty.seen if one.method == "PUT" and one.path != "/d/x"}
+    assert temporary
+    assert temporary <= {one.path for one in faulty.seen if one.method == "DELETE"}
+    assert result.code != 0 or faulty.stored.get("/d/x") is not None
 
 
 def test_a_server_that_makes_parents_has_the_file_and_nothing_else(
