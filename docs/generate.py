@@ -1,0 +1,72 @@
+"""Writes docs/connectors.md from the connectors' schemas; a test fails where the two have drifted apart.
+
+python docs/generate.py
+"""
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+TARGET = HERE / "connectors.md"
+sys.path.insert(0, str(HERE.parent))
+
+from connectors import registry  # noqa: E402  # the package lies beside this folder
+from connectors.access import describe  # noqa: E402
+
+INTRODUCTION = """\
+# The connectors
+
+One section for each connector, one table for each verb: what its access data may hold. How to write a
+document around it, with secrets and variables, is told in [access-documents.md](access-documents.md).
+
+`red-connectors example CONNECTOR VERB` prints the examples below, `red-connectors schema CONNECTOR VERB`
+the same tables as JSON Schema. This page is made from the schemas by `docs/generate.py`.
+"""
+
+NOTES = {
+    "red-connector-http": """\
+- **Receiving** goes on where an earlier attempt ended, if the server proves by `ETag` or `Last-Modified`
+  that the file is still the same. `Content-Length`, `Repr-Digest`, `Content-Digest`, `Digest` and
+  `Content-MD5` are checked. Bytes are stored as the server sends them; nothing is decompressed.
+- **Sending** is streamed. With PUT the file goes to a hidden name and is moved to its own where the server
+  offers WebDAV, and is looked at afterwards wherever the server answers HEAD. A redirect is followed only
+  if it keeps the method (307, 308). POST is repeated only if the server cannot have taken it.
+- **Directories** are received by a listing or, without one, as the server shows them: WebDAV, or the
+  directory pages of nginx, Apache and Python's `http.server`. nginx leaves out names that begin with a dot.
+  A directory in a listing is made, and holds what its own `listing` names. They are sent with one request
+  for each file; directories are made by MKCOL where the server wants them made, and empty ones need WebDAV.
+- A second receive-dir fetches only what is not there: a file with a checksum in the listing is compared by
+  it, any other is asked for with `If-Modified-Since` (files take over the server's time of modification, so
+  that a local change shows).
+- **Credentials** in `auth`, `headers` and the client certificate are sent to the host of `url` alone, never
+  to one that it redirects to. User and password may also stand in the URL.
+- A relative path of a certificate or key is relative to the working directory; inline PEM never touches a
+  disk.
+- Presigned URLs work. Where such a URL is good for one method only, `-validate` checks what it can.
+""",
+    "red-connector-http-json": """\
+Like [red-connector-http](#red-connector-http), for JSON files: what is not JSON (RFC 8259) is neither sent
+nor stored (65). The bytes stay as they are. `Content-Type` and `Accept` are `application/json` unless
+`headers` say otherwise.
+""",
+    "red-connector-http-mock-send": """\
+Like [red-connector-http](#red-connector-http), for tests of experiments: receiving and all checks are real,
+send-file and send-dir send nothing, and say so.
+""",
+}
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [INTRODUCTION]
+    for name in registry.MODULES:
+        connector = registry.load(name)
+        parts.append(f"## {name}\n\n{connector.SUMMARY[0].upper()}{connector.SUMMARY[1:]}.\n\n{NOTES[name]}")
+        for verb, schema in connector.SCHEMAS.items():
+            example = describe.example(name, verb, schema)
+            parts.append(f"### {name} {verb}\n\n{describe.table(schema)}\n```yaml\n{example}```\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    TARGET.write_text(page(), encoding="utf-8")
