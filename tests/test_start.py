@@ -8,19 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-HEAVY = (
-    "argparse",
-    "cerberus",
-    "yaml",
-    "pycurl",
-    "tenacity",
-    "tqdm",
-    "ijson",
-    "email",
-    "ssl",
-    "hashlib",
-    "socket",
-)
+LIBRARIES = {"cerberus", "yaml", "pycurl", "tenacity", "tqdm", "ijson"}
+HEAVY = (*LIBRARIES, "argparse", "email", "ssl", "hashlib", "socket")
 
 PROBE = """
 import json, sys
