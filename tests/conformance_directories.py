@@ -116,26 +116,15 @@ def the_listing_may_stand_anywhere_on_the_command_line(case: Case, here: Path) -
 
 @promise(RECEIVE_DIR)
 def a_listing_that_leads_outside_is_78_and_nothing_is_written(case: Case, here: Path) -> None:
+    """The many other ways to be wrong are listing.py's own tests; here it is seen that it is asked."""
     case.place("dir/a", case.payload(9))
-    names = ("..", ".", "", "../x", "/etc/x", "a/b", "a\0b")
-    listings: list[object] = [[file("a"), file(name)] for name in names]
-    listings += [[{"class": "Directory", "basename": name, "listing": [file("a")]}] for name in names]
-    listings += [
-        [file("a"), file("a")],
-        [{"class": "Fish", "basename": "a"}],
-        [{"basename": "a"}],
-        {"a": 1},
-        [7],
-    ]
-    listings += [[file("a", size=-1)], [file("a", checksum="sha1$zz")], [file("a", size="9")]]
-    for one in listings:
-        document = here / "l.json"
-        document.write_text(json.dumps(one))
-        for verb, target in (("receive-dir", [here / "x" / "y"]), ("receive-dir-validate", [])):
-            (here / "x").mkdir(exist_ok=True)
-            result = case.run(verb, case.access(RECEIVE_DIR, "dir"), *target, "--listing", document)
-            assert result.code == 78, (one, result.stderr)
-        assert read(here / "x") == {}
+    up = {"class": "Directory", "basename": "..", "listing": [file("a")]}
+    for one in ([file("a"), file("../x")], [file("/etc/x")], [up], [file("a", checksum="sha1$zz")]):
+        access = case.access(RECEIVE_DIR, "dir")
+        assert case.run("receive-dir-validate", "--offline", access, "--listing", one).code == 78, one
+        (here / "x").mkdir(exist_ok=True)
+        assert case.run("receive-dir", access, here / "x" / "y", "--listing", one).code == 78, one
+        assert read(here) == {}
 
 
 @promise(RECEIVE_DIR)
