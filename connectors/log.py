@@ -3,7 +3,6 @@
 Nothing else in the program writes there, so nothing can say a secret.
 """
 
-import json
 import sys
 import time
 
@@ -41,6 +40,8 @@ def error(failure: RedError) -> None:
 
 def _say(level: str, message: str, parts: list[str], details: dict[str, object]) -> None:
     if _json:
+        import json
+
         moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         record = {"time": moment, "level": level, "program": _program, "message": message, **details}
         text = json.dumps(_redacted(record))

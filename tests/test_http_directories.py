@@ -108,7 +108,8 @@ def test_a_directory_that_may_not_be_shown_is_77_or_78(web: Nginx, fresh: str, t
     ],
 )
 def test_an_index_page_never_leads_outside(faulty: FaultServer, tmp_path: Path, href: str) -> None:
-    page = '<html><head><title>Index of /d/</title></head><body><h1>Index of /d/</h1><pre><a href="../">../</a>\n'
+    page = "<html><head><title>Index of /d/</title></head><body><h1>Index of /d/</h1><pre>"
+    page += '<a href="../">../</a>\n'
     page += f'<a href="good.txt">good.txt</a>\n<a href="{href}">x</a>\n</pre></body></html>'
     faulty.on("/d/", Reply(page.encode(), headers={"Content-Type": "text/html"}))
     faulty.on("/d/good.txt", Reply(b"good"))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from connectors.access import lean
 from connectors.access.parsing import must_be
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def _without_misshapen(
 
 @cache
 def _error_handler() -> Any:
+    lean.import_cerberus()
     from cerberus.errors import BaseErrorHandler
 
     class AsTheyAre(BaseErrorHandler):  # type: ignore[misc]
@@ -72,7 +74,8 @@ def _error_handler() -> Any:
 
 @cache
 def _validator_class() -> Any:
-    import cerberus  # 45 ms: not for cli-version, not for --help
+    lean.import_cerberus()  # 20 ms: not for cli-version, not for --help
+    import cerberus
 
     whole = cerberus.TypeDefinition("integer", (int,), (bool,))  # Python's, and so cerberus', take true for 1
 
@@ -98,6 +101,7 @@ def _validator_class() -> Any:
 
 
 def _findings(errors: Any, schema: "Schema") -> Iterator[Finding]:
+    lean.import_cerberus()
     from cerberus import errors as kinds
 
     for error in errors:

@@ -12,19 +12,23 @@ import stat
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import BinaryIO, NamedTuple, Self
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self
 
 from connectors.errors import (
     CannotCreate,
     ChecksumError,
     DataError,
+    LocalIOError,
     ProtocolViolation,
     RedError,
     TemporaryFailure,
 )
 from connectors.transfer.checksum import Checksum, hasher
-from connectors.transfer.job import Job
-from connectors.transfer.local import creating, reading, writing
+from connectors.transfer.job import Cancelled, Job
+from connectors.transfer.local import creating, reading, reason, writing
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
 
 HASH_BLOCK = 1 << 20
 LONGEST_NAME = 255  # bytes: NAME_MAX of every common file system
@@ -79,7 +83,7 @@ class Arrival:
         self._have = 0
         self._expected = size or 0  # what progress was told to expect
         self._state_saved = False
-        self._hashes: dict[str, object] = {}
+        self._hashes: dict[str, _Hash] = {}
         self._hashed = 0
 
     # -- what a connector asks and says ------------------------------------------------------------
@@ -131,17 +135,20 @@ class Arrival:
         self._rehash()
 
     def write(self, data: bytes) -> None:
-        """The next bytes."""
-        self._job.check_cancelled()
+        """The next bytes. Called so often (see connectors.web.client) that each line counts."""
+        if self._job.cancelled.is_set():
+            raise Cancelled
         end = self._have + len(data)
         if self._version.size is not None and end > self._version.size:
             raise ProtocolViolation(f"{self.target}: more than the announced {self._version.size} bytes")
-        with writing(self._part):
-            view = memoryview(data)
-            while view:
-                view = view[os.write(self._fd, view) :]
+        try:
+            written = os.write(self._fd, data)
+            while written < len(data):  # the disk is nearly full: the rest, or the reason
+                written += os.write(self._fd, data[written:])
+        except OSError as error:
+            raise LocalIOError(f"cannot write {self._part}: {reason(error)}") from error
         for hash_ in self._hashes.values():
-            hash_.update(data)  # type: ignore[attr-defined]
+            hash_.update(data)
         self._have = self._hashed = end
         self._job.progress.moved(len(data))
         if not self._state_saved and end != self._version.size:
@@ -207,7 +214,7 @@ class Arrival:
 
     def hexdigest(self, algorithm: str) -> str:
         """Of the bytes that are here."""
-        return self._hashes[algorithm].hexdigest()  # type: ignore[attr-defined, no-any-return]
+        return self._hashes[algorithm].hexdigest()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -279,15 +286,17 @@ class Arrival:
             wanted.add("sha256")
         if self._hashed == self._have and wanted <= self._hashes.keys():
             return
-        hashes = {algorithm: hasher(algorithm) for algorithm in sorted(wanted)}
-        self._hashes, self._hashed = dict(hashes), self._have
-        position = 0
-        while hashes and position < self._have:
+        self._hashes = {algorithm: hasher(algorithm) for algorithm in sorted(wanted)}
+        self._hashed = position = 0 if wanted else self._have
+        while position < self._have:
             with reading(self._part):
                 block = os.pread(self._fd, min(HASH_BLOCK, self._have - position), position)
-            for hash_ in hashes.values():
+            if not block:
+                raise LocalIOError(f"cannot read {self._part}: it became shorter")
+            for hash_ in self._hashes.values():
                 hash_.update(block)
             position += len(block)
+        self._hashed = position
 
     def _close(self) -> None:
         os.close(self._fd)

@@ -18,7 +18,7 @@ from connectors.remote import Entry
 from connectors.transfer.arrival import Arrival, Version, fingerprint, hidden_name
 from connectors.transfer.departure import Departure
 from connectors.verbs import Verb
-from connectors.web import digests, failures, index
+from connectors.web import digests, failures
 from connectors.web import url as urls
 from connectors.web.client import Client, Reply
 from connectors.web.dav import NO_SUCH_METHOD, Dav
@@ -95,6 +95,8 @@ class WebRemote:
         elif path or not verb.of_directory:
             self._check_readable(path)
         else:
+            from connectors.web import index
+
             for _ in index.children(self._asker(""), self.describe()):
                 break
 
@@ -199,6 +201,8 @@ class WebRemote:
     def entries(self, path: str, depth: int = 0) -> Iterator[Entry]:
         if depth > DEEPEST:
             raise ProtocolViolation(f"{self.describe(path)}: directories nested deeper than {DEEPEST}")
+        from connectors.web import index  # HTML and XML: only for directories without a listing
+
         for child in index.children(self._asker(path), self.describe(path)):
             below = f"{path}/{child.name}" if path else child.name
             yield Entry(below, child.is_dir, child.size)
