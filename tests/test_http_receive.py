@@ -80,6 +80,15 @@ def test_a_bearer_token_and_own_headers_are_sent(faulty: FaultServer, target: Pa
     assert headers["accept-encoding"] == "identity"
 
 
+def test_a_secret_that_the_server_repeats_is_not_shown(faulty: FaultServer, target: Path) -> None:
+    raw = f"HTTP/1.1 403 no entry for {TOKEN}\r\nContent-Length: 0\r\n\r\n".encode()
+    access = {"url": faulty.on("/x", Reply(raw=raw)), "auth": {"method": "BEARER", "token": TOKEN}}
+    for log in ("text", "json"):
+        result = receive(access, target, RED_LOG=log)
+        assert result.code == 77
+        assert "no entry for" in result.stderr
+
+
 def test_the_method_of_a_receive_may_be_post(faulty: FaultServer, target: Path) -> None:
     url = faulty.on("/x", Reply(CONTENT, store=False), method="POST")
     result = receive({"url": url, "method": "post"}, target)
