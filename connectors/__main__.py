@@ -4,6 +4,7 @@ Makes the packages importable, in a checkout as in the image, and hands over to 
 parse on Python 3.6, so that an old Python is answered by a clear line and not by a SyntaxError.
 """
 
+import gc
 import sys
 
 UNAVAILABLE = 69  # errors.Exit.UNAVAILABLE; importing it would take the very Python that may be missing
@@ -22,6 +23,7 @@ def run() -> int:
         found = ".".join(map(str, sys.version_info[:2]))
         return unavailable(f"Python {found} is too old", "put python3 3.11 or later first on PATH")
     try:
+        gc.disable()  # nothing of what is imported is garbage; looking takes a twentieth of the start
         from connectors import cli
 
         return cli.main(sys.argv[1:] or ["red-connectors"])

@@ -1,5 +1,6 @@
 """The command line: one parser for all connectors, and the only place where an error becomes an exit code."""
 
+import gc
 import os
 import signal
 import sys
@@ -171,6 +172,7 @@ def _move(program: str, call: Call) -> None:
     local = "" if checking else call.operands[1]
     if not checking:
         engine.check_local(call.verb, local)
+    gc.enable()  # see __main__
     receipts = receipt.Receipts("" if checking else settings.receipt)
     with progress.showing(settings, os.path.basename(local)) as shown:
         job = Job(call.verb, settings, shown, receipts)

@@ -32,6 +32,9 @@ class Entry(NamedTuple):
 class Remote(Protocol):
     """An open conversation with a data store."""
 
+    presents_password: bool
+    """Whether each file shows a password or token that could be wrong."""
+
     def describe(self, path: str = "") -> str:
         """How to name ``path`` to people and in receipts, e.g. its URL without anything secret."""
 

@@ -82,6 +82,7 @@ class Arrival:
         self._version = Version()
         self._have = 0
         self._expected = size or 0  # what progress was told to expect
+        self._fresh = False  # nothing has been written to the part
         self._state_saved = False
         self._hashes: dict[str, _Hash] = {}
         self._hashed = 0
@@ -126,9 +127,11 @@ class Arrival:
         if offset and (offset > self.offset or version.validator != self._version.validator):
             self.discard()
             raise TemporaryFailure(f"{self.target}: the source changed during the transfer")
-        with writing(self._part):
-            os.ftruncate(self._fd, offset)
-            os.lseek(self._fd, offset, os.SEEK_SET)
+        if offset or not self._fresh:
+            with writing(self._part):
+                os.ftruncate(self._fd, offset)
+                os.lseek(self._fd, offset, os.SEEK_SET)
+        self._fresh = False
         self._job.progress.moved(offset - self._have)
         self._job.progress.expect((version.size or 0) - self._expected)
         self._version, self._have, self._expected = version, offset, version.size or 0
@@ -246,7 +249,7 @@ class Arrival:
             with suppress(FileNotFoundError):
                 if os.path.samestat(here, os.stat(self._part, follow_symlinks=False)):
                     if here.st_nlink == 1 and stat.S_ISREG(here.st_mode) and here.st_uid == os.geteuid():
-                        self._fd, self._have = fd, here.st_size
+                        self._fd, self._have, self._fresh = fd, here.st_size, not here.st_size
                         return
                     os.unlink(self._part)  # not made by us: do not write into it
             os.close(fd)

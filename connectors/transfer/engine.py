@@ -49,7 +49,7 @@ def check(remote: Remote, job: Job, listing: Sequence[Entry] | None) -> None:
         workers.run(job, [lambda: _check(remote, job, "")], 1)
     else:
         files = [entry for entry in listing if not entry.is_dir]
-        _all(job, files, lambda entry: _check(remote, job, entry.path), "cannot be received")
+        _all(remote, job, files, lambda entry: _check(remote, job, entry.path), "cannot be received")
 
 
 def _check(remote: Remote, job: Job, path: str) -> None:
@@ -134,7 +134,7 @@ def receive_dir(remote: Remote, job: Job, local: str, listing: Sequence[Entry] |
         arrival = Arrival(target, identity, job, size=entry.size, checksum=entry.checksum, mirror=True)
         _receive(remote, job, entry.path, target, arrival)
 
-    _all(job, [entry for entry in files if entry.path not in here], receive, "were not received")
+    _all(remote, job, [entry for entry in files if entry.path not in here], receive, "were not received")
 
 
 def discovered(remote: Remote, job: Job) -> list[Entry]:
@@ -191,7 +191,7 @@ def send_dir(remote: Remote, job: Job, local: str, listing: Sequence[Entry] | No
     def send(entry: Entry) -> None:
         _send(remote, job, entry, os.path.join(local, entry.path))
 
-    _all(job, files, send, "were not sent")
+    _all(remote, job, files, send, "were not sent")
 
     def make_dirs() -> None:
         for path in empty if entries else [""]:
@@ -204,11 +204,13 @@ def _persist(job: Job, attempt: Callable[[], None]) -> None:
     persistently(job, attempt)
 
 
-def _all(job: Job, files: Sequence[Entry], action: Callable[[Entry], None], what: str) -> None:
+def _all(
+    remote: Remote, job: Job, files: Sequence[Entry], action: Callable[[Entry], None], what: str
+) -> None:
     """``action`` for each file, several at once; one error reports all that failed.
 
-    The first goes alone: a password that is wrong is tried once, not once for each worker. When file
-    after file runs out of retries the far end is down, and the rest is not tried.
+    Where each file presents a password, the first goes alone: one that is wrong is tried once, not once
+    by each worker. When file after file runs out of retries the far end is down, and the rest is not tried.
     """
     failures: dict[str, RedError] = {}
     untried: list[str] = []
@@ -229,8 +231,9 @@ def _all(job: Job, files: Sequence[Entry], action: Callable[[Entry], None], what
             failing_in_a_row = failing_in_a_row + 1 if failure.code == Exit.TEMPFAIL else 0
 
     tasks = [partial(task, entry) for entry in files]
-    workers.run(job, tasks[:1], 1)
-    workers.run(job, tasks[1:], min(job.settings.parallel, len(tasks)))
+    alone = 1 if remote.presents_password else 0
+    workers.run(job, tasks[:alone], 1)
+    workers.run(job, tasks[alone:], job.settings.parallel)
     if failures:
         summary = f"{len(failures)} of {len(files)} files {what}"
         if untried:

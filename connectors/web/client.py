@@ -6,10 +6,8 @@ solved there. Redirects are followed here, where it is known what may be repeate
 """
 
 import os
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
@@ -17,27 +15,16 @@ import pycurl
 
 from connectors import __version__
 from connectors.access import secrets
-from connectors.errors import ProtocolViolation, RedError, TemporaryFailure
+from connectors.errors import ProtocolViolation
 from connectors.transfer.departure import Departure
-from connectors.transfer.job import Cancelled, Job
+from connectors.transfer.job import Job
 from connectors.web import failures
 from connectors.web import url as urls
+from connectors.web.exchange import Exchange, Line, Reply
 
-REDIRECTS = {301, 302, 303, 307, 308}
 MOST_REDIRECTS = 10
-LONGEST_BODY = 64 << 20  # bytes of an answer that is kept in memory: a directory page
 LAST_REQUEST = 1500  # milliseconds to tidy up in
 BUFFER = 512 << 10  # bytes libcurl reads or sends at once; larger gains nothing here
-IDEMPOTENT = {
-    "GET",
-    "HEAD",
-    "OPTIONS",
-    "PUT",
-    "DELETE",
-    "PROPFIND",
-    "MKCOL",
-    "MOVE",
-}  # RFC 9110, 9.2.2; RFC 4918
 OWN_FIELDS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": f"red-connectors/{__version__}"}
 SYSTEM_BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Alpine
@@ -45,31 +32,6 @@ SYSTEM_BUNDLES = (
     "/etc/ssl/ca-bundle.pem",  # SUSE
     "/etc/ssl/cert.pem",  # macOS, BSD
 )
-
-
-class Reply(NamedTuple):
-    """An answer: header fields by lower-case name, and the body where nobody else took it."""
-
-    status: int
-    reason: str
-    headers: Mapping[str, str]
-    url: str
-    body: bytes = b""
-
-    @property
-    def ok(self) -> bool:
-        return 200 <= self.status < 300
-
-    @property
-    def retry_after(self) -> float | None:
-        """Seconds until another attempt is welcome (RFC 9110, 10.2.3), if the server says so."""
-        text = self.headers.get("retry-after", "").strip()
-        if text.isascii() and text.isdigit():
-            return float(text[:9])
-        try:
-            return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-        except (ValueError, OverflowError):
-            return None
 
 
 class Identity(NamedTuple):
@@ -91,12 +53,13 @@ class Client:
 
     def __init__(self, identity: Identity, job: Job, *, verify: bool) -> None:
         mark_proxy_secrets(os.environ)
-        self.job = job
-        self.timeout = job.settings.timeout
+        self.presents_password = bool(identity.method or identity.headers or identity.certificate)
+        self._cancelled = job.cancelled
+        self._timeout = job.settings.timeout
         self._identity = identity
         self._verify = verify
         self._bundle = job.settings.ca_bundle or _bundle()
-        self._idle: deque[pycurl.Curl] = deque()  # each keeps its connections open for the next request
+        self._idle: deque[Line] = deque()
 
     def request(
         self,
@@ -120,9 +83,9 @@ class Client:
         for _ in range(MOST_REDIRECTS + 1):
             if departure:
                 departure.rewind()
-            exchange = _Exchange(self, method, url, body, departure, on_reply, sink, last)
-            reply = exchange.run(headers or {})
-            if not exchange.redirected:
+            exchange = Exchange(method, url, departure=departure, on_reply=on_reply, sink=sink)
+            reply = self._run(exchange, headers or {}, body, last=last)
+            if not reply.redirects:
                 return reply
             url = self._redirected(reply, method, sending=bool(departure))
         raise ProtocolViolation(f"{secrets.shown_url(url)}: more than {MOST_REDIRECTS} redirects")
@@ -148,17 +111,28 @@ class Client:
             raise failures.of_redirect(reply.status, place, shown)
         return target
 
-    def take_handle(self) -> pycurl.Curl:
+    def _run(
+        self, exchange: Exchange, headers: Mapping[str, str], body: bytes | None, *, last: bool
+    ) -> Reply:
         try:
-            return self._idle.popleft()
+            line = self._idle.popleft()
         except IndexError:
-            return pycurl.Curl()
+            line = Line()
+        try:
+            self._configure(line.handle, exchange.url, headers)
+            if body is not None and not exchange.departure:
+                line.handle.setopt(pycurl.POSTFIELDS, body)
+            if last:
+                line.handle.setopt(pycurl.TIMEOUT_MS, LAST_REQUEST)
+            reply = exchange.run(line, self._timeout, None if last else self._cancelled)
+        except BaseException:
+            line.close()  # its connection may be in the middle of anything
+            raise
+        line.handle.reset()
+        self._idle.append(line)
+        return reply
 
-    def give_back(self, handle: pycurl.Curl) -> None:
-        handle.reset()
-        self._idle.append(handle)
-
-    def configure(self, handle: pycurl.Curl, url: str, headers: Mapping[str, str]) -> None:
+    def _configure(self, handle: pycurl.Curl, url: str, headers: Mapping[str, str]) -> None:
         """What every request has in common, and who is asking, if ``url`` may know."""
         handle.setopt(pycurl.URL, url)
         handle.setopt(pycurl.NOSIGNAL, 1)  # libcurl's own use of signals is not for threads
@@ -166,18 +140,22 @@ class Client:
         handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
         handle.setopt(pycurl.BUFFERSIZE, BUFFER)
         handle.setopt(pycurl.UPLOAD_BUFFERSIZE, BUFFER)
-        handle.setopt(pycurl.CONNECTTIMEOUT_MS, max(1, int(self.timeout * 1000)))
+        handle.setopt(pycurl.CONNECTTIMEOUT_MS, max(1, int(self._timeout * 1000)))
         if proxy := _upper_case_proxy(url):
             handle.setopt(pycurl.PROXY, proxy)
+        if url.startswith("https:"):
+            self._configure_tls(handle)
+        fields = {**OWN_FIELDS, **headers}
+        if urls.may_share_credentials(self._identity.home, url):
+            fields = self._introduce(handle, fields)
+        handle.setopt(pycurl.HTTPHEADER, [_field(name, value) for name, value in fields.items()])
+
+    def _configure_tls(self, handle: pycurl.Curl) -> None:
         if self._bundle:
             handle.setopt(pycurl.CAINFO, self._bundle)
         if not self._verify:
             handle.setopt(pycurl.SSL_VERIFYPEER, 0)
             handle.setopt(pycurl.SSL_VERIFYHOST, 0)
-        fields = {**OWN_FIELDS, **headers}
-        if urls.may_share_credentials(self._identity.home, url):
-            fields = self._introduce(handle, fields)
-        handle.setopt(pycurl.HTTPHEADER, [_field(name, value) for name, value in fields.items()])
 
     def _introduce(self, handle: pycurl.Curl, fields: Mapping[str, str]) -> dict[str, str]:
         """Log in on ``handle``; the header fields to send, those of the access document among them."""
@@ -196,168 +174,6 @@ class Client:
             own["Authorization"] = f"Bearer {who.token}"
         taken = {name.lower() for name in own}
         return {name: value for name, value in fields.items() if name.lower() not in taken} | own
-
-
-class _Exchange:
-    """One request and its answer on one handle; the callbacks that libcurl wants."""
-
-    def __init__(
-        self,
-        client: Client,
-        method: str,
-        url: str,
-        body: bytes | None,
-        departure: Departure | None,
-        on_reply: Callable[[Reply], None] | None,
-        sink: Callable[[bytes], None] | None,
-        last: bool,
-    ) -> None:
-        self.client = client
-        self.method = method
-        self.url = url
-        self.body = body
-        self.departure = departure
-        self.on_reply = on_reply
-        self.sink = sink
-        self.last = last
-        self.reply: Reply | None = None
-        self.redirected = False
-        self.raised: BaseException | None = None
-        self.stalled = False
-        self._status_line = b""
-        self._fields: list[bytes] = []
-        self._body: list[bytes] = []
-        self._body_size = 0
-        self._take: Callable[[bytes], None] = self._take_first
-        self._moved = 0
-        self._moved_at = time.monotonic()
-
-    def run(self, headers: Mapping[str, str]) -> Reply:
-        handle = self.client.take_handle()
-        try:
-            self.client.configure(handle, self.url, headers)
-            self._set_up(handle)
-            try:
-                handle.perform()
-            except pycurl.error as error:
-                if self.raised:
-                    raise self.raised from None
-                raise self._translated(error, handle) from None
-            if self.reply is None:
-                self._answered()
-            if self.raised:
-                raise self.raised
-        except BaseException:
-            handle.close()  # its connection may be in the middle of anything
-            raise
-        self.client.give_back(handle)
-        assert self.reply
-        return self.reply._replace(body=b"".join(self._body))
-
-    def _set_up(self, handle: pycurl.Curl) -> None:
-        handle.setopt(pycurl.HEADERFUNCTION, self._header)
-        handle.setopt(pycurl.WRITEFUNCTION, self._received)
-        handle.setopt(pycurl.NOPROGRESS, 0)
-        handle.setopt(pycurl.XFERINFOFUNCTION, self._still_moving)
-        handle.setopt(pycurl.CUSTOMREQUEST, self.method)
-        if self.method == "HEAD":
-            handle.setopt(pycurl.NOBODY, 1)
-        if self.last:
-            handle.setopt(pycurl.TIMEOUT_MS, LAST_REQUEST)
-        if self.departure:
-            handle.setopt(pycurl.UPLOAD, 1)
-            handle.setopt(pycurl.INFILESIZE_LARGE, self.departure.size)
-            handle.setopt(pycurl.READFUNCTION, self._to_send)
-            handle.setopt(pycurl.SEEKFUNCTION, self._seek)
-        elif self.body is not None:
-            handle.setopt(pycurl.POSTFIELDS, self.body)
-        if self.method not in IDEMPOTENT:
-            handle.setopt(pycurl.FRESH_CONNECT, 1)  # on an old connection libcurl repeats it by itself
-
-    # -- callbacks: an exception must not leave them, libcurl would print it ------------------------
-
-    def _header(self, line: bytes) -> None:
-        if line.startswith(b"HTTP/"):  # after 100 Continue, a challenge or a proxy's CONNECT
-            self._status_line, self._fields = line, []
-        elif line.strip():
-            self._fields.append(line)
-
-    def _received(self, data: bytes) -> int | None:
-        """Called 65,536 times for a gigabyte: libcurl hands over 16 KiB at most."""
-        try:
-            self._take(data)
-        except BaseException as error:
-            self.raised = error
-            return -1
-        return None
-
-    def _take_first(self, data: bytes) -> None:
-        self._answered()
-        self._take = self.sink if self.sink and not self.redirected else self._keep
-        self._take(data)
-
-    def _keep(self, data: bytes) -> None:
-        self._body_size += len(data)
-        if self._body_size > LONGEST_BODY:
-            place = secrets.shown_url(self.url)
-            raise ProtocolViolation(f"{place}: an answer of more than {LONGEST_BODY} bytes")
-        self._body.append(data)
-
-    def _to_send(self, count: int) -> bytes | int:
-        try:
-            assert self.departure
-            return self.departure.read(count)
-        except BaseException as error:
-            self.raised = error
-            return pycurl.READFUNC_ABORT
-
-    def _seek(self, offset: int, origin: int) -> int:
-        try:
-            if offset or origin != os.SEEK_SET or not self.departure:
-                return pycurl.SEEKFUNC_CANTSEEK
-            self.departure.rewind()
-        except BaseException as error:
-            self.raised = error
-            return pycurl.SEEKFUNC_FAIL
-        return pycurl.SEEKFUNC_OK
-
-    def _still_moving(self, to_come: int, received: int, to_go: int, sent: int) -> int:
-        """Called once a second or more. libcurl's own low-speed limit averages, and ends what trickles."""
-        if self.client.job.cancelled.is_set() and not self.last:
-            return 1
-        if received + sent != self._moved:
-            self._moved, self._moved_at = received + sent, time.monotonic()
-        elif time.monotonic() - self._moved_at > self.client.timeout:
-            self.stalled = True
-            return 1
-        return 0
-
-    # -- answers -----------------------------------------------------------------------------------
-
-    def _answered(self) -> None:
-        """The header fields of the final answer are complete."""
-        _, _, rest = self._status_line.decode("latin-1").strip().partition(" ")
-        status, _, reason = rest.partition(" ")
-        headers: dict[str, str] = {}
-        for line in self._fields:
-            name, _, value = line.decode("latin-1").partition(":")
-            key = name.strip().lower()
-            headers[key] = f"{headers[key]}, {value.strip()}" if key in headers else value.strip()
-        self.reply = Reply(int(status), reason, headers, self.url)
-        self.redirected = self.reply.status in REDIRECTS and "location" in headers
-        if self.on_reply and not self.redirected:
-            self.on_reply(self.reply)
-
-    def _translated(self, error: pycurl.error, handle: pycurl.Curl) -> RedError:
-        if self.client.job.cancelled.is_set() and not self.last:
-            raise Cancelled from None
-        place = secrets.shown_url(self.url)
-        failure = failures.of_curl(
-            error, place, stalled=self.client.timeout if self.stalled else None, handle=handle
-        )
-        if isinstance(failure, TemporaryFailure) and self.method not in IDEMPOTENT:
-            failure.repeatable = not handle.getinfo(pycurl.REQUEST_SIZE)
-        return failure
 
 
 def _bundle() -> str:

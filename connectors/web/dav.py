@@ -8,7 +8,8 @@ from connectors.access import secrets
 from connectors.errors import NotPermitted, RedError
 from connectors.web import failures
 from connectors.web import url as urls
-from connectors.web.client import Client, Reply
+from connectors.web.client import Client
+from connectors.web.exchange import Reply
 
 NO_SUCH_METHOD = {400, 404, 405, 406, 501}  # how servers answer a method that they do not have
 

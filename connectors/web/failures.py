@@ -19,7 +19,7 @@ from connectors.errors import (
 )
 
 if TYPE_CHECKING:
-    from connectors.web.client import Reply
+    from connectors.web.exchange import Reply
 
 NOT_TAKEN = {408, 425, 429, 503}  # the request was not handled, so any method may be repeated
 PASSING = NOT_TAKEN | {500, 502, 504}
@@ -56,11 +56,9 @@ def of_redirect(status: int, place: str, target: str) -> RedError:
     )
 
 
-def of_curl(error: pycurl.error, place: str, *, stalled: float | None, handle: pycurl.Curl) -> RedError:
-    """The error that libcurl's means; ``stalled`` is how many seconds no byte moved, if that ended it."""
+def of_curl(error: pycurl.error, place: str, handle: pycurl.Curl) -> RedError:
+    """The error that libcurl's means, for a request to ``place`` on ``handle``."""
     code, text = int(error.args[0]), " ".join(str(part) for part in error.args[1:])
-    if stalled is not None:
-        return TemporaryFailure(f"{place}: no byte for {stalled:g} s")
     if code == pycurl.E_COULDNT_RESOLVE_HOST or code == pycurl.E_COULDNT_RESOLVE_PROXY:
         return _unresolved(text, place)
     if code in (pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_ISSUER_ERROR):

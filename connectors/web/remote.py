@@ -18,10 +18,11 @@ from connectors.remote import Entry
 from connectors.transfer.arrival import Arrival, Version, fingerprint, hidden_name
 from connectors.transfer.departure import Departure
 from connectors.verbs import Verb
-from connectors.web import digests, failures
+from connectors.web import dates, digests, failures
 from connectors.web import url as urls
-from connectors.web.client import Client, Reply
+from connectors.web.client import Client
 from connectors.web.dav import NO_SUCH_METHOD, Dav
+from connectors.web.exchange import Reply
 
 CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 PARENT_MISSING = {404, 409, 500}  # RFC 4918, 9.7.1 says 409; nginx says 500
@@ -39,6 +40,7 @@ class WebRemote:
         self._method = method
         self._headers = headers
         self._dav = Dav(client, headers)
+        self.presents_password = client.presents_password
 
     def describe(self, path: str = "") -> str:
         return secrets.shown_url(urls.join(self._url, path))
@@ -54,7 +56,7 @@ class WebRemote:
         if arrival.offset:
             headers |= {"Range": f"bytes={arrival.offset}-", "If-Range": arrival.version.validator}
         elif (moment := arrival.unless_newer_than) is not None:
-            headers["If-Modified-Since"] = _http_date(moment)
+            headers["If-Modified-Since"] = dates.http_date(moment)
         asked_for = arrival.offset
 
         def begin(reply: Reply) -> None:
@@ -240,11 +242,11 @@ def _version(reply: Reply, size: int | None) -> Version:
     """Which version of the file this is. A weak ETag does not promise equal bytes (RFC 9110, 8.8.1), and a
     time of modification only once it is a second in the past (8.8.2.2)."""
     etag = reply.headers.get("etag", "")
-    modified = _moment(reply.headers.get("last-modified", ""))
+    modified = dates.moment(reply.headers.get("last-modified", ""))
     validator = ""
     if etag.startswith('"'):
         validator = etag
-    elif modified is not None and modified + 1 <= (_moment(reply.headers.get("date", "")) or modified):
+    elif modified is not None and modified + 1 <= (dates.moment(reply.headers.get("date", "")) or modified):
         validator = reply.headers["last-modified"]
     return Version(validator, size, modified, digests.of_file(reply.headers, whole=reply.status == 200))
 
@@ -253,18 +255,3 @@ def _length(reply: Reply) -> int | None:
     text = reply.headers.get("content-length", "")
     chunked = "transfer-encoding" in reply.headers  # then the length counts for nothing (RFC 9112, 6.3)
     return int(text) if text.isascii() and text.isdigit() and not chunked else None
-
-
-def _moment(date: str) -> float | None:
-    """Seconds since 1970 of an HTTP date."""
-    from email.utils import parsedate_to_datetime
-
-    with suppress(ValueError, TypeError, OverflowError):
-        return parsedate_to_datetime(date).timestamp() if date else None
-    return None
-
-
-def _http_date(moment: float) -> str:
-    from email.utils import formatdate
-
-    return formatdate(moment, usegmt=True)

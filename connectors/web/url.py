@@ -94,6 +94,8 @@ def child_name(directory: str, link: str) -> tuple[str, bool] | None:
 
 def identity(url: str) -> str:
     """``url`` without what is different each time it is signed."""
+    if "?" not in url:
+        return url
     parts = urlsplit(url)
     lasting = [pair for pair in parts.query.split("&") if not SIGNING.fullmatch(pair.partition("=")[0])]
     return urlunsplit(parts._replace(query="&".join(lasting), fragment=""))

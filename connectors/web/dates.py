@@ -1,0 +1,22 @@
+"""HTTP's dates (RFC 9110, 5.6.7) as seconds since 1970."""
+
+from contextlib import suppress
+from functools import lru_cache
+
+
+@lru_cache(
+    maxsize=1024
+)  # the files of a directory share theirs, and parsing takes as long as a small request
+def moment(date: str) -> float | None:
+    """None if ``date`` is none."""
+    from email.utils import parsedate_to_datetime
+
+    with suppress(ValueError, TypeError, OverflowError):
+        return parsedate_to_datetime(date).timestamp() if date else None
+    return None
+
+
+def http_date(moment: float) -> str:
+    from email.utils import formatdate
+
+    return formatdate(moment, usegmt=True)

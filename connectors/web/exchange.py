@@ -1,0 +1,228 @@
+"""One request and its answer, by libcurl."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from threading import Event
+from typing import NamedTuple
+
+import pycurl
+
+from connectors.access import secrets
+from connectors.errors import ProtocolViolation, RedError, TemporaryFailure
+from connectors.transfer.departure import Departure
+from connectors.transfer.job import Cancelled
+from connectors.web import dates, failures
+
+REDIRECTS = {301, 302, 303, 307, 308}
+IDEMPOTENT = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PROPFIND", "MKCOL", "MOVE"}  # RFC 9110, 9.2.2; 4918
+LONGEST_BODY = 64 << 20  # bytes of an answer that is kept in memory: a directory page
+WAKE_EVERY = 0.25  # seconds, to see whether the call was cancelled or the transfer has stalled
+
+
+class Reply(NamedTuple):
+    """An answer: header fields by lower-case name, and the body where nobody else took it."""
+
+    status: int
+    reason: str
+    headers: Mapping[str, str]
+    url: str
+    body: bytes = b""
+
+    @property
+    def redirects(self) -> bool:
+        """Whether it says that something is elsewhere, and where."""
+        return self.status in REDIRECTS and "location" in self.headers
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds until another attempt is welcome (RFC 9110, 10.2.3), if the server says so."""
+        text = self.headers.get("retry-after", "").strip()
+        if text.isascii() and text.isdigit():
+            return float(text[:9])
+        moment = dates.moment(text)
+        return None if moment is None else max(0.0, moment - time.time())
+
+
+class Line:
+    """A handle of libcurl and the connections that it keeps open; for one thread at a time."""
+
+    def __init__(self) -> None:
+        self.handle = pycurl.Curl()
+        self._multi = pycurl.CurlMulti()
+
+    def perform(self, still_wanted: Callable[[], None]) -> None:
+        """What ``handle`` is set up for; pycurl.error if that fails.
+
+        ``still_wanted`` is called now and then, and ends it by raising. (So little depends on callbacks:
+        libcurl's own for progress would come with every block.)
+        """
+        self._multi.add_handle(self.handle)
+        running = 1
+        while running:
+            _, running = self._multi.perform()
+            if running:
+                still_wanted()
+                if self._multi.select(WAKE_EVERY) < 0:  # nothing to wait for yet
+                    time.sleep(0.001)
+        _, _, failed = self._multi.info_read()
+        self._multi.remove_handle(self.handle)
+        for _, code, text in failed:
+            raise pycurl.error(code, text)
+
+    def close(self) -> None:
+        self._multi.close()
+        self.handle.close()
+
+
+class Exchange:
+    """A request, and what becomes of it. The callbacks that libcurl wants are its methods."""
+
+    def __init__(
+        self,
+        method: str,
+        url: str,
+        *,
+        departure: Departure | None = None,
+        on_reply: Callable[[Reply], None] | None = None,
+        sink: Callable[[bytes], None] | None = None,
+    ) -> None:
+        self.method = method
+        self.url = url
+        self.departure = departure
+        self._on_reply = on_reply
+        self._sink = sink
+        self._reply: Reply | None = None
+        self._raised: BaseException | None = None
+        self._lines: list[bytes] = []
+        self._body: list[bytes] = []
+        self._body_size = 0
+        self._take: Callable[[bytes], None] = self._take_first
+
+    def run(self, line: Line, timeout: float, cancelled: Event | None) -> Reply:
+        """Carry it out on ``line``, unless it is ``cancelled`` or nothing moves for ``timeout`` seconds."""
+        handle = line.handle
+        self._set_up(handle)
+        watch = _Watch(handle, self.url, timeout, cancelled)
+        try:
+            line.perform(watch)
+        except pycurl.error as error:
+            if self._raised:
+                raise self._raised from None
+            raise self._translated(error, handle) from None
+        except TemporaryFailure as failure:
+            raise self._repeatable(failure, handle) from None
+        reply = self._reply or self._answered()
+        return reply._replace(body=b"".join(self._body))
+
+    def _set_up(self, handle: pycurl.Curl) -> None:
+        handle.setopt(pycurl.HEADERFUNCTION, self._lines.append)
+        handle.setopt(pycurl.WRITEFUNCTION, self._received)
+        handle.setopt(pycurl.CUSTOMREQUEST, self.method)
+        if self.method == "HEAD":
+            handle.setopt(pycurl.NOBODY, 1)
+        if self.departure:
+            handle.setopt(pycurl.UPLOAD, 1)
+            handle.setopt(pycurl.INFILESIZE_LARGE, self.departure.size)
+            handle.setopt(pycurl.READFUNCTION, self._to_send)
+            handle.setopt(pycurl.SEEKFUNCTION, self._seek)
+        if self.method not in IDEMPOTENT:
+            handle.setopt(pycurl.FRESH_CONNECT, 1)  # on an old connection libcurl repeats it by itself
+
+    # -- callbacks: an exception must not leave them, libcurl would print it ------------------------
+
+    def _received(self, data: bytes) -> int | None:
+        """Called 65,536 times for a gigabyte: libcurl hands over 16 KiB at most."""
+        try:
+            self._take(data)
+        except BaseException as error:
+            self._raised = error
+            return -1
+        return None
+
+    def _take_first(self, data: bytes) -> None:
+        reply = self._answered()
+        self._take = self._sink if self._sink and not reply.redirects else self._keep
+        self._take(data)
+
+    def _keep(self, data: bytes) -> None:
+        self._body_size += len(data)
+        if self._body_size > LONGEST_BODY:
+            place = secrets.shown_url(self.url)
+            raise ProtocolViolation(f"{place}: an answer of more than {LONGEST_BODY} bytes")
+        self._body.append(data)
+
+    def _to_send(self, count: int) -> bytes | int:
+        try:
+            assert self.departure
+            return self.departure.read(count)
+        except BaseException as error:
+            self._raised = error
+            return pycurl.READFUNC_ABORT
+
+    def _seek(self, offset: int, origin: int) -> int:
+        try:
+            if offset or origin != os.SEEK_SET or not self.departure:
+                return pycurl.SEEKFUNC_CANTSEEK
+            self.departure.rewind()
+        except BaseException as error:
+            self._raised = error
+            return pycurl.SEEKFUNC_FAIL
+        return pycurl.SEEKFUNC_OK
+
+    # -- answers -----------------------------------------------------------------------------------
+
+    def _answered(self) -> Reply:
+        """The header fields of the final answer are complete; before it there may be others: 100 Continue, a
+        challenge, a proxy's answer to CONNECT."""
+        start = max(index for index, line in enumerate(self._lines) if line.startswith(b"HTTP/"))
+        status_line, *fields = b"".join(self._lines[start:]).decode("latin-1").split("\r\n")
+        _, _, rest = status_line.partition(" ")
+        status, _, reason = rest.strip().partition(" ")
+        headers: dict[str, str] = {}
+        for field in fields:
+            name, colon, value = field.partition(":")
+            if colon:
+                key, value = name.strip().lower(), value.strip()
+                headers[key] = f"{headers[key]}, {value}" if key in headers else value
+        self._reply = Reply(int(status), reason, headers, self.url)
+        if self._on_reply and not self._reply.redirects:
+            self._on_reply(self._reply)
+        return self._reply
+
+    def _translated(self, error: pycurl.error, handle: pycurl.Curl) -> RedError:
+        failure = failures.of_curl(error, secrets.shown_url(self.url), handle)
+        return self._repeatable(failure, handle) if isinstance(failure, TemporaryFailure) else failure
+
+    def _repeatable(self, failure: TemporaryFailure, handle: pycurl.Curl) -> TemporaryFailure:
+        """What is not idempotent may be repeated if nothing of it has left."""
+        failure.repeatable = self.method in IDEMPOTENT or not handle.getinfo(pycurl.REQUEST_SIZE)
+        return failure
+
+
+class _Watch:
+    """Called while a transfer runs; raises Cancelled, or TemporaryFailure after ``timeout`` s without a byte.
+
+    libcurl's own low-speed limit is an average, and would end what trickles.
+    """
+
+    def __init__(self, handle: pycurl.Curl, url: str, timeout: float, cancelled: Event | None) -> None:
+        self._handle = handle
+        self._url = url
+        self._timeout = timeout
+        self._cancelled = cancelled
+        self._moved = 0.0
+        self._moved_at = time.monotonic()
+
+    def __call__(self) -> None:
+        if self._cancelled and self._cancelled.is_set():
+            raise Cancelled
+        moved = self._handle.getinfo(pycurl.SIZE_DOWNLOAD) + self._handle.getinfo(pycurl.SIZE_UPLOAD)
+        if moved != self._moved:
+            self._moved, self._moved_at = moved, time.monotonic()
+        elif time.monotonic() - self._moved_at > self._timeout:
+            raise TemporaryFailure(f"{secrets.shown_url(self._url)}: no byte for {self._timeout:g} s")
