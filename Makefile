@@ -24,7 +24,7 @@ image:
 
 test: lint
 	@tests/install-servers.sh || true  # what is missing is skipped loudly, or fails under RED_TEST_REQUIRE
-	$(PYTHON) -m pytest $(PYTEST)
+	$(PYTHON) -m pytest -n 2 --dist loadfile $(PYTEST)
 
 lint: $(INSTALLED)
 	$(PYTHON) -m ruff check .

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from connectors.access import secrets
@@ -75,6 +75,7 @@ def test_a_secret_is_redacted_in_the_middle_of_base64_text(
 @example("a\nbcd")
 @example("\U0010ffff\ud800abc")
 def test_no_form_of_any_secret_survives(secret: str) -> None:
+    assume(secret not in secrets.MASK)
     with no_secrets():
         secrets.mark(secret)
         for text in (

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 from connectors.transfer.job import Cancelled, Job
 
 GRACE = 2.0  # seconds that cancelled tasks get to tidy up
-GROW_EVERY = 0.005  # seconds after which the number of workers may double
-BUSY = 0.7  # of a processor: more than that, and the workers that there are do not wait much
+GROW_EVERY = 0.01  # seconds after which the number of workers may double
+BUSY = 0.5  # of a processor: more than that, and the workers that there are do not wait much
 
 
 def run(job: Job, tasks: Iterable[Callable[[], None]], parallel: int) -> None:

@@ -57,6 +57,8 @@ class Client:
         self._cancelled = job.cancelled
         self._timeout = job.settings.timeout
         self._identity = identity
+        self._home = urls.join(urljoin(identity.home, "/"), "")
+        self._proxy = _upper_case_proxy()
         self._verify = verify
         self._bundle = job.settings.ca_bundle or _bundle()
         self._idle: deque[Line] = deque()
@@ -118,35 +120,40 @@ class Client:
             line = self._idle.popleft()
         except IndexError:
             line = Line()
+        url = exchange.url
+        ours = url.startswith(self._home) or urls.may_share_credentials(self._home, url)
+        purpose = (exchange.method, body, exchange.departure, last, ours, url[:6], *headers.items())
         try:
-            self._configure(line.handle, exchange.url, headers)
-            if body is not None and not exchange.departure:
-                line.handle.setopt(pycurl.POSTFIELDS, body)
-            if last:
-                line.handle.setopt(pycurl.TIMEOUT_MS, LAST_REQUEST)
+            if line.purpose != purpose:  # else it is the next file of many, and only its name is new
+                line.handle.reset()
+                self._configure(line.handle, url, headers, ours=ours)
+                if body is not None and not exchange.departure:
+                    line.handle.setopt(pycurl.POSTFIELDS, body)
+                if last:
+                    line.handle.setopt(pycurl.TIMEOUT_MS, LAST_REQUEST)
+                line.purpose = purpose
+            line.handle.setopt(pycurl.URL, url)
             reply = exchange.run(line, self._timeout, None if last else self._cancelled)
         except BaseException:
             line.close()  # its connection may be in the middle of anything
             raise
-        line.handle.reset()
         self._idle.append(line)
         return reply
 
-    def _configure(self, handle: pycurl.Curl, url: str, headers: Mapping[str, str]) -> None:
-        """What every request has in common, and who is asking, if ``url`` may know."""
-        handle.setopt(pycurl.URL, url)
+    def _configure(self, handle: pycurl.Curl, url: str, headers: Mapping[str, str], *, ours: bool) -> None:
+        """What requests to ``url`` have in common, and who is asking, if it is one of ``ours``."""
         handle.setopt(pycurl.NOSIGNAL, 1)  # libcurl's own use of signals is not for threads
         handle.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
         handle.setopt(pycurl.BUFFERSIZE, BUFFER)
         handle.setopt(pycurl.UPLOAD_BUFFERSIZE, BUFFER)
         handle.setopt(pycurl.CONNECTTIMEOUT_MS, max(1, int(self._timeout * 1000)))
-        if proxy := _upper_case_proxy(url):
-            handle.setopt(pycurl.PROXY, proxy)
+        if self._proxy and url.startswith("http:"):
+            handle.setopt(pycurl.PROXY, self._proxy)
         if url.startswith("https:"):
             self._configure_tls(handle)
         fields = {**OWN_FIELDS, **headers}
-        if urls.may_share_credentials(self._identity.home, url):
+        if ours:
             fields = self._introduce(handle, fields)
         handle.setopt(pycurl.HTTPHEADER, [_field(name, value) for name, value in fields.items()])
 
@@ -182,9 +189,9 @@ def _bundle() -> str:
     return next((path for path in (*named, *SYSTEM_BUNDLES) if path and os.path.isfile(path)), "")
 
 
-def _upper_case_proxy(url: str) -> str:
+def _upper_case_proxy() -> str:
     """HTTP_PROXY, which libcurl reads in lower case only: on a web server a client could set it (httpoxy)."""
-    if not url.startswith("http:") or os.environ.get("http_proxy") or "REQUEST_METHOD" in os.environ:
+    if os.environ.get("http_proxy") or "REQUEST_METHOD" in os.environ:
         return ""
     return os.environ.get("HTTP_PROXY", "")
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from connectors.transfer.checksum import DIGEST_SIZES, Checksum
 
 ALGORITHMS = {"md5": "md5", "sha": "sha1", "sha-256": "sha256", "sha-512": "sha512"}
+FIELDS = {"repr-digest", "digest", "content-digest", "content-md5"}
 MEMBER = re.compile(r"([A-Za-z0-9-]+)\s*=\s*:?([A-Za-z0-9+/]+=*):?")
 
 
@@ -18,6 +19,8 @@ def of_file(headers: Mapping[str, str], *, whole: bool) -> tuple[Checksum, ...]:
     (RFC 9530) and Content-MD5 (RFC 1864) are of what this answer holds, so they count only if that is
     the ``whole``. Algorithms that nobody here knows, and what is no digest at all, are passed over.
     """
+    if not FIELDS & headers.keys():
+        return ()
     fields = [headers.get("repr-digest", ""), headers.get("digest", "")]
     if whole:
         fields.append(headers.get("content-digest", ""))

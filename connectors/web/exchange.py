@@ -53,6 +53,7 @@ class Line:
 
     def __init__(self) -> None:
         self.handle = pycurl.Curl()
+        self.purpose: object = None  # what the handle is set up for
         self._multi = pycurl.CurlMulti()
 
     def perform(self, still_wanted: Callable[[], None]) -> None:

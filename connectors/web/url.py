@@ -2,6 +2,7 @@
 
 import os
 import re
+from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes, urljoin, urlsplit, urlunsplit
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -9,6 +10,7 @@ SIGNING = re.compile(
     r"x-amz-.*|x-goog-.*|expires|se|st|sp|sv|sig|signature|token|key-pair-id|policy|awsaccesskeyid",
     re.IGNORECASE,
 )  # the parameters with which S3, Google, Azure and CloudFront sign a URL
+UNRESERVED = re.compile(r"[A-Za-z0-9._~/-]+")  # RFC 3986, 2.3, and what separates
 ALLOWED = "/%:@!$&'()*+,;=~?[]"  # what a URL may hold as it is; anything else gets quoted
 
 
@@ -54,14 +56,22 @@ def credentials(url: str) -> tuple[str, str] | None:
 
 def join(base: str, path: str, *, directory: bool = False) -> str:
     """``path``, relative and unquoted, below ``base``, whose query is kept; a directory ends in a slash."""
+    if not path and not directory:
+        return base
+    before, query = _around(base)
+    if not path:
+        return f"{before}/{query}"
+    if not UNRESERVED.fullmatch(path):
+        path = "/".join(quote(os.fsencode(segment), safe="") for segment in path.split("/"))
+    return f"{before}/{path}{'/' if directory else ''}{query}"
+
+
+@lru_cache(maxsize=16)
+def _around(base: str) -> tuple[str, str]:
+    """What stands before and behind the name of anything below ``base``."""
     parts = urlsplit(base)
-    whole = parts.path
-    if path:
-        segments = (quote(os.fsencode(segment), safe="") for segment in path.split("/"))
-        whole = whole.rstrip("/") + "/" + "/".join(segments)
-    if directory:
-        whole = whole.rstrip("/") + "/"
-    return urlunsplit(parts._replace(path=whole))
+    before = urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
+    return before, f"?{parts.query}" if parts.query else ""
 
 
 def parent(url: str) -> str | None:
