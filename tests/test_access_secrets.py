@@ -2,7 +2,9 @@
 
 import base64
 import json
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -107,6 +109,47 @@ def test_each_line_of_a_key_is_redacted_but_not_its_first_and_last() -> None:
     assert secrets.redact("\n".join(lines)) == "********"
     assert secrets.redact(lines[1] + " " + lines[3]) == "******** ********"
     assert secrets.redact(f"holds no {lines[0]}") == f"holds no {lines[0]}"
+
+
+def test_each_line_of_a_key_is_redacted_however_its_lines_were_written() -> None:
+    secrets.mark(r"-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG\n-----END PRIVATE KEY-----\n")
+    assert secrets.redact("MIIEvQIBADANBgkqhkiG") == "********"
+
+
+def test_threads_may_mark_while_others_redact() -> None:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+
+    def work(thread: int) -> list[str]:
+        shown = []
+        for index in range(100):
+            secret = f"hunter{thread}x{index}y"
+            secrets.mark(secret)
+            shown.append(secrets.redact(f"<{secret}>"))
+        return shown
+
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            for shown in pool.map(work, range(8)):
+                assert set(shown) == {"<********>"}
+    finally:
+        sys.setswitchinterval(before)
+
+
+def test_a_thousand_secrets_cost_one_compilation_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory of signed redirects: with all of them in one pattern, each new one cost them all."""
+    compiled = []
+    once = secrets._compile
+    monkeypatch.setattr(
+        secrets, "_compile", lambda secret, words: compiled.append(secret) or once(secret, words)
+    )
+    for index in range(1000):
+        secrets.mark(f"signature{index}")
+        secrets.mark("hunter22")
+        if index % 50 == 0:
+            assert secrets.redact(f"signature{index} hunter22") == "******** ********"
+    secrets.redact("")
+    assert len(compiled) == len(set(compiled)) == 1001
 
 
 def test_a_short_secret_is_redacted_where_it_stands_alone() -> None:

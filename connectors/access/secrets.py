@@ -6,6 +6,9 @@ the middle of longer base64 text (``user:password``).
 
 import re
 from collections.abc import Iterable
+from threading import Lock
+
+from connectors.access.pem import as_pem, is_pem
 
 MASK = "********"
 SHORTEST = 4
@@ -19,29 +22,35 @@ _ESCAPES = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
 _TELLING = re.compile(r"token|key|sig|secret|pass|pwd|auth|cred|code|session|ticket", re.IGNORECASE)
 _LONG_VALUE = 16
 
-_secrets: set[str] = set()
+_lock = Lock()
+"""Held to read or change the two below: any thread may mark, and any other be writing a message."""
+
+_patterns: dict[str, re.Pattern[str] | None] = {}
+"""Each secret, and what finds it. One by one, so that a new secret costs no more than itself: there is
+one in every redirect to a signed URL."""
+
 _words: set[str] = set()
-_pattern: re.Pattern[str] | None = None
 
 
 def mark(value: str) -> None:
     """From now on ``value`` is shown nowhere; each of its longer lines (keys, certificates) neither."""
-    global _pattern
     value = value.strip("\r\n")
     if len(value.strip()) < 2:
         return
-    _secrets.add(value)
-    if "\n" in value:
-        lines = (line.strip() for line in value.splitlines())
-        _secrets.update(line for line in lines if len(line) >= 8 and not line.startswith("-----"))
-    _pattern = None
+    found = [value]
+    if is_pem(value):
+        lines = (line.strip() for line in as_pem(value).splitlines())
+        found += (line for line in lines if len(line) >= 8 and not line.startswith("-----"))
+    with _lock:
+        for secret in found:
+            _patterns.setdefault(secret)
 
 
 def mark_url(url: str) -> None:
     """Mark what is secret in ``url``: its password (or a user without one) and the tokens in its query."""
-    authority, query = _authority(url)[1], url.partition("#")[0].partition("?")[2]
-    if "@" in authority:
-        user, colon, password = authority.rpartition("@")[0].partition(":")
+    given, query = login(url), url.partition("#")[0].partition("?")[2]
+    if given is not None:
+        user, colon, password = given.partition(":")
         _mark_both(password if colon else user)
         if colon and password:
             mark(_unquoted(user) + ":" + _unquoted(password))
@@ -53,27 +62,29 @@ def mark_url(url: str) -> None:
 
 def keep(words: Iterable[str]) -> None:
     """The vocabulary of the program's own messages: stays readable even where a secret is the same word."""
-    global _pattern
-    _words.update(words)
-    _pattern = None
+    with _lock:
+        _words.update(words)
+        _patterns.update(dict.fromkeys(_patterns))
 
 
 def forget() -> None:
     """Forget all secrets and words; for tests."""
-    global _pattern
-    _secrets.clear()
-    _words.clear()
-    _pattern = None
+    with _lock:
+        _patterns.clear()
+        _words.clear()
 
 
 def redact(text: str) -> str:
     """``text`` with every marked secret, in any of its forms, replaced by ``********``."""
-    global _pattern
-    if not _secrets:
-        return text
-    if _pattern is None:
-        _pattern = _compile(_secrets, _words)
-    return _pattern.sub(MASK, text)
+    for pattern in _all_patterns():
+        text = pattern.sub(MASK, text)
+    return text
+
+
+def login(url: str) -> str | None:
+    """What stands before the ``@`` of ``url``'s host: ``user:password`` as it is written; None if nothing."""
+    before, at, _ = _authority(url)[1].rpartition("@")
+    return before if at else None
 
 
 def shown_url(url: str) -> str:
@@ -105,12 +116,20 @@ def _mark_both(text: str) -> None:
     mark(_unquoted(text.replace("+", " ")))
 
 
-def _compile(secrets: Iterable[str], words: Iterable[str]) -> re.Pattern[str]:
-    alternatives: list[str] = []
-    for secret in sorted(secrets, key=lambda text: (-len(text), text)):
-        alternatives.extend(_base64_forms(secret))
-        if secret in words:
-            continue  # "auth.********: required" would help nobody
+def _all_patterns() -> list[re.Pattern[str]]:
+    """What finds the secrets, the longest first, for a shorter one may be a part of it."""
+    with _lock:
+        patterns = []
+        for secret in sorted(_patterns, key=lambda text: (-len(text), text)):
+            pattern = _patterns[secret] or _compile(secret, _words)
+            _patterns[secret] = pattern
+            patterns.append(pattern)
+        return patterns
+
+
+def _compile(secret: str, words: Iterable[str]) -> re.Pattern[str]:
+    alternatives = _base64_forms(secret)
+    if secret not in words:  # "auth.********: required" would help nobody
         plain = "".join(map(_any_form, secret))
         alone = len(secret) < SHORTEST or any(secret in word for word in words)
         alternatives.append(rf"(?<!\w){plain}(?!\w)" if alone else plain)
