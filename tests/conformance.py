@@ -103,16 +103,38 @@ def visible(folder: Path) -> list[str]:
     return sorted(one.name for one in folder.iterdir() if not one.name.startswith("."))
 
 
+def wait_until(met: Callable[[], bool], what: str, timeout: float = 20) -> None:
+    """Return as soon as the condition is met; AssertionError that says ``what`` was waited for."""
+    deadline = time.monotonic() + timeout
+    while not met():
+        assert time.monotonic() < deadline, f"waited in vain until {what}"
+        time.sleep(0.005)
+
+
+def bytes_in(folder: Path) -> int:
+    """How many bytes lie in the files below a local folder, hidden ones too."""
+    return sum(one.stat().st_size for one in folder.rglob("*") if one.is_file())
+
+
 @contextmanager
 def interrupted(
-    case: Case, arguments: list[object], relay: delay.Relay, sign: int, code: int
+    case: Case,
+    arguments: list[object],
+    relay: delay.Relay,
+    sign: int,
+    code: int,
+    into: Path | None = None,
+    least: float = 0,
 ) -> Iterator[None]:
-    """Start a transfer, send it ``sign`` while the relay holds it, and see it end with ``code``."""
+    """Start a transfer, send it ``sign`` while the relay holds it, and see it end with ``code``.
+
+    It gets the time to write ``least`` bytes below the folder ``into`` before.
+    """
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # a child inherits "ignored"
     process = start(case.executable, *arguments)
     try:
         relay.wait_until_held()
-        time.sleep(0.4)  # until what has passed the relay has been written
+        wait_until(lambda: into is None or bytes_in(into) >= least, f"{least} bytes are written")
         process.send_signal(sign)
         out, err = process.communicate(timeout=10)
     finally:

@@ -11,13 +11,19 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
 USERNAME = "alice"
 # One that must be quoted in URLs, in shells and in YAML, so that careless code is found out.
 PASSWORD = "s3cret pa:ss/w%rd&ü"
+
+
+_marks = count(1)
 
 
 class Missing(Exception):
@@ -67,6 +73,25 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def settled(log: Path, url: str, timeout: float = 10) -> list[str]:
+    """The lines of a server's access log, once what has been answered so far is in it.
+
+    A server writes a line after the client has its answer. So it is asked for something that is not there,
+    and when that is in the log, what came before is too. ``url`` is the server's, without a password.
+    """
+    mark = f"/settled-{next(_marks)}-{os.getpid()}"
+    with contextlib.suppress(urllib.error.HTTPError):
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        opener.open(url + mark, timeout=timeout).close()
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        lines = log.read_text().splitlines()
+        if any(mark in line for line in lines):
+            return [line for line in lines if "/settled-" not in line]
+        time.sleep(0.002)
+    raise AssertionError(f"{url}{mark} does not appear in {log}")
 
 
 def needs(program: str) -> str:

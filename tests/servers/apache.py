@@ -3,11 +3,10 @@
 import contextlib
 import hashlib
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.servers import PASSWORD, USERNAME, Missing, Seen, Web, daemon, folder, free_port, needs
+from tests.servers import PASSWORD, USERNAME, Missing, Seen, Web, daemon, folder, free_port, needs, settled
 
 MODULES = Path("/usr/lib/apache2/modules")
 REALM = "test"
@@ -66,9 +65,8 @@ class Apache(Web):
 
     def requests(self, prefix: str = "/") -> list[Seen]:
         """What was asked of paths (unquoted by Apache) that begin with ``prefix``, oldest first."""
-        time.sleep(0.1)  # the line is written after the client has its answer
         seen = []
-        for line in self._log.read_text().splitlines():
+        for line in settled(self._log, self.plain):
             method, path, status, *values = line.split("\t")
             named = zip(("authorization", "range", "content-length"), values, strict=True)
             headers = {name: value for name, value in named if value != "-"}

@@ -1,7 +1,10 @@
-"""The HTTP connectors' cases for the conformance suite: each with nginx and with Apache."""
+"""The HTTP connectors' cases for the conformance suite, with nginx and with Apache."""
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, urlsplit
+
+import pytest
 
 from connectors.verbs import Verb
 from tests.conformance import MIB, Access, Case
@@ -65,4 +68,21 @@ class MockCase(HttpCase):
     stores = False
 
 
-CASES: dict[str, type[HttpCase]] = {case.executable: case for case in (HttpCase, JsonCase, MockCase)}
+def nginx(kind: type[HttpCase]) -> Callable[[pytest.FixtureRequest, str], HttpCase]:
+    """How to make a case of this kind with nginx, behind a Basic password."""
+
+    def make(request: pytest.FixtureRequest, folder: str) -> HttpCase:
+        web = request.getfixturevalue("web")
+        return kind(web, web.basic, "BASIC", folder)
+
+    return make
+
+
+def apache(kind: type[HttpCase]) -> Callable[[pytest.FixtureRequest, str], HttpCase]:
+    """How to make a case of this kind with Apache, behind a Digest password."""
+
+    def make(request: pytest.FixtureRequest, folder: str) -> HttpCase:
+        httpd = request.getfixturevalue("httpd")
+        return kind(httpd, httpd.digest, "DIGEST", folder)
+
+    return make

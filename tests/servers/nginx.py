@@ -4,11 +4,22 @@ import contextlib
 import json
 import os
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.servers import PASSWORD, USERNAME, Missing, Seen, Web, authority, daemon, folder, free_port, needs
+from tests.servers import (
+    PASSWORD,
+    USERNAME,
+    Missing,
+    Seen,
+    Web,
+    authority,
+    daemon,
+    folder,
+    free_port,
+    needs,
+    settled,
+)
 
 MODULE = Path("/usr/lib/nginx/modules/ngx_http_dav_ext_module.so")
 PORTS = ("plain", "basic", "tls", "client", "dav", "put")
@@ -23,7 +34,7 @@ CONFIG = """
 {load}
 daemon off;
 {user}
-worker_processes 2;
+worker_processes 1;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log warn;
 events {{ worker_connections 512; }}
@@ -90,9 +101,8 @@ class Nginx(Web):
 
     def requests(self, prefix: str = "/") -> list[Seen]:
         """What was asked of paths (as sent, still quoted) that begin with ``prefix``, oldest first."""
-        time.sleep(0.1)  # nginx writes the line after the client has its answer
         seen = []
-        for line in self._log.read_text().splitlines():
+        for line in settled(self._log, self.plain):
             entry = json.loads(line)
             if entry["path"].startswith(prefix):
                 sent = {name: value for name, value in entry["headers"].items() if value}
