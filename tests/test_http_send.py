@@ -122,15 +122,27 @@ def test_a_webdav_server_gets_a_temporary_name_first_and_none_is_left(
     assert "MOVE" in [method for method, _ in seen]
 
 
-def test_a_temporary_name_is_removed_when_the_rename_fails(faulty: FaultServer, source: Path) -> None:
-    dav = {"DAV": "1", "Allow": "OPTIONS, GET, HEAD, PUT, DELETE, MOVE, MKCOL, PROPFIND"}
-    for path in ("/d/", "/d", "/d/x", "/"):
-        faulty.on(path, Reply(headers=dav), method="OPTIONS")
+@pytest.mark.parametrize(("status", "code"), [(405, 0), (403, 0), (500, 75), (412, 73)])
+def test_a_temporary_name_is_removed_when_the_rename_fails(
+    faulty: FaultServer, source: Path, status: int, code: int
+) -> None:
+    """Where renaming is refused the file gets its name directly; where it fails, nothing is left."""
+    faulty.on("/d/x", Reply(headers={"DAV": "1"}), method="OPTIONS")
+    hidden = next_hidden_name(faulty, source)
+    faulty.on(hidden, Reply(status=status), method="MOVE")
     result = send({"url": f"{faulty.url}/d/x", "method": "PUT"}, source, retries=0)
-    temporary = {one.path for one in faulty.seen if one.method == "PUT" and one.path != "/d/x"}
-    assert temporary
-    assert temporary <= {one.path for one in faulty.seen if one.method == "DELETE"}
-    assert result.code != 0 or faulty.stored.get("/d/x") is not None
+    assert result.code == code, result.stderr
+    assert faulty.stored == ({} if code else {"/d/x": BODY})
+
+
+def next_hidden_name(server: FaultServer, source: Path) -> str:
+    """The path that a send of ``source`` to /d/x goes to first, found out by doing it."""
+    send({"url": f"{server.url}/d/x", "method": "PUT"}, source, retries=0)
+    path = next(one.path for one in server.seen if one.method == "PUT")
+    assert path != "/d/x"
+    server.seen.clear()
+    server.stored.clear()
+    return path
 
 
 def test_a_server_that_makes_parents_has_the_file_and_nothing_else(

@@ -4,7 +4,7 @@
         server.on("/a", Reply(b"x" * 100, cut=40), Reply(b"x" * 100))
 
 The first request for /a gets forty bytes and a closed connection, all later ones the whole. A path without a
-script answers 404 to GET; PUT and POST store what they bring, and GET gives it back.
+script answers 404 to GET; PUT and POST store what they bring, GET gives it back, and DELETE removes it.
 """
 
 import contextlib
@@ -44,6 +44,8 @@ class Reply:
     """Close with RST instead of FIN."""
     stall: int | None = None
     """After so many bytes of the body, send nothing more until the client goes away; -1: not even headers."""
+    pause: float = 0.0
+    """Seconds to wait before the answer."""
     raw: bytes | None = None
     """Send just this, then close."""
     endless: bool = False
@@ -132,6 +134,8 @@ class FaultServer:
         self.seen.append(Seen(method, path, headers, at, reply.status, body, connection))
         if method in ("PUT", "POST") and reply.store and reply.status in (200, 201, 204) and whole:
             self.stored[urlsplit(path).path] = body
+        if method == "DELETE" and reply.status == 204:
+            self.stored.pop(urlsplit(path).path, None)
         alive = self._answer(client, method, headers, reply)
         return alive and whole
 
@@ -147,6 +151,8 @@ class FaultServer:
             return Reply(b"not here", 404) if known is None else Reply(known)
         if method in ("PUT", "POST"):
             return Reply(status=201)
+        if method == "DELETE" and path in self.stored:
+            return Reply(status=204)
         if method == "OPTIONS":
             return Reply(headers={"Allow": "GET, HEAD, PUT, POST, OPTIONS"})
         return Reply(b"no such method", 405, {"Allow": "GET, HEAD, PUT, POST, OPTIONS"})
@@ -167,6 +173,7 @@ class FaultServer:
         return body, len(body) == length
 
     def _answer(self, client: socket.socket, method: str, headers: Mapping[str, str], reply: Reply) -> bool:
+        time.sleep(reply.pause)
         if reply.silent:
             return self._hang_up(client, reply.reset)
         if reply.raw is not None:
