@@ -9,7 +9,7 @@ from types import FrameType
 from typing import NamedTuple, NoReturn, TypeVar
 
 from connectors import __version__, log, registry
-from connectors.errors import ConfigError, Exit, Fault, RedError, Unavailable, UsageError
+from connectors.errors import ConfigError, Exit, Fault, LocalIOError, RedError, Unavailable, UsageError
 from connectors.verbs import Verb
 
 CLI_VERSION = "1"  # of RED Connector CLI
@@ -79,8 +79,6 @@ def main(argv: Sequence[str]) -> int:
     except Interrupted as interruption:
         log.warning("interrupted" if interruption.code == Exit.INTERRUPTED else "terminated")
         _leave(interruption.code)
-    except BrokenPipeError:
-        _leave(Exit.IOERR)  # whoever read our output has gone
     except ModuleNotFoundError:
         raise  # the caller knows what to say
     except Exception as error:
@@ -89,14 +87,14 @@ def main(argv: Sequence[str]) -> int:
 
 def _run(program: str, arguments: Sequence[str]) -> int:
     if arguments == ["cli-version"]:
-        print(CLI_VERSION)
+        _print(CLI_VERSION)
         return Exit.OK
     commands = EVERYWHERE | TRANSFERS | CHECKS | UMOUNT | (FRONT if program == registry.FRONT_DOOR else {})
     if "--help" in arguments or "-h" in arguments:
-        print(_help(program))
+        _print(_help(program))
         return Exit.OK
     if "--version" in arguments:
-        print(program, __version__)
+        _print(f"{program} {__version__}")
         return Exit.OK
     call = _parse(program, commands, arguments)
     if call.command in FRONT:
@@ -115,6 +113,7 @@ def _parse(program: str, commands: dict[str, Command], arguments: Sequence[str])
     def wrong(message: str) -> UsageError:
         return UsageError(message, hint=f"{program} --help shows what can be said")
 
+    os.environ.pop("POSIXLY_CORRECT", None)  # it would end the options at the first operand
     try:
         options, words = getopt.gnu_getopt(list(arguments), "", ["listing=", "offline", "json"])
     except getopt.GetoptError as error:
@@ -179,14 +178,9 @@ def _move(program: str, call: Call) -> None:
         with connector.connect(prepared.access, job) as remote:
             if checking:
                 engine.check(remote, job, prepared.listing)
-            elif call.verb is Verb.RECEIVE_FILE:
-                engine.receive_file(remote, job, local, prepared.size, prepared.checksum)
-            elif call.verb is Verb.SEND_FILE:
-                engine.send_file(remote, job, local, prepared.size, prepared.checksum)
-            elif call.verb is Verb.RECEIVE_DIR:
-                engine.receive_dir(remote, job, local, prepared.listing)
-            elif call.verb is Verb.SEND_DIR:
-                engine.send_dir(remote, job, local, prepared.listing)
+            else:
+                engine.open_remote(remote, job)
+                engine.MOVES[call.verb](remote, job, local, prepared)
 
 
 def _collecting(faults: list[Fault], step: Callable[[], T]) -> T | None:
@@ -239,7 +233,7 @@ def _front(call: Call) -> str:
         raise UsageError(f"there is no connector {name}", hint=f"there are {', '.join(registry.MODULES)}")
     schemas = registry.load(executable).SCHEMAS
     if verb not in TRANSFERS:
-        raise UsageError(f"there is no verb {verb}", hint=f"there are {', '.join(TRANSFERS)}")
+        raise UsageError(f"{executable} has no verb {verb}", hint=f"it has {', '.join(schemas)}")
     if Verb(verb) not in schemas:
         raise _lacking(executable, Verb(verb))
     if call.command == "schema":
@@ -248,7 +242,11 @@ def _front(call: Call) -> str:
 
 
 def _print(text: str) -> None:
-    print(text, flush=True)
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        sys.stdout = None  # or Python tries once more at its end, and has its own exit code for that
+        raise LocalIOError(f"cannot write to standard output: {error.strerror}") from None
 
 
 def _usage(name: str, command: Command) -> str:

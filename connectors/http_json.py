@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from connectors import http
 from connectors.errors import DataError
 from connectors.registry import Access
-from connectors.transfer.arrival import Arrival
-from connectors.transfer.departure import Departure
+from connectors.transfer.local import reading
 from connectors.verbs import RECEIVE_FILE, SEND_FILE
 
 if TYPE_CHECKING:
@@ -32,22 +31,16 @@ def connect(access: Access, job: "Job") -> Iterator["WebRemote"]:
     class JsonRemote(WebRemote):
         """The bytes stay as they are, order of keys and big numbers included; they are only looked at."""
 
-        def read(self, path: str, arrival: Arrival) -> None:
-            if not arrival.inspections:
-                arrival.inspections.append(check_json)
-            super().read(path, arrival)
-
-        def write(self, path: str, departure: Departure) -> None:
-            with departure.open() as file:
-                check_json(file)
-            super().write(path, departure)
+        def inspect(self, local: str, name: str) -> None:
+            with reading(name), open(local, "rb") as file:
+                check_json(file, name)
 
     headers = {"Accept": MEDIA_TYPE, "Content-Type": MEDIA_TYPE}
     with http.connect(access, job, remote=JsonRemote, headers=headers) as remote:
         yield remote
 
 
-def check_json(file: BinaryIO) -> None:
+def check_json(file: BinaryIO, name: str) -> None:
     """DataError unless the file is one JSON value (RFC 8259), of any size: it is read as a stream."""
     import ijson  # type: ignore[import-untyped]
 
@@ -55,10 +48,9 @@ def check_json(file: BinaryIO) -> None:
     try:
         for _ in ijson.basic_parse(file):  # not use_float=True: that takes no number beyond 64 bits
             pass
-    except (
-        ijson.JSONError,
-        ValueError,
-        SystemError,
-    ) as error:  # SystemError: how its C part hands on a ValueError
-        why = error.__cause__ if isinstance(error, SystemError) else error
-        raise DataError(f"{file.name} is not JSON: {' '.join(str(why).split())[:100]}") from None
+    except (ijson.JSONError, ValueError, SystemError) as error:
+        why = (
+            error.__cause__ if isinstance(error, SystemError) else error
+        )  # so its C part hands on a ValueError
+        first_line = str(why).strip().splitlines()[:1]  # the others quote the text, with an arrow
+        raise DataError(f"{name} is not JSON: {''.join(first_line)}") from None

@@ -16,7 +16,7 @@ _json = False
 def configure(program: str, style: str) -> None:
     """Speak as ``program`` from now on, in the ``style`` of RED_LOG: text or json."""
     global _program, _json
-    _program, _json = program, style == "json"
+    _program, _json = program, style.lower() == "json"
 
 
 def info(message: str, **details: object) -> None:
@@ -57,12 +57,15 @@ def _say(level: str, message: str, parts: list[str], details: dict[str, object])
 def _write(text: str) -> None:
     if sys.stderr is None:
         return
-    if bar := sys.modules.get("tqdm"):
-        with bar.tqdm.external_write_mode(file=sys.stderr):
+    try:
+        if bar := sys.modules.get("tqdm"):
+            with bar.tqdm.external_write_mode(file=sys.stderr):
+                sys.stderr.write(text)
+        else:
             sys.stderr.write(text)
-    else:
-        sys.stderr.write(text)
-    sys.stderr.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):  # nobody can be told; the transfer is none the worse for it
+        sys.stderr = None
 
 
 def _line(text: str) -> str:

@@ -41,6 +41,10 @@ class Remote(Protocol):
     def identity(self, path: str) -> str:
         """What makes ``path`` itself, secrets included; bytes of two identities are never put together."""
 
+    def open(self) -> None:
+        """Reach the far end and log in, as far as its protocol has such a thing: called first, in a worker,
+        and again if it raised a TemporaryFailure. ``connect`` itself asks nobody yet."""
+
     def check(self, verb: Verb, path: str) -> None:
         """Reachable, let in, and there (or writable): learnt without moving payload or changing anything."""
 
@@ -50,11 +54,19 @@ class Remote(Protocol):
     def write(self, path: str, departure: "Departure") -> None:
         """Take the file's bytes from ``departure``; on return they are at the far end, whole and looked at.
 
-        Directories on the way to ``path`` are made where they are missing.
+        Directories on the way to ``path`` are made where they are missing. Where names can be changed it
+        goes to ``departure.staging_name`` first; if anything ends it, Cancelled included, that name is
+        removed within job.TIDY_SECONDS.
         """
 
-    def entries(self, path: str) -> Iterable[Entry]:
-        """All files and directories below ``path``, at any depth, parents before children.
+    def inspect(self, local: str, name: str) -> None:
+        """DataError unless the file at ``local``, called ``name``, is of the kind that is moved here.
+
+        Called before a file is sent, and when one has been received and is not there yet.
+        """
+
+    def entries(self) -> Iterable[Entry]:
+        """All files and directories, at any depth, parents before children; their names as they are.
 
         ConfigError with a hint where the far end cannot tell.
         """

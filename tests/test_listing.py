@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.remote import Entry
-from connectors.transfer import listing
+from connectors.transfer import listing, names
 from connectors.transfer.checksum import Checksum
 from tests.access import patient
 
@@ -142,7 +142,7 @@ UNSAFE = ["", ".", "..", "/", "a/b", "../x", "/etc/passwd", "a/", "nul\0", "x" *
 @pytest.mark.parametrize("name", UNSAFE)
 def test_unsafe_names_are_refused_at_the_one_door(name: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
-        listing.safe_segment(name)
+        names.safe_segment(name)
     assert [path for path, _ in faults([file(name)])] == ["[0].basename"]
     assert [path for path, _ in faults([folder(name)])] == ["[0].basename"]
 
@@ -168,15 +168,15 @@ def test_unsafe_names_are_refused_at_the_one_door(name: str) -> None:
     ],
 )
 def test_unusual_names_are_names(name: str) -> None:
-    assert listing.safe_segment(name) == name
+    assert names.safe_segment(name) == name
     assert parsed([file(name)]) == [Entry(name, False)]
 
 
 @pytest.mark.parametrize("path", ["", "/", "/a", "a//b", "a/", "a/../b", "./a", "a/\0", ".."])
 def test_a_path_is_as_safe_as_its_segments(path: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
-        listing.safe_path(path)
-    assert listing.safe_path("a/b c/..d") == "a/b c/..d"
+        names.safe_path(path)
+    assert names.safe_path("a/b c/..d") == "a/b c/..d"
 
 
 RUBBISH = st.recursive(

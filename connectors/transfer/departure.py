@@ -9,11 +9,13 @@ from connectors.errors import ChecksumError, DataError, NotFound
 from connectors.transfer.checksum import Checksum, hasher
 from connectors.transfer.job import Job
 from connectors.transfer.local import reading
+from connectors.transfer.names import fingerprint, hidden_name
 
 if TYPE_CHECKING:
     from hashlib import _Hash
 
 BLOCK = 1 << 20
+LONGEST_STEM = 150  # characters of a name that its hidden name repeats: NAME_MAX is 255
 
 
 class Departure:
@@ -29,8 +31,7 @@ class Departure:
         self.source = source
         self.moved = True
         self.size = 0
-        self.mode = 0
-        self.modified = 0  # nanoseconds since 1970
+        self._modified = 0  # nanoseconds since 1970
         self._job = job
         self._promised_size = promised_size
         self._promised = checksum
@@ -43,7 +44,7 @@ class Departure:
         with reading(self.source):
             self._file = open(self.source, "rb", buffering=0)
             here = os.fstat(self._file.fileno())
-        self.size, self.mode, self.modified = here.st_size, here.st_mode, here.st_mtime_ns
+        self.size, self._modified = here.st_size, here.st_mtime_ns
         if self._promised_size not in (None, self.size):
             self._file.close()
             raise DataError(f"{self.source}: {self._promised_size} bytes were promised, it has {self.size}")
@@ -64,24 +65,32 @@ class Departure:
             self._sha256 = hasher("sha256")
 
     def read(self, count: int) -> bytes:
-        """The next bytes, at most ``count``; empty at the end. DataError if the file became shorter."""
+        """The next bytes, at most ``count``; empty at the end.
+
+        DataError if the file is no longer the one that was opened, before its last bytes have left: so
+        what is half the one and half the other is never complete at the far end.
+        """
         self._job.check_cancelled()
         with reading(self.source):
             data = self._file.read(min(count, self.size - self._sent))
-        if not data and self._sent < self.size:
-            raise DataError(f"{self.source} became shorter while it was sent")
+            here = os.fstat(self._file.fileno())
         self._sent += len(data)
+        ends = self._sent == self.size
+        if (ends and here.st_mtime_ns != self._modified) or here.st_size < self.size or not (data or ends):
+            raise DataError(f"{self.source} changed while it was sent")
         if self._sha256:
             self._sha256.update(data)
         self._job.progress.moved(len(data))
         return data
 
-    def unchanged(self) -> None:
-        """DataError if the file is no longer the one that was opened."""
-        with reading(self.source):
-            here = os.fstat(self._file.fileno())
-        if here.st_size != self.size or here.st_mtime_ns != self.modified:
-            raise DataError(f"{self.source} changed while it was sent")
+    def staging_name(self, name: str) -> str:
+        """The hidden name to send ``name`` under until it is complete.
+
+        It is the same in every attempt with this file, and in every later call, so that what a killed
+        one left is written over; and another one for another file.
+        """
+        about = fingerprint(f"{self.source} {self.size} {self._modified}")[:16]
+        return hidden_name(f"{name[:LONGEST_STEM]}.{about}", "part")
 
     def checksum(self, algorithm: str) -> Checksum:
         """Of the whole file, read for the purpose."""

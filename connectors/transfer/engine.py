@@ -3,12 +3,15 @@
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
+from typing import TYPE_CHECKING
 
 from connectors import log
 from connectors.errors import (
     CannotCreate,
     ChecksumError,
+    ConfigError,
     Exit,
     NotAuthenticated,
     ProtocolViolation,
@@ -17,15 +20,17 @@ from connectors.errors import (
 )
 from connectors.remote import Entry, Remote
 from connectors.transfer import workers
-from connectors.transfer.arrival import Arrival, check_target, is_hidden_name
-from connectors.transfer.checksum import Checksum
+from connectors.transfer.arrival import Arrival, check_target, check_target_dir
 from connectors.transfer.departure import Departure, check_source
 from connectors.transfer.job import Job
-from connectors.transfer.listing import safe_path
 from connectors.transfer.local import make_dir, reading
+from connectors.transfer.names import is_hidden_name, safe_path
 from connectors.transfer.retry import persistently
-from connectors.transfer.tree import local_tree
+from connectors.transfer.tree import listed, local_tree
 from connectors.verbs import Verb
+
+if TYPE_CHECKING:
+    from connectors.access.prepare import Prepared
 
 GIVE_UP_AFTER = 8  # files in a row, each with its retries used up
 
@@ -37,19 +42,28 @@ def check_local(verb: Verb, local: str) -> None:
     elif verb is Verb.SEND_FILE:
         check_source(local)
     elif verb is Verb.RECEIVE_DIR:
-        make_dir(local)
+        check_target_dir(local)
     elif verb is Verb.SEND_DIR:
         with reading(local):
             os.listdir(local)
 
 
+def open_remote(remote: Remote, job: Job) -> None:
+    """Reach the far end, with the retries that this may take."""
+    workers.run(job, [lambda: persistently(job, remote.open)], 1)
+
+
 def check(remote: Remote, job: Job, listing: Sequence[Entry] | None) -> None:
     """The far end answers, lets us in, and has all that is to be read, or lets it be written."""
-    if listing is None or job.verb.sends:
+    files = [entry for entry in listing or () if not entry.is_dir]
+    if files and not job.verb.sends:
+        _all(job, files, lambda entry: _check(remote, job, entry.path), "cannot be received", alone=1)
+        return
+    try:
         workers.run(job, [lambda: _check(remote, job, "")], 1)
-    else:
-        files = [entry for entry in listing if not entry.is_dir]
-        _all(remote, job, files, lambda entry: _check(remote, job, entry.path), "cannot be received")
+    except ConfigError:  # it cannot tell what it holds; with a listing that asks for no file, it need not
+        if listing is None:
+            raise
 
 
 def _check(remote: Remote, job: Job, path: str) -> None:
@@ -61,29 +75,34 @@ def total_size(files: Sequence[Entry]) -> int:
     return sum(entry.size or 0 for entry in files)
 
 
-def receive_file(
-    remote: Remote, job: Job, local: str, size: int | None = None, checksum: Checksum | None = None
-) -> None:
+def receive_file(remote: Remote, job: Job, local: str, promise: "Prepared") -> None:
     """One file, to ``local``; where that is a symbolic link, to where it leads."""
-    job.progress.expect(size or 0)
-    arrival = Arrival(os.path.realpath(local), remote.identity(""), job, size=size, checksum=checksum)
+    job.progress.expect(promise.size or 0)
+    arrival = Arrival(
+        os.path.realpath(local), remote.identity(""), job, size=promise.size, checksum=promise.checksum
+    )
     workers.run(job, [lambda: _receive(remote, job, "", local, arrival)], 1)
 
 
 def _receive(remote: Remote, job: Job, path: str, local: str, arrival: Arrival) -> None:
     began = time.monotonic()
+    attempts = 0
 
     def attempt() -> None:
+        nonlocal attempts
+        attempts += 1
         remote.read(path, arrival)
         arrival.verify()
 
     with arrival:
         try:
-            attempts = persistently(job, attempt)
-        except ChecksumError as error:
+            persistently(job, attempt)
+        except ChecksumError as error:  # perhaps of bytes that were here already: once more, from the start
             log.warning(f"{error.message}; thrown away, trying once more")
             arrival.discard()
-            attempts = persistently(job, attempt) + 1
+            persistently(job, attempt)
+        if arrival.moved:
+            remote.inspect(arrival.path, local)
         arrival.commit()
     if job.receipts.wanted and arrival.moved:
         seconds = time.monotonic() - began
@@ -91,36 +110,52 @@ def _receive(remote: Remote, job: Job, path: str, local: str, arrival: Arrival) 
         job.receipts.add(job.verb, local, remote.describe(path), arrival.size, sha256, seconds, attempts)
 
 
-def send_file(
-    remote: Remote, job: Job, local: str, size: int | None = None, checksum: Checksum | None = None
-) -> None:
-    """The file ``local``; ``size`` and ``checksum`` are what it should have."""
-    job.progress.expect(os.stat(local).st_size)
-    workers.run(job, [lambda: _send(remote, job, Entry("", False, size, checksum), local)], 1)
+def send_file(remote: Remote, job: Job, local: str, promise: "Prepared") -> None:
+    """The file ``local``, which must have the size and checksum that are promised, if any."""
+    entry = Entry("", False, promise.size, promise.checksum)
+    with reading(local):
+        job.progress.expect(os.stat(local).st_size)
+    workers.run(job, [lambda: _send(remote, job, entry, local)], 1)
 
 
 def _send(remote: Remote, job: Job, entry: Entry, local: str) -> None:
     began = time.monotonic()
+    attempts = 0
 
     def attempt() -> None:
+        nonlocal attempts
+        attempts += 1
         departure.rewind()
         remote.write(entry.path, departure)
-        departure.unchanged()
 
     with Departure(local, job, promised_size=entry.size, checksum=entry.checksum) as departure:
-        attempts = persistently(job, attempt)
+        remote.inspect(local, local)
+        persistently(job, attempt)
     if job.receipts.wanted and departure.moved:
         seconds = time.monotonic() - began
         place = remote.describe(entry.path)
         job.receipts.add(job.verb, local, place, departure.size, departure.sha256, seconds, attempts)
 
 
-def receive_dir(remote: Remote, job: Job, local: str, listing: Sequence[Entry] | None = None) -> None:
-    """The directory's contents into ``local``: what ``listing`` names, or all that the far end shows.
+def receive_dir(remote: Remote, job: Job, local: str, promise: "Prepared") -> None:
+    """The directory's contents into ``local``: what the listing names, or all that the far end shows.
 
-    A file that is there and has its checksum is not fetched again.
+    A file that is there and has its checksum is not fetched again. ``local`` is made if need be, and
+    removed again if nothing came to be in it.
     """
-    entries = discovered(remote, job) if listing is None else listing
+    made = not os.path.isdir(local)
+    make_dir(local)
+    try:
+        _receive_tree(remote, job, local, promise.listing)
+    except RedError:
+        if made:
+            with suppress(OSError):  # not empty: some of it has arrived, or may go on
+                os.rmdir(local)
+        raise
+
+
+def _receive_tree(remote: Remote, job: Job, local: str, listing: Sequence[Entry] | None) -> None:
+    entries = _discovered(remote, job) if listing is None else listing
     inner_dirs = InnerDirs(local)
     for entry in entries:
         inner_dirs.make(entry.path if entry.is_dir else os.path.dirname(entry.path))
@@ -130,28 +165,30 @@ def receive_dir(remote: Remote, job: Job, local: str, listing: Sequence[Entry] |
 
     def receive(entry: Entry) -> None:
         target = os.path.join(local, entry.path)
-        identity = remote.identity(entry.path)
-        arrival = Arrival(target, identity, job, size=entry.size, checksum=entry.checksum, mirror=True)
+        source = remote.identity(entry.path)
+        arrival = Arrival(target, source, job, size=entry.size, checksum=entry.checksum, refresh=True)
         _receive(remote, job, entry.path, target, arrival)
 
-    _all(remote, job, [entry for entry in files if entry.path not in here], receive, "were not received")
+    to_fetch = [entry for entry in files if entry.path not in here]
+    alone = 1 if remote.presents_password and listing is not None else 0
+    _all(job, to_fetch, receive, "were not received", alone)
 
 
-def discovered(remote: Remote, job: Job) -> list[Entry]:
+def _discovered(remote: Remote, job: Job) -> list[Entry]:
     """What the far end shows, every name of it checked."""
     entries: list[Entry] = []
 
     def discover() -> None:
         entries.clear()
-        for entry in remote.entries(""):
+        for entry in remote.entries():
+            if is_hidden_name(os.path.basename(entry.path)):
+                continue  # left there by a transfer to this directory
             try:
-                path = safe_path(entry.path)
+                entries.append(entry._replace(path=safe_path(entry.path)))
             except ValueError as error:
                 raise ProtocolViolation(f"{remote.describe()} shows a dangerous name: {error}") from None
-            if not is_hidden_name(os.path.basename(path)):  # left there by a transfer to this directory
-                entries.append(entry)
 
-    workers.run(job, [lambda: _persist(job, discover)], 1)
+    workers.run(job, [lambda: persistently(job, discover)], 1)
     return entries
 
 
@@ -172,45 +209,38 @@ def _already_right(job: Job, local: str, files: Sequence[Entry]) -> set[str]:
             return  # then it is fetched
         job.progress.moved(entry.size or 0)
 
-    there = [entry for entry in files if os.path.exists(os.path.join(local, entry.path))]
-    candidates = [entry for entry in there if entry.checksum]
+    candidates = [entry for entry in files if entry.checksum]
     workers.run(job, [partial(look, entry) for entry in candidates], job.settings.parallel)
     return right
 
 
-def send_dir(remote: Remote, job: Job, local: str, listing: Sequence[Entry] | None = None) -> None:
-    """The contents of ``local``, or those of them that ``listing`` names; empty directories too."""
-    entries = local_tree(local) if listing is None else listing
+def send_dir(remote: Remote, job: Job, local: str, promise: "Prepared") -> None:
+    """The contents of ``local``, or those of them that the listing names; empty directories too."""
+    entries = local_tree(local) if promise.listing is None else listed(local, promise.listing)
     with_contents = {os.path.dirname(entry.path) for entry in entries}
     empty = [entry.path for entry in entries if entry.is_dir and entry.path not in with_contents]
     files = [entry for entry in entries if not entry.is_dir]
-    for entry in files:
-        check_source(os.path.join(local, entry.path))
     job.progress.expect(total_size(files))
 
     def send(entry: Entry) -> None:
         _send(remote, job, entry, os.path.join(local, entry.path))
 
-    _all(remote, job, files, send, "were not sent")
-
     def make_dirs() -> None:
         for path in empty if entries else [""]:
             remote.make_dir(path)
 
-    workers.run(job, [lambda: _persist(job, make_dirs)], 1)
-
-
-def _persist(job: Job, attempt: Callable[[], None]) -> None:
-    persistently(job, attempt)
+    _all(job, files, send, "were not sent", alone=1 if remote.presents_password else 0)
+    workers.run(job, [lambda: persistently(job, make_dirs)], 1)
 
 
 def _all(
-    remote: Remote, job: Job, files: Sequence[Entry], action: Callable[[Entry], None], what: str
+    job: Job, files: Sequence[Entry], action: Callable[[Entry], None], what: str, alone: int = 0
 ) -> None:
     """``action`` for each file, several at once; one error reports all that failed.
 
-    Where each file presents a password, the first goes alone: one that is wrong is tried once, not once
-    by each worker. When file after file runs out of retries the far end is down, and the rest is not tried.
+    The first ``alone`` go one by one: where each file presents a password, one that is wrong is tried
+    once, not once by each worker. When file after file runs out of retries the far end is down, and the
+    rest is not tried.
     """
     failures: dict[str, RedError] = {}
     untried: list[str] = []
@@ -231,7 +261,6 @@ def _all(
             failing_in_a_row = failing_in_a_row + 1 if failure.code == Exit.TEMPFAIL else 0
 
     tasks = [partial(task, entry) for entry in files]
-    alone = 1 if remote.presents_password else 0
     workers.run(job, tasks[:alone], 1)
     workers.run(job, tasks[alone:], job.settings.parallel)
     if failures:
@@ -260,3 +289,11 @@ class InnerDirs:
         if os.path.commonpath((self._real_root, real)) != self._real_root:
             raise CannotCreate(f"cannot use {local}: it is a link that leads out of {self._root}")
         self._made.add(path)
+
+
+MOVES = {
+    Verb.RECEIVE_FILE: receive_file,
+    Verb.SEND_FILE: send_file,
+    Verb.RECEIVE_DIR: receive_dir,
+    Verb.SEND_DIR: send_dir,
+}

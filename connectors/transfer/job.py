@@ -7,6 +7,9 @@ from connectors.transfer.progress import Progress
 from connectors.transfer.receipt import Receipts
 from connectors.verbs import Verb
 
+TIDY_SECONDS = 1.5
+"""What a cancelled call has left to remove what it has put at the far end: see Remote.write."""
+
 
 class Cancelled(BaseException):
     """The call was interrupted; raised in its worker threads so that they end."""

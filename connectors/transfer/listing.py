@@ -1,56 +1,22 @@
 """Listings: a directory's files and folders as the Common Workflow Language writes them.
 
-    [{class: File, basename: a.csv, size: 4, checksum: "sha1$…"},
-     {class: Directory, basename: b, listing: […]}]
-
-And the one door for names from outside: whatever a listing, a server or an archive calls a file passes
-``safe_segment``.
+[{class: File, basename: a.csv, size: 4, checksum: "sha1$…"},
+ {class: Directory, basename: b, listing: […]}]
 """
 
-import os
 from collections.abc import Callable
 from typing import Any
 
 from connectors.remote import Entry
 from connectors.transfer import checksum as checksums
 from connectors.transfer.checksum import Checksum
-
-LONGEST_NAME = 255
-"""Bytes: NAME_MAX of the file systems in use."""
+from connectors.transfer.names import safe_segment
 
 KEYS = {"File": ("class", "basename", "size", "checksum"), "Directory": ("class", "basename", "listing")}
 IGNORED = ("location", "path", "dirname", "nameroot", "nameext", "format")
 """What CWL writes beside them; where a file lies is said by its basename and the access document alone."""
 
 Fault = Callable[[str, str], None]
-
-
-def safe_segment(name: str) -> str:
-    """``name`` as it is, if it can only mean something directly inside a folder; else ValueError says why."""
-    if not name:
-        raise ValueError("must not be empty")
-    if name in (".", ".."):
-        raise ValueError(f"must not be '{name}': that is no name inside the folder")
-    if "/" in name:
-        raise ValueError("must not hold '/': folders are entries of class Directory")
-    if "\0" in name:
-        raise ValueError("must not hold a NUL character")
-    try:
-        length = len(os.fsencode(name))
-    except UnicodeEncodeError:
-        raise ValueError("holds half a character (a lone surrogate): no file can be called so") from None
-    if length > LONGEST_NAME:
-        raise ValueError(f"must not be longer than {LONGEST_NAME} bytes, is {length}")
-    return name
-
-
-def safe_path(path: str) -> str:
-    """``path`` as it is, if every segment is safe and it is relative; else ValueError says why not."""
-    if path.startswith("/"):
-        raise ValueError("must not be absolute")
-    for segment in path.split("/"):
-        safe_segment(segment)
-    return path
 
 
 def parse(raw: Any, fault: Fault) -> list[Entry]:

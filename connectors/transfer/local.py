@@ -16,8 +16,18 @@ def creating(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        kind = LocalIOError if error.errno in FULL_OR_READ_ONLY else CannotCreate
-        raise kind(f"cannot create {path}: {reason(error)}") from error
+        raise cannot_create(path, error) from error
+
+
+def cannot_create(path: str, error: OSError) -> CannotCreate | LocalIOError:
+    """What ``error`` means for making ``path``."""
+    if error.errno in FULL_OR_READ_ONLY:
+        return LocalIOError(f"cannot create {path}: {reason(error)}")
+    hint = ""
+    if isinstance(error, PermissionError):
+        who = f"this is user {os.geteuid()}, group {os.getegid()}"
+        hint = f'{who}; in a container, run it as the owner of the folder: --user "$(id -u):$(id -g)"'
+    return CannotCreate(f"cannot create {path}: {reason(error)}", hint=hint)
 
 
 @contextmanager

@@ -10,19 +10,19 @@ from connectors.transfer.job import Job
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
-FIRST_PAUSE = 0.5  # seconds; doubled for each attempt, and up to as much again at random
+FIRST_PAUSE = 0.5  # seconds; doubled for each attempt, and up to half a second more at random
 LONGEST_PAUSE = 30.0
 
 
-def persistently(job: Job, attempt: Callable[[], None]) -> int:
-    """Call ``attempt`` until it raises no TemporaryFailure that may be repeated; how often it was called.
+def persistently(job: Job, attempt: Callable[[], None]) -> None:
+    """Call ``attempt`` until it raises no TemporaryFailure that may be repeated.
 
     At most ``settings.retries`` further calls are made. A pause that the far end asks for is kept, up
     to ``settings.timeout`` seconds.
     """
     try:
         attempt()
-        return 1
+        return
     except TemporaryFailure as failure:
         if not failure.repeatable or not job.settings.retries:
             raise
@@ -42,8 +42,13 @@ def persistently(job: Job, attempt: Callable[[], None]) -> int:
         seconds = growing(state)
         if failure.retry_after is not None:
             seconds = min(max(seconds, failure.retry_after), job.settings.timeout)
-        log.warning(f"{failure.message}; trying again in {seconds:.1f} s", attempt=state.attempt_number)
         return seconds
+
+    def announce(state: "RetryCallState") -> None:
+        seconds = state.next_action.sleep if state.next_action else 0
+        log.warning(
+            f"{_failure(state).message}; trying again in {seconds:.1f} s", attempt=state.attempt_number
+        )
 
     def may_pass(error: BaseException) -> bool:
         return isinstance(error, TemporaryFailure) and error.repeatable
@@ -52,11 +57,11 @@ def persistently(job: Job, attempt: Callable[[], None]) -> int:
         retry=tenacity.retry_if_exception(may_pass),
         stop=tenacity.stop_after_attempt(job.settings.retries + 1),
         wait=pause,
+        before_sleep=announce,
         sleep=job.pause,
         reraise=True,
     )
     retrying(again)
-    return int(retrying.statistics["attempt_number"])
 
 
 def _failure(state: "RetryCallState") -> TemporaryFailure:

@@ -2,12 +2,13 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from connectors.errors import DataError, NotFound, RedError, SeveralFailures
 from connectors.remote import Entry
-from connectors.transfer.arrival import is_hidden_name
+from connectors.transfer.departure import check_source
 from connectors.transfer.local import reading
+from connectors.transfer.names import is_hidden_name
 
 
 def local_tree(root: str) -> list[Entry]:
@@ -24,6 +25,33 @@ def local_tree(root: str) -> list[Entry]:
     if failures:
         raise SeveralFailures(f"cannot send {root}: {len(failures)} of its entries cannot be sent", failures)
     return entries
+
+
+def listed(root: str, listing: Sequence[Entry]) -> Sequence[Entry]:
+    """``listing``, of which every entry is there and inside ``root``; one error reports all that are not."""
+    failures: list[RedError] = []
+    real_root = os.path.realpath(root)
+    for entry in listing:
+        local = os.path.join(root, entry.path)
+        try:
+            _check_inside(real_root, local)
+            if entry.is_dir:
+                with reading(local):
+                    os.listdir(local)
+            else:
+                check_source(local)
+        except RedError as failure:
+            failures.append(failure)
+    if failures:
+        raise SeveralFailures(
+            f"cannot send {root}: {len(failures)} of what is listed cannot be sent", failures
+        )
+    return listing
+
+
+def _check_inside(real_root: str, local: str) -> None:
+    if os.path.commonpath((real_root, os.path.realpath(local))) != real_root:
+        raise DataError(f"{local} is a link that leads out of the directory")
 
 
 def _walk(root: str, below: str, ancestors: tuple[str, ...], failures: list[RedError]) -> Iterator[Entry]:
@@ -58,8 +86,7 @@ def _resolve(local: str, ancestors: tuple[str, ...]) -> tuple[int, int, str]:
             here = os.stat(local)
         except OSError:
             raise NotFound(f"{local} is a link that leads nowhere") from None
-        if os.path.commonpath((ancestors[0], real)) != ancestors[0]:
-            raise DataError(f"{local} is a link that leads out of the directory")
+        _check_inside(ancestors[0], local)
         if real in ancestors:
             raise DataError(f"{local} is a link to a folder that it is in")
     if not (stat.S_ISDIR(here.st_mode) or stat.S_ISREG(here.st_mode)):

@@ -8,9 +8,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
-from connectors.transfer.job import Cancelled, Job
+from connectors.transfer.job import TIDY_SECONDS, Cancelled, Job
 
-GRACE = 2.0  # seconds that cancelled tasks get to tidy up
+GRACE = TIDY_SECONDS + 0.5  # seconds until cancelled tasks are given up
 GROW_EVERY = 0.01  # seconds after which the number of workers may double
 BUSY = 0.5  # of a processor: more than that, and the workers that there are do not wait much
 

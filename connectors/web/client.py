@@ -9,7 +9,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import pycurl
 
@@ -17,13 +17,12 @@ from connectors import __version__
 from connectors.access import secrets
 from connectors.errors import ProtocolViolation
 from connectors.transfer.departure import Departure
-from connectors.transfer.job import Job
+from connectors.transfer.job import TIDY_SECONDS, Job
 from connectors.web import failures
 from connectors.web import url as urls
 from connectors.web.exchange import Exchange, Line, Reply
 
 MOST_REDIRECTS = 10
-LAST_REQUEST = 1500  # milliseconds to tidy up in
 BUFFER = 512 << 10  # bytes libcurl reads or sends at once; larger gains nothing here
 OWN_FIELDS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": f"red-connectors/{__version__}"}
 SYSTEM_BUNDLES = (
@@ -57,7 +56,7 @@ class Client:
         self._cancelled = job.cancelled
         self._timeout = job.settings.timeout
         self._identity = identity
-        self._home = urls.join(urljoin(identity.home, "/"), "")
+        self._home = urljoin(identity.home, "/")
         self._proxy = _upper_case_proxy()
         self._verify = verify
         self._bundle = job.settings.ca_bundle or _bundle()
@@ -97,16 +96,12 @@ class Client:
             self._idle.popleft().close()
 
     def _redirected(self, reply: Reply, method: str, *, sending: bool) -> str:
-        target = urljoin(reply.url, reply.headers["location"])
-        secrets.mark_url(target)
-        place, shown = secrets.shown_url(reply.url), secrets.shown_url(target)
-        try:
-            usable = urlsplit(target).scheme in urls.DEFAULT_PORTS and bool(urlsplit(target).hostname)
-            target = urls.fit_to_send(target) if usable else ""
-        except ValueError:  # a port or a host that is none
-            target = ""
-        if not target:
-            raise ProtocolViolation(f"{place}: redirects to {shown}, which is not HTTP")
+        place = secrets.shown_url(reply.url)
+        target = urls.resolve(reply.url, reply.headers["location"])
+        if target is None:
+            shown = secrets.shown_url(reply.headers["location"])
+            raise ProtocolViolation(f"{place}: redirects to {shown}, which is no URL of HTTP")
+        shown = secrets.shown_url(target)
         if reply.status not in (307, 308) and (
             sending or method not in ("GET", "HEAD", "PROPFIND", "OPTIONS")
         ):
@@ -130,7 +125,7 @@ class Client:
                 if body is not None and not exchange.departure:
                     line.handle.setopt(pycurl.POSTFIELDS, body)
                 if last:
-                    line.handle.setopt(pycurl.TIMEOUT_MS, LAST_REQUEST)
+                    line.handle.setopt(pycurl.TIMEOUT_MS, int(TIDY_SECONDS * 1000))
                 line.purpose = purpose
             line.handle.setopt(pycurl.URL, url)
             reply = exchange.run(line, self._timeout, None if last else self._cancelled)

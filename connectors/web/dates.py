@@ -14,9 +14,3 @@ def moment(date: str) -> float | None:
     with suppress(ValueError, TypeError, OverflowError):
         return parsedate_to_datetime(date).timestamp() if date else None
     return None
-
-
-def http_date(moment: float) -> str:
-    from email.utils import formatdate
-
-    return formatdate(moment, usegmt=True)

@@ -12,6 +12,7 @@ from connectors.web.client import Client
 from connectors.web.exchange import Reply
 
 NO_SUCH_METHOD = {400, 404, 405, 406, 501}  # how servers answer a method that they do not have
+PARENT_MISSING = {404, 409, 500}  # RFC 4918, 9.3.1 and 9.7.1 say 409; nginx says 500
 
 
 class Dav:
@@ -21,22 +22,19 @@ class Dav:
         self._client = client
         self._headers = headers
         self._lock = threading.Lock()
-        self._offered: bool | None = None
+        self.offered = False
         self._made: set[str] = set()
 
-    def offered(self, url: str) -> bool:
-        """Whether the server of ``url`` says that it is WebDAV (18.1); asked once."""
-        with self._lock:
-            if self._offered is None:
-                reply = self._ask("OPTIONS", url)
-                if reply.status == 401:  # the same answer to the file would be a second wrong password
-                    raise failures.of_reply(reply, sending=True)
-                self._offered = reply.ok and "dav" in reply.headers
-            return self._offered
+    def ask(self, url: str) -> None:
+        """Whether the server of ``url`` says that it is WebDAV (18.1): from then on in ``offered``."""
+        reply = self._ask("OPTIONS", url)
+        if reply.status == 401:  # the same answer to the file would be a second wrong password
+            raise failures.of_reply(reply, sending=True)
+        self.offered = reply.ok and "dav" in reply.headers
 
     def refuse(self) -> None:
         """The server says that it is WebDAV, but not for us."""
-        self._offered = False
+        self.offered = False
 
     def is_known(self, directory: str) -> bool:
         """Whether ``directory`` was made, or found, before."""
@@ -51,7 +49,7 @@ class Dav:
         if directory in self._made:
             return True
         reply = self._ask("MKCOL", directory)
-        if reply.status in (404, 409, 500):  # a parent is missing: 9.3.1, and what nginx says instead
+        if reply.status in PARENT_MISSING:
             above = urls.parent(directory)
             if above is None or not self._make(above):
                 return False

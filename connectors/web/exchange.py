@@ -1,6 +1,7 @@
 """One request and its answer, by libcurl."""
 
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from threading import Event
@@ -14,6 +15,7 @@ from connectors.transfer.departure import Departure
 from connectors.transfer.job import Cancelled
 from connectors.web import dates, failures
 
+STATUS_LINE = re.compile(r"HTTP/\S+\s+(\d{3})(.*)")
 REDIRECTS = {301, 302, 303, 307, 308}
 IDEMPOTENT = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PROPFIND", "MKCOL", "MOVE"}  # RFC 9110, 9.2.2; 4918
 LONGEST_BODY = 64 << 20  # bytes of an answer that is kept in memory: a directory page
@@ -182,15 +184,16 @@ class Exchange:
         challenge, a proxy's answer to CONNECT."""
         start = max(index for index, line in enumerate(self._lines) if line.startswith(b"HTTP/"))
         status_line, *fields = b"".join(self._lines[start:]).decode("latin-1").split("\r\n")
-        _, _, rest = status_line.partition(" ")
-        status, _, reason = rest.strip().partition(" ")
+        match = STATUS_LINE.match(status_line)
+        if not match:
+            raise ProtocolViolation(f"{secrets.shown_url(self.url)}: does not answer in HTTP")
         headers: dict[str, str] = {}
         for field in fields:
             name, colon, value = field.partition(":")
             if colon:
                 key, value = name.strip().lower(), value.strip()
                 headers[key] = f"{headers[key]}, {value}" if key in headers else value
-        self._reply = Reply(int(status), reason, headers, self.url)
+        self._reply = Reply(int(match[1]), match[2].strip(), headers, self.url)
         if self._on_reply and not self._reply.redirects:
             self._on_reply(self._reply)
         return self._reply

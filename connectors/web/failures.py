@@ -1,6 +1,7 @@
 """What an HTTP status, or a failure of libcurl, means in terms of connectors.errors."""
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pycurl
 
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
     from connectors.web.exchange import Reply
 
 NOT_TAKEN = {408, 425, 429, 503}  # the request was not handled, so any method may be repeated
-PASSING = NOT_TAKEN | {500, 502, 504}
 LONGEST_REASON = 200
 CHECK_AUTH = "check auth in the access document"
+CHECK_METHOD = "check method in the access document"
 CHECK_PROXY = "check the credentials in the proxy variables"
 
 
@@ -33,8 +34,9 @@ def of_reply(reply: "Reply", *, sending: bool) -> RedError:
     status, place = reply.status, secrets.shown_url(reply.url)
     what = "send to" if sending else "receive"
     message = f"cannot {what} {place}: {status} {reply.reason[:LONGEST_REASON]}".rstrip()
-    if status in PASSING or status >= 500:
-        return TemporaryFailure(message, retry_after=reply.retry_after)
+    if status in NOT_TAKEN or status >= 500:
+        hint = CHECK_METHOD if status == 501 else ""
+        return TemporaryFailure(message, hint=hint, retry_after=reply.retry_after)
     if status in (401, 407):
         return NotAuthenticated(message, hint=CHECK_AUTH if status == 401 else CHECK_PROXY)
     if status in (402, 403, 451):
@@ -44,7 +46,7 @@ def of_reply(reply: "Reply", *, sending: bool) -> RedError:
     if status in (404, 409, 410, 412, 413):
         return CannotCreate(message, hint="the server cannot store under this url")
     if status == 405:
-        return NotPermitted(message, hint="check method in the access document")
+        return NotPermitted(message, hint=CHECK_METHOD)
     return ProtocolViolation(message)
 
 
@@ -59,8 +61,10 @@ def of_redirect(status: int, place: str, target: str) -> RedError:
 def of_curl(error: pycurl.error, place: str, handle: pycurl.Curl) -> RedError:
     """The error that libcurl's means, for a request to ``place`` on ``handle``."""
     code, text = int(error.args[0]), " ".join(str(part) for part in error.args[1:])
-    if code == pycurl.E_COULDNT_RESOLVE_HOST or code == pycurl.E_COULDNT_RESOLVE_PROXY:
+    if code == pycurl.E_COULDNT_RESOLVE_HOST:
         return _unresolved(text, place)
+    if code == pycurl.E_COULDNT_RESOLVE_PROXY:
+        return HostNotFound(f"{place}: {text}", hint="check the proxy variables")
     if code in (pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_ISSUER_ERROR):
         return ProtocolViolation(
             f"{place}: the server's certificate is not accepted: {text}",
@@ -83,7 +87,18 @@ def of_curl(error: pycurl.error, place: str, handle: pycurl.Curl) -> RedError:
         return NotPermitted(f"{place}: the proxy answers 403")
     if code in PROTOCOL_BROKEN:
         return ProtocolViolation(f"{place}: {text}")
-    return TemporaryFailure(f"{place}: {text}")
+    return TemporaryFailure(
+        f"{place}: {text}", hint=_unreachable(place) if code == pycurl.E_COULDNT_CONNECT else ""
+    )
+
+
+def _unreachable(place: str) -> str:
+    host = urlsplit(place).hostname or ""
+    if host == "localhost" or host.startswith("127.") or host == "::1":
+        return (
+            "in a container this is the container itself: docker run --network host, or the host's own name"
+        )
+    return "is the server running, and the port right?"
 
 
 PROTOCOL_BROKEN = {
@@ -98,7 +113,6 @@ PROTOCOL_BROKEN = {
 def _unresolved(text: str, place: str) -> RedError:
     """libcurl does not say whether the name does not exist or nobody could be asked; the resolver does."""
     import socket
-    from urllib.parse import urlsplit
 
     try:
         socket.getaddrinfo(urlsplit(place).hostname, None)

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from html.parser import HTMLParser
 from typing import NamedTuple
 
@@ -51,7 +52,7 @@ def _of_multistatus(reply: Reply, place: str) -> Iterator[Child]:
         if b"<!DOCTYPE" in reply.body:
             raise ElementTree.ParseError("a document type has no place in it")
         root = ElementTree.fromstring(reply.body)
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, LookupError, ValueError) as error:  # an encoding that is none, too
         raise ProtocolViolation(f"{place}: its WebDAV answer is not XML: {error}") from None
     for response in root.iter("{DAV:}response"):
         child = urls.child_name(reply.url, response.findtext("{DAV:}href", ""))
@@ -65,15 +66,19 @@ def _of_json(reply: Reply) -> list[Child] | None:
     """nginx with ``autoindex_format json``; None if it is some other JSON."""
     try:
         entries = json.loads(reply.body)
-        return [Child(entry["name"], entry["type"] == "directory", entry.get("size")) for entry in entries]
-    except (ValueError, TypeError, KeyError, RecursionError):
+        return [
+            Child(str(entry["name"]), entry["type"] == "directory", _size(str(entry.get("size"))))
+            for entry in entries
+        ]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
 
 
 def _of_page(reply: Reply) -> list[Child] | None:
     """A directory page in HTML; None if the page is anything else."""
     page = _Page()
-    page.feed(reply.body.decode("utf-8", "replace"))
+    with suppress(AssertionError, ValueError):  # what HTMLParser makes of markup that is none
+        page.feed(reply.body.decode("utf-8", "replace"))
     if not TITLE.match(page.title):
         return None
     found = dict.fromkeys(child for link in page.links if (child := urls.child_name(reply.url, link)))

@@ -15,19 +15,17 @@ from connectors.errors import (
     TemporaryFailure,
 )
 from connectors.remote import Entry
-from connectors.transfer.arrival import Arrival, Version, fingerprint, hidden_name
+from connectors.transfer.arrival import Arrival
 from connectors.transfer.departure import Departure
+from connectors.transfer.part import Version
 from connectors.verbs import Verb
 from connectors.web import dates, digests, failures
 from connectors.web import url as urls
 from connectors.web.client import Client
-from connectors.web.dav import NO_SUCH_METHOD, Dav
+from connectors.web.dav import NO_SUCH_METHOD, PARENT_MISSING, Dav
 from connectors.web.exchange import Reply
 
 CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
-PARENT_MISSING = {404, 409, 500}  # RFC 4918, 9.7.1 says 409; nginx says 500
-NO_PARENT = {404, 409, 500}  # RFC 4918, 9.7.1 says 409; nginx 500
-LONGEST_STEM = 150  # characters of a quoted name that its hidden name repeats: NAME_MAX is 255
 DEEPEST = 64  # directories inside each other; a server that shows more leads us in a circle
 
 
@@ -48,15 +46,24 @@ class WebRemote:
     def identity(self, path: str) -> str:
         return urls.identity(urls.join(self._url, path))
 
+    def open(self) -> None:
+        """HTTP has no conversation; but who sends may find WebDAV. A signed URL is good for itself only."""
+        if self._method == "PUT" and "?" not in self._url:
+            self._dav.ask(self._url)
+
+    def inspect(self, local: str, name: str) -> None:
+        """Any file will do."""
+
     # -- receiving ---------------------------------------------------------------------------------
 
     def read(self, path: str, arrival: Arrival) -> None:
         """From ``arrival.offset`` on, if that is provably the same version (If-Range, RFC 9110, 13.1.5)."""
         headers = dict(self._headers)
+        current = arrival.current_if
         if arrival.offset:
             headers |= {"Range": f"bytes={arrival.offset}-", "If-Range": arrival.version.validator}
-        elif (moment := arrival.unless_newer_than) is not None:
-            headers["If-Modified-Since"] = dates.http_date(moment)
+        elif current:
+            headers["If-None-Match" if current.startswith('"') else "If-Modified-Since"] = current
         asked_for = arrival.offset
 
         def begin(reply: Reply) -> None:
@@ -65,7 +72,7 @@ class WebRemote:
             elif reply.status == 416 and asked_for:
                 arrival.discard()
                 raise TemporaryFailure(f"{self.describe(path)}: has become shorter; starting afresh")
-            elif reply.status == 304 and "If-Modified-Since" in headers:
+            elif reply.status == 304 and current:
                 arrival.keep()
             elif reply.status in (200, 203):
                 arrival.begin(_version(reply, _length(reply)))
@@ -109,10 +116,10 @@ class WebRemote:
             self._check_writable()
             return
         reply = self._client.request("HEAD", url, headers=self._headers)
-        if reply.ok or reply.status in (401, 407):
-            if not reply.ok:
-                raise self._failure(reply)
+        if reply.ok:
             return
+        if reply.status in (401, 407):
+            raise self._failure(reply)
 
         def stop(reply: Reply) -> None:
             if not reply.ok and reply.status != 416:  # 416: an empty file has no first byte
@@ -142,8 +149,8 @@ class WebRemote:
         if self._method != "PUT":
             self._upload(path, url, departure)
             return
-        signed = "?" in url  # and so good for nothing else
-        if not signed and self._dav.offered(self._url):
+        named = not url.endswith("/")
+        if named and self._dav.offered:
             reply = self._put_and_move(path, url, departure)
         else:
             reply = self._upload(path, url, departure)
@@ -151,13 +158,9 @@ class WebRemote:
             self._look_at(url, departure)
 
     def _put_and_move(self, path: str, url: str, departure: Departure) -> Reply:
-        """Some servers (Apache) write what comes straight to its name; this way nobody sees it half there.
-
-        The hidden name is the same for every attempt with this file, so that none is left behind.
-        """
+        """Some servers (Apache) write what comes straight to its name; this way nobody sees it half there."""
         folder, _, name = url.rpartition("/")
-        about = fingerprint(f"{departure.source} {departure.size} {departure.modified}")[:16]
-        hidden = f"{folder}/{hidden_name(f'{name[:LONGEST_STEM]}.{about}', 'part')}"
+        hidden = f"{folder}/{departure.staging_name(name)}"
         try:
             reply = self._upload(path, hidden, departure)
             self._dav.move(hidden, url)
@@ -190,17 +193,20 @@ class WebRemote:
         place = secrets.shown_url(url)
         if reply.status in (404, 410):
             raise ProtocolViolation(f"{place}: the server took the file, and does not have it")
-        length = _length(reply) if reply.status == 200 and "content-encoding" not in reply.headers else None
-        if length not in (None, departure.size):
-            raise DataError(f"{place}: {departure.size} bytes were sent, the server has {length}")
-        if reply.status == 200 and "content-encoding" not in reply.headers:
-            for theirs in digests.of_file(reply.headers, whole=False):
-                if departure.checksum(theirs.algorithm) != theirs:
-                    raise DataError(f"{place}: the server has other bytes than were sent: {theirs}")
+        if reply.status != 200 or "content-encoding" in reply.headers:
+            return
+        if _length(reply) not in (None, departure.size):
+            raise DataError(f"{place}: {departure.size} bytes were sent, the server has {_length(reply)}")
+        for theirs in digests.of_file(reply.headers, whole=False):
+            if departure.checksum(theirs.algorithm) != theirs:
+                raise DataError(f"{place}: the server has other bytes than were sent: {theirs}")
 
     # -- directories -------------------------------------------------------------------------------
 
-    def entries(self, path: str, depth: int = 0) -> Iterator[Entry]:
+    def entries(self) -> Iterator[Entry]:
+        return self._below("", 0)
+
+    def _below(self, path: str, depth: int) -> Iterator[Entry]:
         if depth > DEEPEST:
             raise ProtocolViolation(f"{self.describe(path)}: directories nested deeper than {DEEPEST}")
         from connectors.web import index  # HTML and XML: only for directories without a listing
@@ -209,7 +215,7 @@ class WebRemote:
             below = f"{path}/{child.name}" if path else child.name
             yield Entry(below, child.is_dir, child.size)
             if child.is_dir and child.name not in ("", ".", ".."):  # those are reported, not walked into
-                yield from self.entries(below, depth + 1)
+                yield from self._below(below, depth + 1)
 
     def _asker(self, path: str) -> Callable[[str, dict[str, str], bytes | None], Reply]:
         url = urls.join(self._url, path, directory=True)
@@ -241,14 +247,14 @@ class _Enough(Exception):
 def _version(reply: Reply, size: int | None) -> Version:
     """Which version of the file this is. A weak ETag does not promise equal bytes (RFC 9110, 8.8.1), and a
     time of modification only once it is a second in the past (8.8.2.2)."""
-    etag = reply.headers.get("etag", "")
-    modified = dates.moment(reply.headers.get("last-modified", ""))
+    etag, modified = reply.headers.get("etag", ""), reply.headers.get("last-modified", "")
     validator = ""
     if etag.startswith('"'):
         validator = etag
-    elif modified is not None and modified + 1 <= (dates.moment(reply.headers.get("date", "")) or modified):
-        validator = reply.headers["last-modified"]
-    return Version(validator, size, modified, digests.of_file(reply.headers, whole=reply.status == 200))
+    elif modified:
+        then, now = dates.moment(modified), dates.moment(reply.headers.get("date", ""))
+        validator = modified if then is not None and now is not None and then + 1 <= now else ""
+    return Version(validator, size, digests.of_file(reply.headers, whole=reply.status == 200))
 
 
 def _length(reply: Reply) -> int | None:

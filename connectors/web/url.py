@@ -46,6 +46,25 @@ def fit_to_send(url: str) -> str:
     return urlunsplit((parts.scheme.lower(), netloc, path, query, ""))
 
 
+def resolve(base: str, link: str) -> str | None:
+    """The URL that ``link``, as a server writes it, means at ``base``; None if it is not HTTP.
+
+    Header fields come as Latin-1, and hold UTF-8 all the same.
+    """
+    try:
+        link = link.encode("latin-1").decode("utf-8")
+    except ValueError:
+        pass  # it was text already, or is Latin-1 in truth
+    try:
+        target = urljoin(base, link.strip())
+        parts = urlsplit(target)
+        if parts.scheme.lower() not in DEFAULT_PORTS or not parts.hostname:
+            return None
+        return fit_to_send(target)
+    except (ValueError, UnicodeError):  # a port or a host that is none
+        return None
+
+
 def credentials(url: str) -> tuple[str, str] | None:
     """User name and password that stand inside ``url``, percent-decoded."""
     parts = urlsplit(url)
@@ -87,10 +106,13 @@ def child_name(directory: str, link: str) -> tuple[str, bool] | None:
     None if it leads elsewhere: up, out, to the directory itself, or to another view of it. The name
     is what the server said; nobody has looked yet whether it is a safe one.
     """
-    here, there = urlsplit(directory), urlsplit(urljoin(directory, link.strip()))
-    if there.scheme not in DEFAULT_PORTS or (there.query and there.query != here.query):
+    target = resolve(directory, link)
+    if (
+        target is None or origin(target)[1] != origin(directory)[1]
+    ):  # a proxy may have changed scheme and port
         return None
-    if origin(directory)[1:] != origin(urlunsplit(there))[1:] and urlsplit(link.strip()).netloc:
+    here, there = urlsplit(directory), urlsplit(target)
+    if there.query and there.query != here.query:
         return None
     base = unquote_to_bytes(here.path.rstrip("/") + "/")
     if not unquote_to_bytes(there.path).startswith(base):

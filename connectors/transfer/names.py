@@ -1,0 +1,64 @@
+"""File names: the ones that come from outside, and the hidden ones that belong to a transfer.
+
+The one door for names from outside is ``safe_path``: whatever a listing, a server or an archive calls a
+file passes it.
+"""
+
+import os
+
+from connectors.transfer.checksum import hasher
+
+LONGEST_NAME = 255
+"""Bytes: NAME_MAX of the file systems in use."""
+
+HIDDEN_KINDS = (".red-part", ".red-state")
+
+
+def safe_segment(name: str) -> str:
+    """``name`` as it is, if it can only mean a file of its own inside a folder; else ValueError says why."""
+    if not name:
+        raise ValueError("must not be empty")
+    if name in (".", ".."):
+        raise ValueError(f"must not be '{name}': that is no name inside the folder")
+    if "/" in name:
+        raise ValueError("must not hold '/': folders are entries of class Directory")
+    if "\0" in name:
+        raise ValueError("must not hold a NUL character")
+    if is_hidden_name(name):
+        raise ValueError("must not be the name of a part file: those belong to transfers under way")
+    try:
+        length = len(os.fsencode(name))
+    except UnicodeEncodeError:
+        raise ValueError("holds half a character (a lone surrogate): no file can be called so") from None
+    if length > LONGEST_NAME:
+        raise ValueError(f"must not be longer than {LONGEST_NAME} bytes, is {length}")
+    return name
+
+
+def safe_path(path: str) -> str:
+    """``path`` as it is, if every segment is safe and it is relative; else ValueError says why not."""
+    if path.startswith("/"):
+        raise ValueError("must not be absolute")
+    for segment in path.split("/"):
+        safe_segment(segment)
+    return path
+
+
+def hidden_name(name: str, kind: str) -> str:
+    """The name beside ``name`` for the file of ``kind`` (part, state) that belongs to it, at any time."""
+    hidden = f".{name}.red-{kind}"
+    if len(os.fsencode(hidden)) > LONGEST_NAME:
+        hidden = f".{fingerprint(name)}.red-{kind}"
+    return hidden
+
+
+def is_hidden_name(name: str) -> bool:
+    """Whether ``name`` is one that hidden_name makes: never payload."""
+    return name.startswith(".") and name.endswith(HIDDEN_KINDS)
+
+
+def fingerprint(text: str) -> str:
+    """64 characters that stand for ``text`` and do not tell it."""
+    sha256 = hasher("sha256")
+    sha256.update(os.fsencode(text))
+    return sha256.hexdigest()
