@@ -1,5 +1,5 @@
 # One Dockerfile for BuildKit and for the legacy builder, for amd64 and arm64: hence no RUN --mount, no
-# COPY --link and no here-documents. See docs/architecture.md.
+# COPY --link and no here-documents.
 
 FROM debian:trixie-slim AS base
 # hadolint ignore=DL3008
