@@ -4,9 +4,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from connectors.access import schema
+from connectors.access.rules import certificate
+from connectors.access.schema import (
+    PASSPHRASE,
+    PASSWORD,
+    PRIVATE_KEY,
+    USERNAME,
+    Field,
+    Schema,
+    any_case,
+    given,
+)
 from connectors.registry import Access
 from connectors.verbs import RECEIVE_DIR, RECEIVE_FILE, SEND_DIR, SEND_FILE
+from connectors.web import rules
 
 if TYPE_CHECKING:
     from connectors.transfer.job import Job
@@ -14,11 +25,102 @@ if TYPE_CHECKING:
 
 EXECUTABLE = "red-connector-http"
 SUMMARY = "files and directories over HTTP and HTTPS"
+
+URL: Field = {
+    "type": "string",
+    "required": True,
+    "check_with": rules.url,
+    "beside": rules.one_login,
+    "meta": {
+        "doc": "URL starting with http:// or https://",
+        "secret": "url",
+        "words": ("http", "https"),
+        "example": "http://example.com/files/data.csv",
+        "json": {"pattern": r"^([hH][tT][tT][pP][sS]?://[^/?#]|[^:/?#]*\{\{)"},
+    },
+}
+
+TOKEN: Field = {
+    "type": "string",
+    "check_with": rules.bearer_token,
+    "meta": {
+        "doc": "Token, in place of username and password",
+        "secret": True,
+        "optional": "yes, except for BEARER",
+    },
+}
+
+AUTH: Field = {
+    "type": "dict",
+    "check_with": rules.auth,
+    "schema": {
+        "username": {**USERNAME, "check_with": rules.username},
+        "password": PASSWORD,
+        "method": {
+            **any_case("BASIC", "DIGEST", "BEARER"),
+            "default": "BASIC",
+            "meta": {"doc": "Authentication method", "example": "BASIC"},
+        },
+        "token": TOKEN,
+    },
+    "meta": {
+        "doc": "Authentication information",
+        "json": {"anyOf": [given("token"), {"allOf": [given("username"), given("password")]}]},
+    },
+}
+
+HEADERS: Field = {
+    "type": "dict",
+    "keysrules": {"type": "string"},
+    "valuesrules": {"type": "string"},
+    "check_with": rules.headers,
+    "meta": {"doc": "Further headers to send, name: value", "secret": True},
+}
+
+TLS: Schema = {
+    "disableSSLVerification": {
+        "type": "boolean",
+        "default": False,
+        "meta": {"doc": "Disable verification of SSL cert", "example": False},
+    },
+    "clientCertificate": {
+        "type": "string",
+        "check_with": certificate,
+        "meta": {"doc": "Client certificate: PEM text or the path of a file; may hold the key"},
+    },
+    "clientKey": {
+        **PRIVATE_KEY,
+        "dependencies": ["clientCertificate"],
+        "meta": {
+            **PRIVATE_KEY["meta"],
+            "doc": "Private key of the certificate: PEM text or the path of a file",
+        },
+    },
+    "clientKeyPassphrase": {**PASSPHRASE, "dependencies": ["clientCertificate"]},
+}
+
+
+def _schema(method: str, *, of_directory: bool = False) -> Schema:
+    """The access data; the default ``method`` depends on the verb."""
+    example = {"example": "http://example.com/files"} if of_directory else {}
+    return {
+        "url": {**URL, "meta": {**URL["meta"], **example}},
+        "method": {
+            **any_case("GET", "PUT", "POST"),
+            "default": method,
+            "meta": {"doc": "HTTP method", "example": method},
+        },
+        "auth": AUTH,
+        "headers": HEADERS,
+        **TLS,
+    }
+
+
 SCHEMAS = {
-    RECEIVE_FILE: schema.http("GET"),
-    SEND_FILE: schema.http("POST"),
-    RECEIVE_DIR: schema.http("GET", of_directory=True),
-    SEND_DIR: schema.http("PUT", of_directory=True),
+    RECEIVE_FILE: _schema("GET"),
+    SEND_FILE: _schema("POST"),
+    RECEIVE_DIR: _schema("GET", of_directory=True),
+    SEND_DIR: _schema("PUT", of_directory=True),
 }
 
 

@@ -68,10 +68,11 @@ def prepare(
 
 def _vocabulary(schema: "Schema") -> set[str]:
     """The words that messages about this schema are made of."""
-    words = {*CONNECTOR_KEYS, *ENTRY_KEYS, "http", "https"}
+    words = {*CONNECTOR_KEYS, *ENTRY_KEYS}
     for name, field in schema.items():
         words.add(name)
         words.update(str(choice) for choice in field.get("allowed", ()))
+        words.update(field.get("meta", {}).get("words", ()))
         words |= _vocabulary(field["schema"]) if field.get("type") == "dict" and "schema" in field else set()
     return words
 
