@@ -40,6 +40,18 @@ def load(executable: str) -> Connector:
     return cast(Connector, import_module(MODULES[executable]))
 
 
+def no_such(name: str) -> str:
+    """The message for a ``name`` that is none of MODULES: the connector that was meant, or else all."""
+    from difflib import get_close_matches  # 10 ms, for a fault only
+
+    meant = name.lower().replace("_", "-")[:100]
+    short = {module.removeprefix("red-connector-"): module for module in MODULES}
+    close = get_close_matches(meant.removeprefix("red-connector-"), short, 1)
+    close = [short[word] for word in close] or get_close_matches(meant, MODULES, 1, 0.95)
+    advice = f"did you mean {close[0]}?" if close else f"there are {', '.join(MODULES)}"
+    return f"there is no connector {name}; {advice}"
+
+
 def offering(verb: Verb) -> list[str]:
     """The executables of all connectors that have ``verb``."""
     return [name for name in MODULES if verb in load(name).SCHEMAS]

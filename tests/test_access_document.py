@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.access import document, parsing
+from connectors import registry
+from connectors.access import document, parsing, secrets
 from connectors.errors import ConfigError
 from connectors.verbs import RECEIVE_DIR, RECEIVE_FILE, SEND_FILE
 from tests.access import Documents, no_secrets, places
@@ -65,6 +66,27 @@ def test_a_closed_standard_input_is_a_configuration_error(monkeypatch: pytest.Mo
 def test_a_document_that_cannot_be_read_is_a_configuration_error(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         document.read(str(tmp_path / name) if name else name)
+
+
+def test_a_missing_document_is_told_where_it_was_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        document.read("in.yml")
+    told = f"in.yml: cannot be read: No such file or directory (looked in {tmp_path})"
+    assert caught.value.message == told
+    with pytest.raises(ConfigError) as caught:
+        document.read(f"{tmp_path}/in.yml")
+    assert caught.value.message == f"{tmp_path}/in.yml: cannot be read: No such file or directory"
+
+
+def test_a_url_in_place_of_a_document_is_explained_without_its_password() -> None:
+    with no_secrets():
+        with pytest.raises(ConfigError) as caught:
+            document.read("https://me:hunter22@h/a.csv")
+        assert "a document is wanted" in caught.value.message
+        assert "hunter22" not in secrets.redact(caught.value.message)
 
 
 def test_a_document_is_not_read_without_bound(tmp_path: Path) -> None:
@@ -234,6 +256,14 @@ def test_aliases_that_stand_for_too_much_are_refused(documents: Documents) -> No
             "connector.x",
             "unknown; known are: command",
         ),
+        ("command: red-connector-http\nurl: http://h/", "url", "put it under access"),
+        ("command: x\naccess: {url: 'http://h/'}\n_auth: {}", "_auth", "put it under access"),
+        (
+            "class: File\nconnector: {access: {}, url: 'http://h/'}",
+            "connector.url",
+            "put it under connector.",
+        ),
+        ("class: File\nurl: http://h/", "url", "put it under connector.access"),
         (
             "class: File\nsize: -1\nconnector: {access: {url: 'http://h/'}}",
             "size",
@@ -262,7 +292,7 @@ def test_faults_of_the_shape_say_where_and_what_would_be_right(
 def test_another_connectors_document_is_refused(documents: Documents) -> None:
     fault = documents.fault("command: red-connector-ssh\naccess: {url: 'http://h/'}")
     assert places([fault]) == [("command", 1)]
-    assert "red-connector-http" in fault.message
+    assert fault.message == "says red-connector-ssh, but red-connector-http was called"
     fault = documents.fault("class: File\nconnector:\n  command: x\n  access: {url: 'http://h/'}")
     assert places([fault]) == [("connector.command", 3)]
 
@@ -322,3 +352,18 @@ def test_a_listing_that_is_no_list_is_a_fault(documents: Documents) -> None:
     assert "must be a list" in documents.fault("url: http://h/", RECEIVE_DIR, '{"class": "File"}').message
     text = "class: Directory\nlisting: {}\nconnector: {access: {url: 'http://h/'}}"
     assert places([documents.fault(text, RECEIVE_DIR)]) == [("listing", 2)]
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("http", "did you mean red-connector-http?"),
+        ("HTTP_json", "did you mean red-connector-http-json?"),
+        ("red-conector-http", "did you mean red-connector-http?"),
+        ("red-connector-htp", "did you mean red-connector-http?"),
+        ("red-connector-teapot", "there are red-connector-http, "),
+        ("", "there are red-connector-http, "),
+    ],
+)
+def test_a_connector_that_there_is_not_is_told_which_one_was_meant(name: str, advice: str) -> None:
+    assert registry.no_such(name).startswith(f"there is no connector {name}; {advice}")

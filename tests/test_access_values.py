@@ -9,8 +9,11 @@ from types import SimpleNamespace
 import pytest
 
 from connectors.access import schema, secrets
+from connectors.access.variables import Variables
 from connectors.verbs import RECEIVE_FILE
 from tests.access import Documents, no_secrets, places
+
+NOBODY = 65534
 
 
 @pytest.fixture
@@ -118,7 +121,7 @@ def test_all_unresolved_variables_are_listed_at_once_with_all_other_faults(docum
     for index, name in ((0, "one"), (1, "two"), (2, "three"), (4, "four")):
         assert f"variable {name} is not set" in named[index]
         assert f"{documents.secrets_dir}/{name}" in named[index]
-        assert f"RED_VAR_{name}" in named[index]
+        assert f"RED_VAR_{name} in the environment (is it exported" in named[index]
 
 
 @pytest.mark.parametrize(
@@ -157,6 +160,22 @@ def test_a_secret_file_that_cannot_be_read_is_a_fault_with_its_name(documents: D
     fault = documents.fault("url: '{{v}}'", environ={"RED_VAR_v": "http://h/"})
     assert f"{documents.secrets_dir}/v" in fault.message
     assert "cannot be read" in fault.message
+
+
+def test_a_secret_file_of_somebody_else_is_a_fault_that_says_who_we_are(documents: Documents) -> None:
+    secret = documents.secrets_dir / "v"
+    secret.write_text("hunter22")
+    secret.chmod(0)
+    variables = Variables(str(documents.secrets_dir), {})
+    ourselves = os.geteuid()
+    if ourselves == 0:  # root may read everything
+        os.seteuid(NOBODY)
+    try:
+        with pytest.raises(ValueError, match="cannot be read: Permission denied") as caught:
+            variables.find("v")
+    finally:
+        os.seteuid(ourselves)
+    assert f"(we are user {ourselves or NOBODY}: docker run --user" in str(caught.value)
 
 
 # The schema

@@ -24,7 +24,8 @@ class Document(Parsed):
     """Raw data taken out of its shape; ``prepare`` checks it. ``faults`` are those of the shape itself.
 
     ``access`` is None where the document holds none; ``access_path`` is where it stands in the document.
-    ``size`` and ``checksum`` are those of a ``class: File`` entry, as they were written.
+    ``size`` and ``checksum`` are those of a ``class: File`` entry, as they were written. ``unknown`` are the
+    keys beside the known ones, each with its path: only who has the schema can say what they are about.
     """
 
     def __init__(self, parsed: Parsed) -> None:
@@ -38,6 +39,7 @@ class Document(Parsed):
         self.size: Any = None
         self.checksum: Any = None
         self.faults: list[Fault] = []
+        self.unknown: list[tuple[str, str, tuple[str, ...]]] = []
         if "class" in parsed.value or "connector" in parsed.value:
             self._take_entry(parsed.value)
         elif "command" in parsed.value or "access" in parsed.value:
@@ -72,7 +74,7 @@ class Document(Parsed):
     def _check_keys(self, mapping: dict[str, Any], known: tuple[str, ...], path: str) -> None:
         for key, value in mapping.items():
             if key not in known:
-                self.faults.append(self.fault(join(path, key), unknown(key, known)))
+                self.unknown.append((join(path, key), key, known))
             elif key in _TYPES and not isinstance(value, _TYPES[key][0]):
                 wanted = _TYPES[key][1]
                 self.faults.append(self.fault(join(path, key), must_be(wanted, value)))

@@ -1,9 +1,11 @@
 """A file or standard input, as JSON or YAML: read within bounds, and every fault with its line."""
 
+import os
 import sys
 from functools import cached_property
 from typing import Any
 
+from connectors.access import secrets
 from connectors.access.paths import type_name
 from connectors.errors import ConfigError, Fault
 
@@ -67,10 +69,24 @@ def _bytes(source: str) -> bytes:
             with open(source, "rb") as file:
                 data = file.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path, standard input closed
-        raise _error(source, f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        reason = getattr(error, "strerror", None) or str(error)
+        raise _error(source, f"cannot be read: {reason}{_advice(source, error)}") from None
     if len(data) > MOST_BYTES:
         raise _error(source, f"is larger than {MOST_BYTES // 1024**2} MiB: no access document or listing is")
     return data
+
+
+def _advice(source: str, error: Exception) -> str:
+    """What to know of ``source`` that is not there: many first calls fail here."""
+    if source.lower().startswith(("http://", "https://")):
+        secrets.mark_url(source)
+        return " (a document is wanted, a YAML or JSON file that holds the URL, and not the URL itself)"
+    if not isinstance(error, FileNotFoundError) or os.path.isabs(source):
+        return ""
+    try:
+        return f" (looked in {os.getcwd()})"
+    except OSError:  # it has been removed
+        return " (the working directory is gone)"
 
 
 def _decode(data: bytes, source: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from connectors.access import secrets
 from connectors.access.document import CONNECTOR_KEYS, ENTRY_KEYS, Document, read_listing, unknown
 from connectors.access.parsing import Parsed, must_be
-from connectors.access.paths import join
+from connectors.access.paths import join, printable
 from connectors.access.validation import Path, validate
 from connectors.access.variables import Variables
 from connectors.errors import ConfigError, Fault
@@ -51,6 +51,7 @@ def prepare(
     schema = connector.SCHEMAS[verb]
     secrets.keep(_vocabulary(schema))
     faults = list(document.faults)
+    faults += _unknown_faults(document, schema)
     faults += _command_faults(document, connector.EXECUTABLE)
     faults += _class_faults(document, verb)
     access, access_faults = _Access(document, schema, Variables(secrets_dir, environ)).prepare()
@@ -77,13 +78,22 @@ def _vocabulary(schema: "Schema") -> set[str]:
     return words
 
 
+def _unknown_faults(document: Document, schema: "Schema") -> list[Fault]:
+    """Keys around the access data that mean nothing there."""
+    place = document.access_path or "connector.access"
+    return [
+        document.fault(
+            path, f"put it under {place}" if key.removeprefix("_") in schema else unknown(key, known)
+        )
+        for path, key, known in document.unknown
+    ]
+
+
 def _command_faults(document: Document, executable: str) -> list[Fault]:
     if document.command is None or document.command == executable:
         return []
-    message = (
-        f"names another connector than {executable}, which was called: call that one, or write {executable}"
-    )
-    return [document.fault(document.command_path, message)]
+    said = printable(document.command) or "nothing"
+    return [document.fault(document.command_path, f"says {said}, but {executable} was called")]
 
 
 def _class_faults(document: Document, verb: Verb) -> list[Fault]:

@@ -40,7 +40,8 @@ class Variables:
                 return match[0]
             if found is None:
                 fault(
-                    f"variable {name} is not set: put it in the file {self.path(name)} or in {PREFIX}{name}"
+                    f"variable {name} is not set: neither a file {self.path(name)} nor {PREFIX}{name} in the"
+                    " environment (is it exported, and passed with -e?)"
                 )
                 return match[0]
             secrets.mark(found)
@@ -72,7 +73,10 @@ class Variables:
         except (FileNotFoundError, NotADirectoryError, ValueError):
             return None
         except OSError as error:
-            raise ValueError(f"the file {path} of variable {name} cannot be read: {error.strerror}") from None
+            message = f"the file {path} of variable {name} cannot be read: {error.strerror}"
+            if isinstance(error, PermissionError):
+                message += f' (we are user {os.geteuid()}: docker run --user "$(id -u):$(id -g)" helps)'
+            raise ValueError(message) from None
         if len(data) > MOST_BYTES:
             raise ValueError(f"the file {path} of variable {name} is larger than {MOST_BYTES // 1024} KiB")
         try:
