@@ -50,6 +50,20 @@ TOKEN: Field = {
     },
 }
 
+BEARER = "[bB][eE][aA][rR][eE][rR]"
+
+# JSON Schema: by token or by username and password, as the method says; a variable may say anything
+BY_TOKEN = {
+    "allOf": [given("token"), given("method")],
+    "not": {"anyOf": [given("username"), given("password")]},
+    "patternProperties": {"^_?method$": {"pattern": rf"^{BEARER}$|\{{\{{"}},
+}
+BY_LOGIN = {
+    "allOf": [given("username"), given("password")],
+    "not": given("token"),
+    "patternProperties": {"^_?method$": {"not": {"pattern": f"^{BEARER}$"}}},
+}
+
 AUTH: Field = {
     "type": "dict",
     "check_with": rules.auth,
@@ -65,7 +79,7 @@ AUTH: Field = {
     },
     "meta": {
         "doc": "Authentication information",
-        "json": {"anyOf": [given("token"), {"allOf": [given("username"), given("password")]}]},
+        "json": {"anyOf": [BY_TOKEN, BY_LOGIN]},
     },
 }
 

@@ -43,6 +43,7 @@ SOUND: list[dict[str, Any]] = [
     {"_url": "http://h/", "method": "pUt", "headers": {"a": "b"}},
     {"url": "http://h/", "auth": {"username": "a", "_password": "b"}},
     {"url": "http://h/", "_auth": {"method": "bearer", "token": "b"}},
+    {"url": "http://h/", "auth": {"_method": "Digest", "username": "a", "password": "b"}},
     {"url": "http://h/", "disableSSLVerification": True},
 ]
 UNSOUND: list[Any] = [
@@ -54,6 +55,11 @@ UNSOUND: list[Any] = [
     {"url": "http://h/", "methd": "GET"},
     {"url": "http://h/", "auth": {"username": "a"}},
     {"url": "http://h/", "auth": {}},
+    {"url": "http://h/", "auth": {"username": "a", "password": "b", "token": "c"}},
+    {"url": "http://h/", "auth": {"token": "c"}},
+    {"url": "http://h/", "auth": {"method": "DIGEST", "token": "c"}},
+    {"url": "http://h/", "auth": {"_method": "bearer", "username": "a", "_password": "b"}},
+    {"url": "http://h/", "auth": {"method": "BEARER", "token": "c", "username": "a"}},
     {"url": "http://h/", "headers": {"a": 1}},
     {"url": "http://h/", "disableSSLVerification": "no"},
 ]
@@ -80,7 +86,7 @@ def test_the_json_schema_refuses_what_validation_refuses(documents: Documents, a
 
 def test_the_json_schema_knows_the_class_and_the_variables() -> None:
     file, directory = (
-        shapes({"url": "{{url}}", "method": "{{m}}"})[2],
+        shapes({"url": "{{url}}", "method": "{{m}}", "auth": {"method": "{{a}}", "token": "b"}})[2],
         shapes({"url": "http://h/"}, "Directory")[2],
     )
     assert checker("red-connector-http", RECEIVE_FILE).is_valid(file)
