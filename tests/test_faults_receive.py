@@ -156,17 +156,6 @@ def test_416_starts_afresh(faulty: FaultServer, target: Path) -> None:
     assert target.read_bytes() == OTHER
 
 
-def test_a_part_file_of_somebody_else_is_not_trusted(faulty: FaultServer, target: Path) -> None:
-    """Left-overs of any kind, directories and links among them, do not break the next transfer."""
-    url = faulty.on("/x", Reply(BODY, etag=TAG, cut=2 << 20), Reply(BODY, etag=TAG))
-    assert receive(url, target, retries=0).code == 75
-    for one in target.parent.iterdir():
-        one.write_bytes(b"damaged " * 400_000)
-    result = receive(url, target, retries=2)
-    assert result.code == 0, result.stderr
-    assert target.read_bytes() == BODY
-
-
 # --- lies about the length ----------------------------------------------------------------------
 
 
