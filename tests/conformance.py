@@ -118,7 +118,7 @@ def bytes_in(folder: Path) -> int:
 
 @contextmanager
 def interrupted(
-    case: Case,
+    executable: str,
     arguments: list[object],
     relay: delay.Relay,
     sign: int,
@@ -131,7 +131,7 @@ def interrupted(
     It gets the time to write ``least`` bytes below the folder ``into`` before.
     """
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # a child inherits "ignored"
-    process = start(case.executable, *arguments)
+    process = start(executable, *arguments)
     try:
         relay.wait_until_held()
         wait_until(lambda: into is None or bytes_in(into) >= least, f"{least} bytes are written")

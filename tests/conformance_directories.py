@@ -254,7 +254,7 @@ def a_directory_that_is_interrupted_has_no_half_files_and_the_next_run_goes_on(
             arguments: list[object] = ["receive-dir", case.access(RECEIVE_DIR, "dir", relay.port), target]
             arguments += ["--listing", listing(tree)]
             relay.hold_after(7 * MIB)
-            with interrupted(case, arguments, relay, sign, code, target, 6.5 * MIB):
+            with interrupted(case.executable, arguments, relay, sign, code, target, 6.5 * MIB):
                 for name in visible(target):
                     assert (target / name).read_bytes() == tree[name]
             relay.release()

@@ -145,7 +145,7 @@ def a_receive_that_is_ended_leaves_no_half_file_and_the_next_goes_on(case: Case,
         with delay.start(case.port) as relay:
             arguments: list[object] = ["receive-file", case.access(RECEIVE_FILE, "big", relay.port), target]
             relay.hold_after(6 * MIB)
-            with interrupted(case, arguments, relay, sign, code, folder, 5.5 * MIB):
+            with interrupted(case.executable, arguments, relay, sign, code, folder, 5.5 * MIB):
                 assert not target.exists()
             relay.release()
             assert case.run(*arguments).code == 0
@@ -271,7 +271,7 @@ def a_send_that_is_ended_leaves_no_half_file(case: Case, here: Path) -> None:
         with delay.start(case.port) as relay:
             arguments: list[object] = ["send-file", case.access(SEND_FILE, "sent/x", relay.port), here / "x"]
             relay.hold_after(6 * MIB, upwards=True)
-            with interrupted(case, arguments, relay, sign, code):
+            with interrupted(case.executable, arguments, relay, sign, code):
                 assert "x" not in case.tree("sent")
     assert case.run("send-file", case.access(SEND_FILE, "sent/x"), here / "x").code == 0
     assert case.tree("sent") == {"x": case.payload(8 * MIB)}
