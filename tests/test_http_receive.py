@@ -214,6 +214,14 @@ def test_a_proxy_that_is_not_there_is_75_and_named(web: Nginx, target: Path) -> 
     assert "proxy" in result.stderr.lower() or "127.0.0.1:9" in result.stderr or "port 9" in result.stderr
 
 
+def test_a_proxy_whose_name_does_not_exist_is_68_and_named(web: Nginx, target: Path) -> None:
+    proxy_url = "http://no-such-proxy.invalid:3128"
+    result = receive({"url": f"{web.plain}/x"}, target, HTTP_PROXY=proxy_url)
+    assert result.code == 68, result.stderr
+    assert "no-such-proxy.invalid" in result.stderr
+    assert "check the host name in url" not in result.stderr
+
+
 # --- redirects ----------------------------------------------------------------------------------
 
 
@@ -224,6 +232,17 @@ def test_a_redirect_is_followed(faulty: FaultServer, target: Path, status: int) 
     assert receive({"url": url}, target).code == 0
     assert target.read_bytes() == CONTENT
     assert validate({"url": url}).code == 0
+
+
+def test_a_redirect_whose_location_holds_utf_8_is_followed_to_that_name(
+    faulty: FaultServer, target: Path
+) -> None:
+    faulty.on("/%C3%BC%20%E6%97%A5.txt", Reply(CONTENT))
+    location = "/ü 日.txt".encode().decode("latin-1")  # the server sends these very bytes
+    url = faulty.on("/old", Reply(status=302, headers={"Location": location}))
+    result = receive({"url": url}, target)
+    assert result.code == 0, result.stderr
+    assert target.read_bytes() == CONTENT
 
 
 def test_credentials_are_never_sent_to_another_host(faulty: FaultServer, target: Path) -> None:
