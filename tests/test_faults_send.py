@@ -78,9 +78,11 @@ def test_a_listed_link_that_leads_out_of_the_directory_is_not_followed(
     assert b"secret" not in faulty.stored.values()
 
 
+@pytest.mark.parametrize("changed", [False, True], ids=["same-source", "changed-source"])
 def test_a_kill_in_the_middle_of_a_send_keeps_the_old_file_and_leaves_no_hidden_name(
-    httpd: Apache, fresh: str, tmp_path: Path
+    httpd: Apache, fresh: str, tmp_path: Path, changed: bool
 ) -> None:
+    """The next send takes away what the killed one left, also if there is something new to send."""
     httpd.place(f"{fresh}/x", b"old")
     source = tmp_path / "x"
     source.write_bytes(BODY)
@@ -92,9 +94,11 @@ def test_a_kill_in_the_middle_of_a_send_keeps_the_old_file_and_leaves_no_hidden_
             assert (httpd.root / fresh / "x").read_bytes() == b"old"
     assert (httpd.root / fresh / "x").read_bytes() == b"old"
     access["url"] = f"{httpd.dav}/{fresh}/x"
+    body = b"new" if changed else BODY
+    source.write_bytes(body)
     result = run(HTTP, "send-file", access, source)
     assert result.code == 0, result.stderr
-    assert (httpd.root / fresh / "x").read_bytes() == BODY
+    assert (httpd.root / fresh / "x").read_bytes() == body
 
     def names() -> list[str]:
         return [one for one in os.listdir(httpd.root / fresh) if one != ".DAV"]
