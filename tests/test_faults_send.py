@@ -41,7 +41,8 @@ def test_a_source_that_changes_while_it_is_sent_does_not_get_its_final_name(
 ) -> None:
     web.folder(web.root / fresh)
     source = tmp_path / "x"
-    source.write_bytes(BODY)
+    size = 24 * MIB  # more than what the kernel takes on the way to the relay: some of it is still to be read
+    source.write_bytes(BODY * 4)
     with delay.start(web.ports["dav"]) as relay:
         relay.hold_after(MIB, upwards=True)
         access = {"url": f"http://127.0.0.1:{relay.port}/{fresh}/x", "method": "PUT"}
@@ -49,7 +50,7 @@ def test_a_source_that_changes_while_it_is_sent_does_not_get_its_final_name(
         try:
             relay.wait_until_held()
             with open(source, "r+b") as file:
-                file.seek(0 if change == "changes" else len(BODY))
+                file.seek(0 if change == "changes" else size)
                 file.write(b"new") if change != "shrinks" else file.truncate(2 * MIB)
             relay.release()
             _, err = process.communicate(timeout=30)
