@@ -5,6 +5,7 @@ parse on Python 3.6, so that an old Python is answered by a clear line and not b
 """
 
 import gc
+import signal
 import sys
 
 UNAVAILABLE = 69  # errors.Exit.UNAVAILABLE; importing it would take the very Python that may be missing
@@ -12,6 +13,7 @@ UNAVAILABLE = 69  # errors.Exit.UNAVAILABLE; importing it would take the very Py
 
 def run() -> int:
     """Call cli.main with the executable's name and arguments; its exit code, or UNAVAILABLE with a hint."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until cli has its own: no traceback
     here = __file__.rpartition("/")[0]
     home = here.rpartition("/")[0]
     # The folder of this file comes first on the path, and our http.py would pass for the standard library's.

@@ -202,9 +202,7 @@ def _connector(program: str, command: str | None) -> str:
             hint="add command: red-connector-…, or call the connector itself",
         )
     if command not in registry.MODULES:
-        raise ConfigError(
-            f"command: there is no connector {command}", hint=f"there are {', '.join(registry.MODULES)}"
-        )
+        raise ConfigError(f"command: {registry.no_such(command)}")
     return command
 
 
@@ -230,7 +228,7 @@ def _front(call: Call) -> str:
     name, verb = call.operands
     executable = name if name in registry.MODULES else f"red-connector-{name}"
     if executable not in registry.MODULES:
-        raise UsageError(f"there is no connector {name}", hint=f"there are {', '.join(registry.MODULES)}")
+        raise UsageError(registry.no_such(name))
     schemas = registry.load(executable).SCHEMAS
     if verb not in TRANSFERS:
         raise UsageError(f"{executable} has no verb {verb}", hint=f"it has {', '.join(schemas)}")

@@ -48,6 +48,8 @@ def check_json(file: BinaryIO, name: str) -> None:
     try:
         for _ in ijson.basic_parse(file):  # not use_float=True: that takes no number beyond 64 bits
             pass
+    except ArithmeticError:
+        raise DataError(f"{name} holds a number that is too large to be checked") from None
     except (ijson.JSONError, ValueError, SystemError) as error:
         why = (
             error.__cause__ if isinstance(error, SystemError) else error

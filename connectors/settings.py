@@ -1,5 +1,6 @@
 """The environment variables ``RED_*``: read once, checked, and never ignored when they make no sense."""
 
+import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -35,6 +36,8 @@ def read(environ: Mapping[str, str]) -> Settings:
         if not text:
             return default
         try:
+            if not text.isascii() or "_" in text or text != text.strip():
+                raise ValueError(text)
             value = int(text) if whole else float(text)
         except ValueError:
             value = -1
@@ -55,7 +58,9 @@ def read(environ: Mapping[str, str]) -> Settings:
         path = environ.get(name, "")
         if path:
             try:
-                with open(path, "rb") as file:
+                with open(
+                    os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb"
+                ) as file:  # a FIFO must not hold us up
                     file.read(1)
             except (OSError, ValueError) as error:
                 fault(name, f"cannot be read: {getattr(error, 'strerror', None) or error}")

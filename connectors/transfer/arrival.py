@@ -14,7 +14,6 @@ from connectors.errors import (
     CannotCreate,
     ChecksumError,
     DataError,
-    ProtocolViolation,
     RedError,
     TemporaryFailure,
 )
@@ -56,6 +55,7 @@ class Arrival:
         self._refresh = refresh
         self._part: Part
         self._expected = size or 0  # what progress was told to expect
+        self._limit: int | None = None  # bytes
         self._hashes: dict[str, _Hash] = {}
         self._hashed = 0
 
@@ -100,6 +100,7 @@ class Arrival:
         self._job.progress.moved(offset - self._part.size)
         self._job.progress.expect((version.size or 0) - self._expected)
         self._expected = version.size or 0
+        self._limit = self._promised_size if version.size is None else version.size
         self._part.begin(version, offset)
         self._rehash()
 
@@ -108,8 +109,8 @@ class Arrival:
         if self._job.cancelled.is_set():
             raise Cancelled
         part = self._part
-        if part.version.size is not None and part.size + len(data) > part.version.size:
-            raise ProtocolViolation(f"{self.target}: more than the announced {part.version.size} bytes")
+        if self._limit is not None and part.size + len(data) > self._limit:
+            raise DataError(f"{self.target}: more than {self._limit} bytes arrived")
         part.write(data)
         for hash_ in self._hashes.values():
             hash_.update(data)

@@ -86,10 +86,10 @@ class Departure:
     def staging_name(self, name: str) -> str:
         """The hidden name to send ``name`` under until it is complete.
 
-        It is the same in every attempt with this file, and in every later call, so that what a killed
-        one left is written over; and another one for another file.
+        It is the same for this file of this machine in every later call, so that what a killed one has left
+        is written over, and another one for any other sender.
         """
-        about = fingerprint(f"{self.source} {self.size} {self._modified}")[:16]
+        about = fingerprint(f"{os.uname().nodename}:{os.path.realpath(self.source)}")[:16]
         return hidden_name(f"{name[:LONGEST_STEM]}.{about}", "part")
 
     def checksum(self, algorithm: str) -> Checksum:
@@ -106,6 +106,11 @@ class Departure:
         """The file once more, to look at it before it is sent."""
         with reading(self.source):
             return open(self.source, "rb")
+
+    @property
+    def is_through(self) -> bool:
+        """Whether all of it has been read since it was last rewound."""
+        return 0 < self.size == self._sent
 
     @property
     def sha256(self) -> str:

@@ -38,6 +38,8 @@ GIVE_UP_AFTER = 8  # files in a row, each with its retries used up
 def check_local(verb: Verb, local: str) -> None:
     """The local side of ``verb`` can work: found out before anybody is called."""
     if verb is Verb.RECEIVE_FILE:
+        if local.endswith("/"):
+            raise CannotCreate(f"cannot create {local}: that is the name of a directory")
         check_target(os.path.realpath(local))
     elif verb is Verb.SEND_FILE:
         check_source(local)

@@ -175,7 +175,7 @@ class Part:
         return ours
 
     def _unlink(self) -> None:
-        with creating(self._target), suppress(FileNotFoundError):
+        with creating(self._path), suppress(FileNotFoundError):
             os.unlink(self._path)
 
     # -- state -------------------------------------------------------------------------------------
@@ -183,8 +183,9 @@ class Part:
     def _what_is_here(self) -> tuple[Version, int]:
         size = os.fstat(self._fd).st_size if self._touched else 0
         if size:
-            with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
-                with open(self._state, encoding="utf-8") as file:
+            with suppress(OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+                fd = os.open(self._state, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+                with open(fd, encoding="utf-8") as file:
                     state = json.load(file)
                 known = tuple(checksums.parse(text) for text in state["checksums"])
                 version = Version(str(state["validator"]), state["size"], known)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from connectors import log
+from connectors.access import secrets
 from connectors.settings import Settings
 
 LOG_EVERY = 10.0  # seconds between lines; the first comes after one
@@ -70,7 +71,9 @@ class _Bar(_Counting):
         from tqdm import tqdm  # 50 ms: only where somebody is looking
 
         tqdm.monitor_interval = 0  # no thread of its own
-        self.bar = tqdm(desc=label, unit="B", unit_scale=True, file=sys.stderr, dynamic_ncols=True)
+        self.bar = tqdm(
+            desc=secrets.redact(label), unit="B", unit_scale=True, file=sys.stderr, dynamic_ncols=True
+        )
 
     def show(self) -> None:
         self.bar.total = self.total or None

@@ -18,7 +18,10 @@ class Receipts:
         self.wanted = bool(path)
         if path:
             try:
-                self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+                self._fd = os.open(
+                    path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK, 0o666
+                )
+                os.set_blocking(self._fd, True)  # it was for the opening of a FIFO that nobody reads
             except (OSError, ValueError) as error:
                 why = reason(error) if isinstance(error, OSError) else str(error)
                 raise ConfigError([Fault("RED_RECEIPT", f"cannot write {path}: {why}")]) from None

@@ -60,7 +60,10 @@ def run(job: Job, tasks: Iterable[Callable[[], None]], parallel: int) -> None:
                 ended += 1
                 parallel = started  # there is no task left that another worker could take
             elif time.process_time() - busy < BUSY * (time.monotonic() - wall):
-                start(min(started, parallel - started))
+                try:
+                    start(min(started, parallel - started))
+                except RuntimeError:  # the machine gives us no more threads
+                    parallel = started
     except BaseException:
         job.cancelled.set()
         deadline = time.monotonic() + GRACE

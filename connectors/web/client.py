@@ -9,13 +9,14 @@ import os
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import pycurl
 
 from connectors import __version__
 from connectors.access import secrets
-from connectors.errors import ProtocolViolation
+from connectors.access.pem import as_pem, is_pem
+from connectors.errors import ConfigError, Fault, ProtocolViolation
 from connectors.transfer.departure import Departure
 from connectors.transfer.job import TIDY_SECONDS, Job
 from connectors.web import failures
@@ -25,6 +26,7 @@ from connectors.web.exchange import Exchange, Line, Reply
 MOST_REDIRECTS = 10
 BUFFER = 512 << 10  # bytes libcurl reads or sends at once; larger gains nothing here
 OWN_FIELDS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": f"red-connectors/{__version__}"}
+PROXY_SCHEMES = {"http", "https", "socks4", "socks4a", "socks5", "socks5h"}
 SYSTEM_BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Alpine
     "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, Red Hat
@@ -51,8 +53,9 @@ class Client:
     """Any number of requests, from any number of threads. Closing it drops the connections."""
 
     def __init__(self, identity: Identity, job: Job, *, verify: bool) -> None:
-        mark_proxy_secrets(os.environ)
-        self.presents_password = bool(identity.method or identity.headers or identity.certificate)
+        proxies = check_proxies(os.environ)
+        log_in = identity.method or identity.headers or identity.certificate
+        self.presents_password = bool(log_in or any("@" in proxy for proxy in proxies))
         self._cancelled = job.cancelled
         self._timeout = job.settings.timeout
         self._identity = identity
@@ -144,7 +147,7 @@ class Client:
         handle.setopt(pycurl.UPLOAD_BUFFERSIZE, BUFFER)
         handle.setopt(pycurl.CONNECTTIMEOUT_MS, max(1, int(self._timeout * 1000)))
         if self._proxy and url.startswith("http:"):
-            handle.setopt(pycurl.PROXY, self._proxy)
+            handle.setopt(pycurl.PROXY, os.fsencode(self._proxy))
         if url.startswith("https:"):
             self._configure_tls(handle)
         fields = {**OWN_FIELDS, **headers}
@@ -154,7 +157,7 @@ class Client:
 
     def _configure_tls(self, handle: pycurl.Curl) -> None:
         if self._bundle:
-            handle.setopt(pycurl.CAINFO, self._bundle)
+            handle.setopt(pycurl.CAINFO, os.fsencode(self._bundle))
         if not self._verify:
             handle.setopt(pycurl.SSL_VERIFYPEER, 0)
             handle.setopt(pycurl.SSL_VERIFYHOST, 0)
@@ -192,10 +195,10 @@ def _upper_case_proxy() -> str:
 
 
 def _set_pem(handle: pycurl.Curl, file_option: int, blob_option: int, value: str) -> None:
-    if "-----BEGIN" in value:
-        handle.setopt(blob_option, value.replace("\\n", "\n").encode())  # from memory: no key in a file
+    if is_pem(value):
+        handle.setopt(blob_option, as_pem(value).encode())  # from memory: no key in a file
     else:
-        handle.setopt(file_option, value)
+        handle.setopt(file_option, os.fsencode(value))
 
 
 def _field(name: str, value: str) -> bytes:
@@ -207,8 +210,23 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def mark_proxy_secrets(environ: Mapping[str, str]) -> None:
-    """Passwords inside the proxy variables are never shown."""
+def check_proxies(environ: Mapping[str, str]) -> list[str]:
+    """The proxies that are set, their passwords marked as secrets; ConfigError for what is no proxy."""
+    found, faults = [], []
     for name, value in environ.items():
-        if name.lower() in ("http_proxy", "https_proxy", "all_proxy"):
+        if name.lower() in ("http_proxy", "https_proxy", "all_proxy") and value:
             secrets.mark_url(value)
+            found.append(value)
+            if not _is_proxy(value):
+                faults.append(Fault(name, "must be the URL of a proxy, like http://proxy.example.com:3128"))
+    if faults:
+        raise ConfigError(faults)
+    return found
+
+
+def _is_proxy(value: str) -> bool:
+    try:
+        parts = urlsplit(value if "://" in value else f"http://{value}")
+        return parts.scheme.lower() in PROXY_SCHEMES and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port or a host that is none
+        return False

@@ -1,7 +1,10 @@
 """One request and its answer, by libcurl."""
 
+import fcntl
 import os
 import re
+import sys
+import termios
 import time
 from collections.abc import Callable, Mapping
 from threading import Event
@@ -10,7 +13,7 @@ from typing import NamedTuple
 import pycurl
 
 from connectors.access import secrets
-from connectors.errors import ProtocolViolation, RedError, TemporaryFailure
+from connectors.errors import LocalIOError, ProtocolViolation, RedError, TemporaryFailure
 from connectors.transfer.departure import Departure
 from connectors.transfer.job import Cancelled
 from connectors.web import dates, failures
@@ -50,13 +53,28 @@ class Reply(NamedTuple):
         return None if moment is None else max(0.0, moment - time.time())
 
 
+def whole_number(text: str) -> int | None:
+    """A number of bytes in a header field or a page; None if it is none, or more than any file has."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
+
+
+def _text(line: bytes) -> str:
+    try:
+        return line.decode().strip()
+    except UnicodeDecodeError:
+        return line.decode("latin-1").strip()  # RFC 9110, 5.5
+
+
 class Line:
     """A handle of libcurl and the connections that it keeps open; for one thread at a time."""
 
     def __init__(self) -> None:
-        self.handle = pycurl.Curl()
+        try:
+            self.handle = pycurl.Curl()
+            self._multi = pycurl.CurlMulti()
+        except pycurl.error as error:  # out of file descriptors
+            raise LocalIOError(f"cannot open another connection: {error}") from None
         self.purpose: object = None  # what the handle is set up for
-        self._multi = pycurl.CurlMulti()
 
     def perform(self, still_wanted: Callable[[], None]) -> None:
         """What ``handle`` is set up for; pycurl.error if that fails.
@@ -110,7 +128,7 @@ class Exchange:
         """Carry it out on ``line``, unless it is ``cancelled`` or nothing moves for ``timeout`` seconds."""
         handle = line.handle
         self._set_up(handle)
-        watch = _Watch(handle, self.url, timeout, cancelled)
+        watch = _Watch(handle, self, timeout, cancelled)
         try:
             line.perform(watch)
         except pycurl.error as error:
@@ -121,6 +139,11 @@ class Exchange:
             raise self._repeatable(failure, handle) from None
         reply = self._reply or self._answered()
         return reply._replace(body=b"".join(self._body))
+
+    @property
+    def header_lines(self) -> int:
+        """How many have arrived."""
+        return len(self._lines)
 
     def _set_up(self, handle: pycurl.Curl) -> None:
         handle.setopt(pycurl.HEADERFUNCTION, self._lines.append)
@@ -171,6 +194,8 @@ class Exchange:
         try:
             if offset or origin != os.SEEK_SET or not self.departure:
                 return pycurl.SEEKFUNC_CANTSEEK
+            if self.method not in IDEMPOTENT and self.departure.is_through:
+                raise TemporaryFailure(f"{secrets.shown_url(self.url)}: no answer", repeatable=False)
             self.departure.rewind()
         except BaseException as error:
             self._raised = error
@@ -182,11 +207,13 @@ class Exchange:
     def _answered(self) -> Reply:
         """The header fields of the final answer are complete; before it there may be others: 100 Continue, a
         challenge, a proxy's answer to CONNECT."""
-        start = max(index for index, line in enumerate(self._lines) if line.startswith(b"HTTP/"))
-        status_line, *fields = b"".join(self._lines[start:]).decode("latin-1").split("\r\n")
-        match = STATUS_LINE.match(status_line)
+        lines = [_text(line) for line in self._lines]
+        starts = [index for index, line in enumerate(lines) if not index or not lines[index - 1]]
+        status_lines = [index for index in starts if STATUS_LINE.match(lines[index])]
+        match = STATUS_LINE.match(lines[status_lines[-1]]) if status_lines else None
         if not match:
             raise ProtocolViolation(f"{secrets.shown_url(self.url)}: does not answer in HTTP")
+        fields = lines[status_lines[-1] + 1 :]
         headers: dict[str, str] = {}
         for field in fields:
             name, colon, value = field.partition(":")
@@ -214,9 +241,11 @@ class _Watch:
     libcurl's own low-speed limit is an average, and would end what trickles.
     """
 
-    def __init__(self, handle: pycurl.Curl, url: str, timeout: float, cancelled: Event | None) -> None:
+    def __init__(
+        self, handle: pycurl.Curl, exchange: Exchange, timeout: float, cancelled: Event | None
+    ) -> None:
         self._handle = handle
-        self._url = url
+        self._exchange = exchange
         self._timeout = timeout
         self._cancelled = cancelled
         self._moved = 0.0
@@ -225,8 +254,19 @@ class _Watch:
     def __call__(self) -> None:
         if self._cancelled and self._cancelled.is_set():
             raise Cancelled
-        moved = self._handle.getinfo(pycurl.SIZE_DOWNLOAD) + self._handle.getinfo(pycurl.SIZE_UPLOAD)
+        moved = self._handle.getinfo(pycurl.SIZE_DOWNLOAD) + self._exchange.header_lines
+        if self._exchange.departure:
+            moved += self._handle.getinfo(pycurl.SIZE_UPLOAD) - self._unsent()
         if moved != self._moved:
             self._moved, self._moved_at = moved, time.monotonic()
         elif time.monotonic() - self._moved_at > self._timeout:
-            raise TemporaryFailure(f"{secrets.shown_url(self._url)}: no byte for {self._timeout:g} s")
+            place = secrets.shown_url(self._exchange.url)
+            raise TemporaryFailure(f"{place}: no byte for {self._timeout:g} s")
+
+    def _unsent(self) -> int:
+        """Bytes that the kernel still keeps for a slow server: as long as they get fewer, something moves."""
+        socket = self._handle.getinfo(pycurl.ACTIVESOCKET)
+        try:
+            return int.from_bytes(fcntl.ioctl(socket, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+        except (OSError, ValueError):  # no socket yet, or none any more
+            return 0

@@ -33,8 +33,8 @@ def of_reply(reply: "Reply", *, sending: bool) -> RedError:
     """The error that an answer other than success means, to a request that sends a file or does not."""
     status, place = reply.status, secrets.shown_url(reply.url)
     what = "send to" if sending else "receive"
-    message = f"cannot {what} {place}: {status} {reply.reason[:LONGEST_REASON]}".rstrip()
-    if status in NOT_TAKEN or status >= 500:
+    message = f"cannot {what} {place}: {status} {secrets.redact(reply.reason)[:LONGEST_REASON]}".rstrip()
+    if status in NOT_TAKEN or 500 <= status < 600:
         hint = CHECK_METHOD if status == 501 else ""
         return TemporaryFailure(message, hint=hint, retry_after=reply.retry_after)
     if status in (401, 407):
@@ -80,6 +80,8 @@ def of_curl(error: pycurl.error, place: str, handle: pycurl.Curl) -> RedError:
         return ConfigError(f"{place}: {text}", hint="check url")
     if code == pycurl.E_FILESIZE_EXCEEDED:
         return DataError(f"{place}: {text}")
+    if code == pycurl.E_TOO_MANY_REDIRECTS:  # a challenge after every answer
+        return NotAuthenticated(f"{place}: the server accepts no answer to its challenge", hint=CHECK_AUTH)
     connect_status = handle.getinfo(pycurl.HTTP_CONNECTCODE)
     if connect_status == 407:
         return NotAuthenticated(f"{place}: the proxy answers 407", hint=CHECK_PROXY)

@@ -3,13 +3,12 @@
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from html.parser import HTMLParser
 from typing import NamedTuple
 
 from connectors.errors import ConfigError, ProtocolViolation
 from connectors.web import url as urls
-from connectors.web.exchange import Reply
+from connectors.web.exchange import Reply, whole_number
 
 PROPFIND = (
     b'<?xml version="1.0" encoding="utf-8"?>'
@@ -34,14 +33,14 @@ def children(ask: Callable[[str, dict[str, str], bytes | None], Reply], place: s
     """
     reply = ask("PROPFIND", {"Depth": "1", "Content-Type": "application/xml"}, PROPFIND)
     if reply.status == 207:
-        yield from _of_multistatus(reply, place)
+        yield from dict.fromkeys(_of_multistatus(reply, place))
         return
     reply = ask("GET", {}, None)
     read = _of_json if "json" in reply.headers.get("content-type", "") else _of_page
     found = read(reply)
     if found is None:
         raise ConfigError(f"{place} does not show what it holds", hint=HINT)
-    yield from found
+    yield from dict.fromkeys(found)
 
 
 def _of_multistatus(reply: Reply, place: str) -> Iterator[Child]:
@@ -77,8 +76,10 @@ def _of_json(reply: Reply) -> list[Child] | None:
 def _of_page(reply: Reply) -> list[Child] | None:
     """A directory page in HTML; None if the page is anything else."""
     page = _Page()
-    with suppress(AssertionError, ValueError):  # what HTMLParser makes of markup that is none
+    try:
         page.feed(reply.body.decode("utf-8", "replace"))
+    except (AssertionError, ValueError):  # what HTMLParser makes of markup that is none
+        return None
     if not TITLE.match(page.title):
         return None
     found = dict.fromkeys(child for link in page.links if (child := urls.child_name(reply.url, link)))
@@ -108,4 +109,4 @@ class _Page(HTMLParser):
 
 
 def _size(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() else None
+    return whole_number(text or "")

@@ -23,9 +23,9 @@ from connectors.web import dates, digests, failures
 from connectors.web import url as urls
 from connectors.web.client import Client
 from connectors.web.dav import NO_SUCH_METHOD, PARENT_MISSING, Dav
-from connectors.web.exchange import Reply
+from connectors.web.exchange import Reply, whole_number
 
-CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 DEEPEST = 64  # directories inside each other; a server that shows more leads us in a circle
 
 
@@ -193,6 +193,8 @@ class WebRemote:
         place = secrets.shown_url(url)
         if reply.status in (404, 410):
             raise ProtocolViolation(f"{place}: the server took the file, and does not have it")
+        if reply.status in failures.NOT_TAKEN or reply.status in (500, 502, 504):
+            raise self._failure(reply, sending=True)
         if reply.status != 200 or "content-encoding" in reply.headers:
             return
         if _length(reply) not in (None, departure.size):
@@ -260,4 +262,9 @@ def _version(reply: Reply, size: int | None) -> Version:
 def _length(reply: Reply) -> int | None:
     text = reply.headers.get("content-length", "")
     chunked = "transfer-encoding" in reply.headers  # then the length counts for nothing (RFC 9112, 6.3)
-    return int(text) if text.isascii() and text.isdigit() and not chunked else None
+    if not text or chunked:
+        return None
+    length = whole_number(text)
+    if length is None:
+        raise ProtocolViolation(f"{secrets.shown_url(reply.url)}: its Content-Length is no length")
+    return length

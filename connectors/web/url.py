@@ -5,12 +5,15 @@ import re
 from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes, urljoin, urlsplit, urlunsplit
 
+from connectors.access import secrets
+
 DEFAULT_PORTS = {"http": 80, "https": 443}
 SIGNING = re.compile(
     r"x-amz-.*|x-goog-.*|expires|se|st|sp|sv|sig|signature|token|key-pair-id|policy|awsaccesskeyid",
     re.IGNORECASE,
 )  # the parameters with which S3, Google, Azure and CloudFront sign a URL
 UNRESERVED = re.compile(r"[A-Za-z0-9._~/-]+")  # RFC 3986, 2.3, and what separates
+PLAIN_CHILD = re.compile(r"([A-Za-z0-9._~%()!$&'*+,;=@-]+)(/?)")
 ALLOWED = "/%:@!$&'()*+,;=~?[]"  # what a URL may hold as it is; anything else gets quoted
 
 
@@ -47,14 +50,7 @@ def fit_to_send(url: str) -> str:
 
 
 def resolve(base: str, link: str) -> str | None:
-    """The URL that ``link``, as a server writes it, means at ``base``; None if it is not HTTP.
-
-    Header fields come as Latin-1, and hold UTF-8 all the same.
-    """
-    try:
-        link = link.encode("latin-1").decode("utf-8")
-    except ValueError:
-        pass  # it was text already, or is Latin-1 in truth
+    """The URL that ``link``, as a server writes it, means at ``base``; None if it is not HTTP."""
     try:
         target = urljoin(base, link.strip())
         parts = urlsplit(target)
@@ -67,10 +63,11 @@ def resolve(base: str, link: str) -> str | None:
 
 def credentials(url: str) -> tuple[str, str] | None:
     """User name and password that stand inside ``url``, percent-decoded."""
-    parts = urlsplit(url)
-    if parts.username is None:
+    login = secrets.login(url)
+    if login is None:
         return None
-    return _decoded(parts.username), _decoded(parts.password or "")
+    user, _, password = login.partition(":")
+    return _decoded(user), _decoded(password)
 
 
 def join(base: str, path: str, *, directory: bool = False) -> str:
@@ -106,6 +103,10 @@ def child_name(directory: str, link: str) -> tuple[str, bool] | None:
     None if it leads elsewhere: up, out, to the directory itself, or to another view of it. The name
     is what the server said; nobody has looked yet whether it is a safe one.
     """
+    match = PLAIN_CHILD.fullmatch(link)  # nearly all are, and a page may hold a hundred thousand
+    if match and directory.partition("?")[0].endswith("/"):
+        name = os.fsdecode(unquote_to_bytes(match[1]))
+        return None if name in (".", "..") else (name, bool(match[2]))
     target = resolve(directory, link)
     if (
         target is None or origin(target)[1] != origin(directory)[1]
