@@ -35,8 +35,8 @@ NOTES = {
   directory pages of nginx, Apache and Python's `http.server`. nginx leaves out names that begin with a dot.
   A directory in a listing is made, and holds what its own `listing` names. They are sent with one request
   for each file; directories are made by MKCOL where the server wants them made, and empty ones need WebDAV.
-- A second receive-dir fetches only what is not there: a file with a checksum in the listing is compared by it;
-  any other remembers which version it is (`ETag` or `Last-Modified`, in an extended attribute, where the file
+- A second receive-dir fetches only what is not there. A file with a checksum in the listing is compared;
+  any other remembers its version (`ETag` or `Last-Modified`, in an extended attribute, where the file
   system has them) and is asked for on that condition, unless it was changed locally.
 - **Credentials** in `auth`, `headers` and the client certificate are sent to the host of `url` alone, never
   to one that it redirects to. User and password may also stand in the URL.

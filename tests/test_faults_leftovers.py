@@ -91,7 +91,7 @@ def test_a_hard_link_at_the_hidden_name_is_not_written_through(
     assert target.stat().st_nlink == 1
 
 
-@pytest.mark.parametrize("kind", ["state"])
+@pytest.mark.parametrize("kind", ["part", "state"])
 def test_a_directory_at_a_hidden_name_is_named_and_kept(faulty: FaultServer, target: Path, kind: str) -> None:
     hidden(target, kind).mkdir()
     (hidden(target, kind) / "mine").write_bytes(b"mine")

@@ -53,6 +53,7 @@ PAGES = {
     "bytes": b"<title>Index of /</title><a href='\xff\xfe\x00'>x</a>",
 }
 OPEN, END = b'<multistatus xmlns="DAV:"><response>', b"</response></multistatus>"
+SIZE = b"<href>/d/x</href><propstat><prop><getcontentlength>%s</getcontentlength></prop></propstat>"
 MULTISTATUS = {
     "bracket": OPEN + b"<href>http://[x</href>" + END,
     "port": OPEN + b"<href>http://127.0.0.1:99999/d/x</href>" + END,
@@ -64,6 +65,7 @@ MULTISTATUS = {
     "no-xml": b"\x00\xff",
     "empty": b"",
     "deep": b"<a>" * 50_000,
+    "size": OPEN + SIZE % (b"9" * 5000) + END,
 }
 JSON_INDEXES = {
     "name-number": b'[{"name": 5, "type": "file"}]',
