@@ -38,7 +38,7 @@ bench: $(INSTALLED)
 
 # Every version for every Python from 3.11 on, with the hashes of all its files; no trace of where they were found.
 LOCK := $(VENV)/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --upgrade \
-	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+	--custom-compile-command "make lock"
 lock: $(INSTALLED)
 	for name in requirements requirements-dev requirements-agent; do \
 		env -u PIP_FIND_LINKS $(LOCK) --output-file $$name.txt $$name.in || exit; done

@@ -176,10 +176,10 @@ def _move(program: str, call: Call) -> None:
     with progress.showing(settings, os.path.basename(local)) as shown:
         job = Job(call.verb, settings, shown, receipts)
         with connector.connect(prepared.access, job) as remote:
+            engine.open_remote(remote, job)
             if checking:
                 engine.check(remote, job, prepared.listing)
             else:
-                engine.open_remote(remote, job)
                 engine.MOVES[call.verb](remote, job, local, prepared)
 
 

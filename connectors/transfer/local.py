@@ -7,7 +7,15 @@ from contextlib import contextmanager
 
 from connectors.errors import CannotCreate, LocalIOError, NotFound
 
-FULL_OR_READ_ONLY = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+MACHINE_IS_SHORT = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+}
 
 
 @contextmanager
@@ -21,7 +29,7 @@ def creating(path: str) -> Iterator[None]:
 
 def cannot_create(path: str, error: OSError) -> CannotCreate | LocalIOError:
     """What ``error`` means for making ``path``."""
-    if error.errno in FULL_OR_READ_ONLY:
+    if error.errno in MACHINE_IS_SHORT:
         return LocalIOError(f"cannot create {path}: {reason(error)}")
     hint = ""
     if isinstance(error, PermissionError):

@@ -21,7 +21,8 @@ from connectors.transfer.departure import Departure
 from connectors.transfer.job import TIDY_SECONDS, Job
 from connectors.web import failures
 from connectors.web import url as urls
-from connectors.web.exchange import Exchange, Line, Reply
+from connectors.web.exchange import Exchange, Line
+from connectors.web.reply import Reply
 
 MOST_REDIRECTS = 10
 BUFFER = 512 << 10  # bytes libcurl reads or sends at once; larger gains nothing here

@@ -9,7 +9,7 @@ from connectors.errors import NotPermitted, RedError
 from connectors.web import failures
 from connectors.web import url as urls
 from connectors.web.client import Client
-from connectors.web.exchange import Reply
+from connectors.web.reply import Reply
 
 NO_SUCH_METHOD = {400, 404, 405, 406, 501}  # how servers answer a method that they do not have
 PARENT_MISSING = {404, 409, 500}  # RFC 4918, 9.3.1 and 9.7.1 say 409; nginx says 500

@@ -6,9 +6,8 @@ import re
 import sys
 import termios
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from threading import Event
-from typing import NamedTuple
 
 import pycurl
 
@@ -16,46 +15,13 @@ from connectors.access import secrets
 from connectors.errors import LocalIOError, ProtocolViolation, RedError, TemporaryFailure
 from connectors.transfer.departure import Departure
 from connectors.transfer.job import Cancelled
-from connectors.web import dates, failures
+from connectors.web import failures
+from connectors.web.reply import Reply
 
 STATUS_LINE = re.compile(r"HTTP/\S+\s+(\d{3})(.*)")
-REDIRECTS = {301, 302, 303, 307, 308}
 IDEMPOTENT = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PROPFIND", "MKCOL", "MOVE"}  # RFC 9110, 9.2.2; 4918
 LONGEST_BODY = 64 << 20  # bytes of an answer that is kept in memory: a directory page
 WAKE_EVERY = 0.25  # seconds, to see whether the call was cancelled or the transfer has stalled
-
-
-class Reply(NamedTuple):
-    """An answer: header fields by lower-case name, and the body where nobody else took it."""
-
-    status: int
-    reason: str
-    headers: Mapping[str, str]
-    url: str
-    body: bytes = b""
-
-    @property
-    def redirects(self) -> bool:
-        """Whether it says that something is elsewhere, and where."""
-        return self.status in REDIRECTS and "location" in self.headers
-
-    @property
-    def ok(self) -> bool:
-        return 200 <= self.status < 300
-
-    @property
-    def retry_after(self) -> float | None:
-        """Seconds until another attempt is welcome (RFC 9110, 10.2.3), if the server says so."""
-        text = self.headers.get("retry-after", "").strip()
-        if text.isascii() and text.isdigit():
-            return float(text[:9])
-        moment = dates.moment(text)
-        return None if moment is None else max(0.0, moment - time.time())
-
-
-def whole_number(text: str) -> int | None:
-    """A number of bytes in a header field or a page; None if it is none, or more than any file has."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
 
 
 def _text(line: bytes) -> str:

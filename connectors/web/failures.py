@@ -1,6 +1,5 @@
 """What an HTTP status, or a failure of libcurl, means in terms of connectors.errors."""
 
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pycurl
@@ -18,9 +17,7 @@ from connectors.errors import (
     RedError,
     TemporaryFailure,
 )
-
-if TYPE_CHECKING:
-    from connectors.web.exchange import Reply
+from connectors.web.reply import Reply
 
 NOT_TAKEN = {408, 425, 429, 503}  # the request was not handled, so any method may be repeated
 LONGEST_REASON = 200
@@ -29,7 +26,7 @@ CHECK_METHOD = "check method in the access document"
 CHECK_PROXY = "check the credentials in the proxy variables"
 
 
-def of_reply(reply: "Reply", *, sending: bool) -> RedError:
+def of_reply(reply: Reply, *, sending: bool) -> RedError:
     """The error that an answer other than success means, to a request that sends a file or does not."""
     status, place = reply.status, secrets.shown_url(reply.url)
     what = "send to" if sending else "receive"

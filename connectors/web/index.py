@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from connectors.errors import ConfigError, ProtocolViolation
 from connectors.web import url as urls
-from connectors.web.exchange import Reply, whole_number
+from connectors.web.reply import Reply, whole_number
 
 PROPFIND = (
     b'<?xml version="1.0" encoding="utf-8"?>'

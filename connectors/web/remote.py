@@ -23,7 +23,7 @@ from connectors.web import dates, digests, failures
 from connectors.web import url as urls
 from connectors.web.client import Client
 from connectors.web.dav import NO_SUCH_METHOD, PARENT_MISSING, Dav
-from connectors.web.exchange import Reply, whole_number
+from connectors.web.reply import Reply, whole_number
 
 CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 DEEPEST = 64  # directories inside each other; a server that shows more leads us in a circle

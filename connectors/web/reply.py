@@ -1,0 +1,42 @@
+"""What a web server answers."""
+
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from connectors.web import dates
+
+REDIRECTS = {301, 302, 303, 307, 308}
+
+
+class Reply(NamedTuple):
+    """An answer: header fields by lower-case name, and the body where nobody else took it."""
+
+    status: int
+    reason: str
+    headers: Mapping[str, str]
+    url: str
+    body: bytes = b""
+
+    @property
+    def redirects(self) -> bool:
+        """Whether it says that something is elsewhere, and where."""
+        return self.status in REDIRECTS and "location" in self.headers
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds until another attempt is welcome (RFC 9110, 10.2.3), if the server says so."""
+        text = self.headers.get("retry-after", "").strip()
+        if text.isascii() and text.isdigit():
+            return float(text[:9])
+        moment = dates.moment(text)
+        return None if moment is None else max(0.0, moment - time.time())
+
+
+def whole_number(text: str) -> int | None:
+    """A number of bytes in a header field or a page; None if it is none, or more than any file has."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
