@@ -5,6 +5,7 @@ parse on Python 3.6, so that an old Python is answered by a clear line and not b
 """
 
 import gc
+import os
 import signal
 import sys
 
@@ -40,5 +41,17 @@ def unavailable(message: str, hint: str) -> int:
     return UNAVAILABLE
 
 
+def leave(code):  # no annotations: see above
+    """End at once. Taking down the interpreter module by module costs a tenth of a short call, and frees nothing
+    that the system would not."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            pass  # who should have read it has gone; what mattered has been said by then
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(run())
+    leave(run())

@@ -171,7 +171,8 @@ def _move(program: str, call: Call) -> None:
     local = "" if checking else call.operands[1]
     if not checking:
         engine.check_local(call.verb, local)
-    gc.enable()  # see __main__
+    gc.freeze()  # what is imported stays; see __main__
+    gc.enable()
     receipts = receipt.Receipts("" if checking else settings.receipt)
     with progress.showing(settings, os.path.basename(local)) as shown:
         job = Job(call.verb, settings, shown, receipts)

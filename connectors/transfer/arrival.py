@@ -112,8 +112,9 @@ class Arrival:
         if self._limit is not None and part.size + len(data) > self._limit:
             raise DataError(f"{self.target}: more than {self._limit} bytes arrived")
         part.write(data)
-        for hash_ in self._hashes.values():
-            hash_.update(data)
+        if self._hashes:
+            for hash_ in self._hashes.values():
+                hash_.update(data)
         self._hashed = part.size
         self._job.progress.moved(len(data))
 

@@ -100,10 +100,9 @@ class Part:
             os.fsync(self._fd)
             if remember and self.version.validator:
                 modified = os.fstat(self._fd).st_mtime_ns
-                source, validator = fingerprint(self._source), self.version.validator
-                memory = {"source": source, "validator": validator, "modified": modified}
+                memory = f"{modified} {fingerprint(self._source)} {self.version.validator}"
                 with suppress(OSError):  # not every file system has them; then the file is fetched again
-                    os.setxattr(self._fd, MEMORY, json.dumps(memory).encode())
+                    os.setxattr(self._fd, MEMORY, os.fsencode(memory))
         with creating(self._target):
             os.replace(self._path, self._target)
         if self._state_is_current:
@@ -219,12 +218,14 @@ class Part:
 
 def version_of(target: str, source: str) -> str:
     """The validator of the file that is there, if ``source`` has delivered it and nobody touched it since."""
-    with suppress(OSError, ValueError, TypeError, KeyError):
+    try:
         here = os.stat(target, follow_symlinks=False)
-        memory = json.loads(os.getxattr(target, MEMORY, follow_symlinks=False))
-        if memory["source"] == fingerprint(source) and memory["modified"] == here.st_mtime_ns:
-            return str(memory["validator"])
-    return ""
+        memory = os.fsdecode(os.getxattr(target, MEMORY, follow_symlinks=False))
+    except OSError:
+        return ""
+    modified, _, rest = memory.partition(" ")
+    origin, _, validator = rest.partition(" ")
+    return validator if (modified, origin) == (str(here.st_mtime_ns), fingerprint(source)) else ""
 
 
 def _remove(path: str) -> None:

@@ -24,11 +24,11 @@ LONGEST_BODY = 64 << 20  # bytes of an answer that is kept in memory: a director
 WAKE_EVERY = 0.25  # seconds, to see whether the call was cancelled or the transfer has stalled
 
 
-def _text(line: bytes) -> str:
+def _text(fields: bytes) -> str:
     try:
-        return line.decode().strip()
+        return fields.decode()
     except UnicodeDecodeError:
-        return line.decode("latin-1").strip()  # RFC 9110, 5.5
+        return fields.decode("latin-1")  # RFC 9110, 5.5
 
 
 class Line:
@@ -173,7 +173,7 @@ class Exchange:
     def _answered(self) -> Reply:
         """The header fields of the final answer are complete; before it there may be others: 100 Continue, a
         challenge, a proxy's answer to CONNECT."""
-        lines = [_text(line) for line in self._lines]
+        lines = [line.strip() for line in _text(b"".join(self._lines)).split("\n")]
         starts = [index for index, line in enumerate(lines) if not index or not lines[index - 1]]
         status_lines = [index for index in starts if STATUS_LINE.match(lines[index])]
         match = STATUS_LINE.match(lines[status_lines[-1]]) if status_lines else None
