@@ -41,9 +41,8 @@ def unavailable(message: str, hint: str) -> int:
     return UNAVAILABLE
 
 
-def leave(code):  # no annotations: see above
-    """End at once. Taking down the interpreter module by module costs a tenth of a short call, and frees nothing
-    that the system would not."""
+def leave(code: int) -> None:
+    """End at once: taking the interpreter down piece by piece takes 4 ms, and the system frees it all anyway."""
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:
