@@ -42,7 +42,7 @@ def unavailable(message: str, hint: str) -> int:
 
 
 def leave(code: int) -> None:
-    """End at once: taking the interpreter down piece by piece takes 4 ms, and the system frees it all anyway."""
+    """End at once: taking the interpreter down piece by piece takes 4 ms, and the system frees it anyway."""
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:

