@@ -181,3 +181,12 @@ def test_few_file_descriptors_are_no_fault_of_the_program(faulty: FaultServer, t
     resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (24, 24))
     _, error = process.communicate(timeout=60)
     assert process.returncode in (0, 74, 75), error.decode()
+
+
+@pytest.mark.parametrize("key", ["password", "_username"])
+def test_a_number_of_thousands_of_digits_is_a_fault_of_the_document(tmp_path: Path, key: str) -> None:
+    document = tmp_path / "in.yml"
+    document.write_text(f"url: http://example.com/x\nauth:\n  {key}: 0x{'f' * 5000}\n")
+    result = run(HTTP, "receive-file-validate", "--offline", document)
+    assert result.code == 78
+    assert f"auth.{key}: must be a string" in result.stderr

@@ -208,7 +208,7 @@ class _Access:
             if not _encodable(value):
                 self.break_(path, "holds half a character (a lone surrogate): write it whole")
         if secret and not isinstance(value, bool) and value is not None:
-            secrets.mark(str(value))
+            secrets.mark(_as_text(value))
         return value
 
     def clean_mapping(self, mapping: dict[str, Any], path: Path, secret: bool) -> dict[str, Any]:
@@ -254,4 +254,11 @@ def _mark_all(value: Any) -> None:
         for item in value:
             _mark_all(item)
     elif value is not None and not isinstance(value, bool):
-        secrets.mark(str(value))
+        secrets.mark(_as_text(value))
+
+
+def _as_text(value: Any) -> str:
+    try:
+        return str(value)
+    except ValueError:  # a number of thousands of digits: nobody would print it either
+        return ""
