@@ -1,0 +1,65 @@
+"""What an access document names: one server, perhaps behind another one, and a path on it."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class Login(NamedTuple):
+    """Who logs in, with a password or a private key (PEM text or the path of a file); "" where there is none."""
+
+    username: str
+    password: str = ""
+    private_key: str = ""
+    passphrase: str = ""
+
+
+class Server(NamedTuple):
+    """``host_key`` is what the document demands of it: ``SHA256:…`` or a public key line; "" if nothing."""
+
+    host: str
+    port: int
+    login: Login
+    host_key: str = ""
+
+
+class Place(NamedTuple):
+    """``path`` is absolute or relative to the log-in directory, "" for that directory itself.
+
+    The time limits are in seconds; None where the document has none and RED_TIMEOUT counts.
+    """
+
+    server: Server
+    path: str
+    jump: Server | None = None
+    timeout: float | None = None
+    auth_timeout: float | None = None
+    banner_timeout: float | None = None
+    ciphers: tuple[str, ...] = ()
+
+
+def of(access: Mapping[str, Any]) -> Place:
+    """The place that ``access`` (validated, of either generation) names."""
+    path = access.get("filePath") or access.get("dirPath") or access.get("dirName") or ""
+    if "fileName" in access:
+        path = f"{access['fileDir'].rstrip('/') or '/' * access['fileDir'].startswith('/')}/{access['fileName']}"
+    return Place(
+        server=_server(access),
+        path=_relative_to_login(path),
+        jump=_server(access["jump"]) if access.get("jump") else None,
+        timeout=access.get("timeout"),
+        auth_timeout=access.get("authTimeout"),
+        banner_timeout=access.get("bannerTimeout"),
+    )
+
+
+def _server(access: Mapping[str, Any]) -> Server:
+    auth = access.get("auth") or access
+    login = Login(
+        auth["username"], auth.get("password", ""), auth.get("privateKey", ""), auth.get("passphrase", "")
+    )
+    return Server(access["host"], access["port"], login, access.get("hostKey", ""))
+
+
+def _relative_to_login(path: str) -> str:
+    """``~/x`` is ``x``: what a shell makes of it, where no shell is asked."""
+    return path[2:].lstrip("/") if path.startswith("~/") else "" if path == "~" else path
