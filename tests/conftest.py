@@ -11,7 +11,7 @@ pytest.register_assert_rewrite(
 )
 
 from tests import require  # noqa: E402
-from tests.servers import apache, fault, nginx, proxy, simple  # noqa: E402
+from tests.servers import apache, fault, nginx, proxy, simple, sshd  # noqa: E402
 
 _numbers = count(1)
 
@@ -25,6 +25,20 @@ def web() -> Iterator[nginx.Nginx]:
 @pytest.fixture(scope="session")
 def httpd() -> Iterator[apache.Apache]:
     with require.running("apache", apache.start) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def openssh() -> Iterator[sshd.Sshd]:
+    """sshd with a shell and everything."""
+    with require.running("sshd", sshd.start) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sftp_only() -> Iterator[sshd.Sshd]:
+    """sshd that knows nothing but sftp, in a chroot."""
+    with require.running("sshd", lambda: sshd.start(sftp_only=True)) as server:
         yield server
 
 

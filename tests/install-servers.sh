@@ -3,8 +3,8 @@
 # that the benchmarks compare with. Quick when all is there. Starts no service.
 set -eu
 
-packages="nginx-light libnginx-mod-http-dav-ext apache2-bin openssl"
-[ "${1:-}" != bench ] || packages="$packages aria2 rclone wget curl"
+packages="nginx-light libnginx-mod-http-dav-ext apache2-bin openssl openssh-server openssh-client"
+[ "${1:-}" != bench ] || packages="$packages aria2 rclone rsync wget curl"
 
 if ! command -v dpkg-query >/dev/null; then
     echo "tests/install-servers.sh: this is not Debian; install by hand what these Debian packages hold: $packages" >&2

@@ -1,0 +1,218 @@
+"""OpenSSH's sshd: one with a shell, and one that lets nobody do anything but sftp in a chroot.
+
+Password log-in needs a Unix account, so root is needed: ``ACCOUNT`` is made once and stays. All that a server
+has is its own and goes with it: keys, configuration, log, log-in directory. ~/.ssh and /etc/ssh play no part.
+"""
+
+import contextlib
+import fcntl
+import os
+import pwd
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tests.servers import PASSWORD, Missing, daemon, folder, free_port, needs
+
+ACCOUNT = "red-test"
+KINDS = {"ed25519": "ed25519", "ecdsa": "ecdsa", "rsa": "rsa -b 2048"}
+REFUSED = re.compile(r"Failed (?:password|publickey|keyboard-interactive\S*) for ")
+ACCEPTED = re.compile(r"Accepted (?:password|publickey|keyboard-interactive\S*) for ")
+
+# The first value of a keyword counts, so what start() was given stands before this.
+CONFIG = """
+ListenAddress 127.0.0.1
+Port {port}
+PidFile {folder}/sshd.pid
+LogLevel VERBOSE
+AuthorizedKeysFile {folder}/authorized_keys
+StrictModes no
+UsePAM no
+UseDNS no
+PasswordAuthentication yes
+KbdInteractiveAuthentication no
+PubkeyAuthentication yes
+MaxStartups 100
+PrintMotd no
+PrintLastLog no
+"""
+SHELL = "Subsystem sftp /usr/lib/openssh/sftp-server -d {root}\n"
+SFTP_ONLY = """
+Subsystem sftp internal-sftp -d /data
+ForceCommand internal-sftp -d /data
+ChrootDirectory {chroot}
+AllowTcpForwarding no
+X11Forwarding no
+"""
+
+
+class Sshd:
+    """A running server. ``root`` is the log-in directory as the tests see it, ``prefix`` as clients must name it.
+
+    ``key`` is a private key (ed25519, not encrypted) that may log in. ``host_keys`` are public key lines
+    (``ssh-ed25519 AAAA…``), ``fingerprints`` are ``SHA256:…``, both by kind: ed25519, ecdsa, rsa.
+    """
+
+    host = "127.0.0.1"
+    username = ACCOUNT
+    password = PASSWORD
+
+    def __init__(self, place: Path, root: Path, prefix: str, port: int) -> None:
+        self.port = port
+        self.root = root
+        self.prefix = prefix
+        self.folder = place
+        self.key = place / "client_ed25519"
+        self.host_keys: dict[str, str] = {}
+        self.fingerprints: dict[str, str] = {}
+
+    def remote(self, path: str) -> str:
+        """The absolute name, for clients, of ``path`` below the log-in directory."""
+        return f"{self.prefix}/{path}".rstrip("/")
+
+    def place(self, path: str | bytes, content: bytes, mode: int = 0o644) -> Path:
+        """Put a file below the log-in directory, owned by the account. ``path`` may be other than UTF-8."""
+        file = self.root / os.fsdecode(path)
+        self.make_dir(file.parent)
+        file.write_bytes(content)
+        file.chmod(mode)
+        self.own(file)
+        return file
+
+    def make_dir(self, path: str | Path) -> Path:
+        """Make a directory below the log-in directory, and its parents, owned by the account."""
+        folder = self.root / path
+        missing = [one for one in (folder, *folder.parents) if not one.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        for one in missing:
+            self.own(one)
+        return folder
+
+    def own(self, path: Path) -> None:
+        """Give a file, folder or symbolic link to the account."""
+        account = pwd.getpwnam(ACCOUNT)
+        os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
+
+    def authorize(self, public: str) -> None:
+        """Let a key log in: a line as in authorized_keys, options before it if wanted."""
+        with open(self.folder / "authorized_keys", "a") as file:
+            file.write(public.strip() + "\n")
+
+    def known_hosts(self, kinds: Sequence[str] = tuple(KINDS), host: str = "", port: int = 0) -> str:
+        """Lines for a known_hosts file; for another name or port (a relay's) if given."""
+        name = f"[{host or self.host}]:{port or self.port}"
+        return "".join(f"{name} {line}\n" for kind, line in self.host_keys.items() if kind in kinds)
+
+    def log(self) -> str:
+        """What the server has said, once all its conversations are over (or 5 s have passed)."""
+        deadline = time.monotonic() + 5
+        while self.conversations() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        return (self.folder / "sshd.log").read_text(errors="replace")
+
+    def refusals(self) -> int:
+        """How often a password or a key was refused."""
+        return len(REFUSED.findall(self.log()))
+
+    def logins(self) -> int:
+        """How often somebody logged in."""
+        return len(ACCEPTED.findall(self.log()))
+
+    def conversations(self) -> list[int]:
+        """The processes that serve clients now; killing them cuts the line."""
+        number = (self.folder / "sshd.pid").read_text().strip()
+        return [int(one) for one in Path(f"/proc/{number}/task/{number}/children").read_text().split()]
+
+
+@contextlib.contextmanager
+def start(
+    *options: str,
+    sftp_only: bool = False,
+    interactive: bool = False,
+    kinds: Sequence[str] = tuple(KINDS),
+) -> Iterator[Sshd]:
+    """A server; Missing if sshd is not installed or this is not root.
+
+    ``options`` are lines of sshd_config that go before all others: ``"MaxSessions 1"``,
+    ``"PasswordAuthentication no"``, ``"Ciphers aes128-ctr"``. ``interactive`` asks for the password by
+    keyboard-interactive and in no other way. ``kinds`` are those of the host keys.
+    """
+    program = needs("sshd")
+    if os.getuid() != 0:
+        raise Missing("sshd lets a password in only where root has made an account")
+    _make_account()
+    Path("/run/sshd").mkdir(0o755, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        place = stack.enter_context(folder())
+        root, prefix, flavour = place / "home", str(place / "home"), SHELL
+        if sftp_only:
+            chroot = stack.enter_context(_chroot())
+            root, prefix, flavour = chroot / "data", "/data", SFTP_ONLY.replace("{chroot}", str(chroot))
+        server = Sshd(place, root, prefix, free_port())
+        root.mkdir()
+        server.own(root)
+        for kind in kinds:
+            server.host_keys[kind], server.fingerprints[kind] = make_key(place / f"host_{kind}", kind)
+        server.authorize(make_key(server.key)[0])
+        lines = [*options, *(f"HostKey {place}/host_{kind}" for kind in kinds)]
+        if interactive:
+            lines += ["UsePAM yes", "KbdInteractiveAuthentication yes", "PasswordAuthentication no"]
+        if _has_penalties(program):
+            lines += ["PerSourcePenalties no"]
+        text = CONFIG + flavour
+        lines += [text.format(port=server.port, folder=place, root=root)]
+        (place / "sshd_config").write_text("\n".join(lines))
+        command = [program, "-D", "-e", "-f", str(place / "sshd_config")]
+        stack.enter_context(daemon(command, [server.port], place / "sshd.log"))
+        try:
+            yield server
+        finally:
+            for number in server.conversations():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(number, signal.SIGTERM)
+
+
+def make_key(path: Path, kind: str = "ed25519", *options: str) -> tuple[str, str]:
+    """Make a key pair at ``path``; the public line and the fingerprint. ``options`` are ssh-keygen's."""
+    words = [needs("ssh-keygen"), "-q", "-t", *KINDS[kind].split(), "-C", "", "-f", str(path)]
+    subprocess.run([*words, *options] if "-N" in options else [*words, "-N", "", *options], check=True)
+    shown = subprocess.run(["ssh-keygen", "-lf", f"{path}.pub"], capture_output=True, text=True, check=True)
+    return Path(f"{path}.pub").read_text().strip(), shown.stdout.split()[1]
+
+
+def _make_account() -> None:
+    """The account with its password, also when several test runs begin at the same time."""
+    with open(f"/run/{ACCOUNT}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        home = f"/run/{ACCOUNT}"
+        try:
+            pwd.getpwnam(ACCOUNT)
+        except KeyError:
+            words = [needs("useradd"), "--system", "--no-create-home", "--home-dir", home]
+            subprocess.run([*words, "--shell", "/bin/sh", ACCOUNT], check=True)
+        Path(home).mkdir(0o755, exist_ok=True)
+        account = f"{ACCOUNT}:{PASSWORD}\n".encode()
+        # -c: the hash does not depend on how the machine's PAM is set up.
+        subprocess.run([needs("chpasswd"), "-c", "SHA512"], input=account, check=True)
+
+
+@contextlib.contextmanager
+def _chroot() -> Iterator[Path]:
+    """A folder in which a chroot may be: sshd wants all folders above it to be root's alone, as /tmp is not."""
+    path = Path(tempfile.mkdtemp(prefix="red-server-", dir="/run"))
+    path.chmod(0o755)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _has_penalties(program: str) -> bool:
+    """Whether this sshd (9.8 or later) locks out who fails to log in, as the tests do on purpose."""
+    tried = [program, "-G", "-f", "/dev/null", "-o", "PerSourcePenalties=no"]
+    return subprocess.run(tried, capture_output=True).returncode == 0
