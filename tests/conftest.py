@@ -28,7 +28,7 @@ def httpd() -> Iterator[apache.Apache]:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", name="sshd")
 def openssh() -> Iterator[sshd.Sshd]:
     """sshd with a shell and everything."""
     with require.running("sshd", sshd.start) as server:

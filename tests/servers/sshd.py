@@ -52,7 +52,7 @@ X11Forwarding no
 
 
 class Sshd:
-    """A running server. ``root`` is the log-in directory as the tests see it, ``prefix`` as clients must name it.
+    """A running server. ``root`` is the log-in directory as the tests see it, ``prefix`` as clients name it.
 
     ``key`` is a private key (ed25519, not encrypted) that may log in. ``host_keys`` are public key lines
     (``ssh-ed25519 AAAA…``), ``fingerprints`` are ``SHA256:…``, both by kind: ed25519, ecdsa, rsa.
@@ -203,7 +203,7 @@ def _make_account() -> None:
 
 @contextlib.contextmanager
 def _chroot() -> Iterator[Path]:
-    """A folder in which a chroot may be: sshd wants all folders above it to be root's alone, as /tmp is not."""
+    """A folder in which a chroot may be: what is above it must be root's alone, as /tmp is not."""
     path = Path(tempfile.mkdtemp(prefix="red-server-", dir="/run"))
     path.chmod(0o755)
     try:

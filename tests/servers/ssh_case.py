@@ -1,0 +1,71 @@
+"""red-connector-ssh's cases: each generation of its document with one kind of server."""
+
+import os
+
+import pytest
+
+from connectors.verbs import RECEIVE_DIR, SEND_DIR, Verb
+from tests.conformance import Access, Case
+from tests.servers.sshd import Sshd
+
+
+class SshCase(Case):
+    """The later generation: ``auth``, ``filePath``, ``dirPath``; and the server's key is known."""
+
+    executable = "red-connector-ssh"
+
+    def __init__(self, server: Sshd, folder: str) -> None:
+        self.server = server
+        self.folder = folder
+        self.port = server.port
+        self.make_dir("")
+
+    def access(self, verb: Verb, path: str, port: int = 0, host: str = "") -> Access:
+        key = "dirPath" if verb in (RECEIVE_DIR, SEND_DIR) else "filePath"
+        return {
+            "host": host or self.server.host,
+            "port": port or self.port,
+            "hostKey": self.server.fingerprints["ed25519"],
+            "auth": {"username": self.server.username, "password": self.server.password},
+            key: self.server.remote(f"{self.folder}/{path}"),
+        }
+
+    def place(self, path: str, content: bytes) -> None:
+        self.server.place(f"{self.folder}/{path}", content)
+
+    def make_dir(self, path: str) -> None:
+        self.server.make_dir(f"{self.folder}/{path}")
+
+    def tree(self, path: str) -> dict[str, bytes]:
+        root = self.server.root / self.folder / path
+        return {str(one.relative_to(root)): one.read_bytes() for one in root.rglob("*") if one.is_file()}
+
+    def refusals(self, path: str) -> int:
+        # The log names no paths; but a test has the server to itself.
+        return self.server.refusals()
+
+
+class FlatCase(SshCase):
+    """The seed's flat form, with names that are relative to the log-in directory."""
+
+    def access(self, verb: Verb, path: str, port: int = 0, host: str = "") -> Access:
+        folder, name = os.path.split(f"{self.folder}/{path}")
+        if verb in (RECEIVE_DIR, SEND_DIR):
+            where = {"dirName": f"{self.folder}/{path}"}
+        else:
+            where = {"fileDir": folder, "fileName": name}
+        return {
+            "host": host or self.server.host,
+            "port": port or self.port,
+            "username": self.server.username,
+            "password": self.server.password,
+            **where,
+        }
+
+
+def shell(request: pytest.FixtureRequest, folder: str) -> SshCase:
+    return SshCase(request.getfixturevalue("sshd"), folder)
+
+
+def sftp_only(request: pytest.FixtureRequest, folder: str) -> SshCase:
+    return FlatCase(request.getfixturevalue("sftp_only"), folder)
