@@ -1,5 +1,12 @@
 """Keys and certificates as PEM (RFC 7468): the text itself in the document, or the path of its file."""
 
+import re
+
+_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
+_HEADER = re.compile(r"([A-Za-z-]+):\s*(\S+)\s+")
+_HEADERS = re.compile(rf"\s*(?:{_HEADER.pattern})*")
+"""Of RFC 1421, as OpenSSL's older private keys have them: Proc-Type and DEK-Info."""
+
 
 def is_pem(text: str) -> bool:
     """Whether ``text`` is PEM itself and not the path of a file."""
@@ -7,5 +14,16 @@ def is_pem(text: str) -> bool:
 
 
 def as_pem(text: str) -> str:
-    """``text`` with its lines restored where they were written as ``\\n``, as environments flatten them."""
-    return text.replace("\\n", "\n")
+    """``text`` with its lines restored, where environments wrote them as ``\\n`` or YAML joined them."""
+    return _BLOCK.sub(_restored, text.replace("\\r", "").replace("\\n", "\n"))
+
+
+def _restored(block: re.Match[str]) -> str:
+    label, inside = block.groups()
+    found = _HEADERS.match(inside)
+    end = found.end() if found else 0
+    headers = [f"{name}: {value}" for name, value in _HEADER.findall(inside[:end])]
+    base64 = "".join(inside[end:].split())
+    lines = [*headers, ""] if headers else []
+    lines += (base64[start : start + 64] for start in range(0, len(base64), 64))
+    return "\n".join((f"-----BEGIN {label}-----", *lines, f"-----END {label}-----"))

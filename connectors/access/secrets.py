@@ -39,7 +39,8 @@ def mark(value: str) -> None:
         return
     found = [value]
     if is_pem(value):
-        lines = (line.strip() for line in as_pem(value).splitlines())
+        as_written = value.replace("\\n", "\n")
+        lines = (line.strip() for line in f"{as_written}\n{as_pem(value)}".splitlines())
         found += (line for line in lines if len(line) >= 8 and not line.startswith("-----"))
     with _lock:
         for secret in found:
