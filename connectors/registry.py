@@ -16,6 +16,7 @@ MODULES = {
     "red-connector-http": "connectors.http",
     "red-connector-http-json": "connectors.http_json",
     "red-connector-http-mock-send": "connectors.http_mock_send",
+    "red-connector-ssh": "connectors.ssh",
 }
 
 Schema = Mapping[str, Mapping[str, Any]]

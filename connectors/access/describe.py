@@ -61,6 +61,7 @@ def _json_object(schema: "Schema") -> dict[str, Any]:
         properties[f"_{key}"] = {**plain, "description": f"{plain.get('description', key)} (secret)"}
         if field.get("required"):
             needed.append(given(key))
+        needed += field.get("meta", {}).get("together", ())
     described: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
     if needed:
         described["allOf"] = needed
@@ -81,6 +82,8 @@ def _json_field(field: Mapping[str, Any]) -> dict[str, Any]:
     for rule, keyword in (("default", "default"), ("min", "minimum"), ("max", "maximum")):
         if rule in field:
             described[keyword] = field[rule]
+    if field.get("empty") is False:
+        described["minLength"] = 1
     if "doc" in meta:
         described["description"] = meta["doc"]
     described.update(meta.get("json", {}))

@@ -8,7 +8,8 @@ A schema is cerberus' with two additions: ``meta`` (below), and the rule ``besid
     example   the value in the example document
     optional  how optional it is, where "required" does not say it: the word in the documentation's table
     words     what else messages about the field are made of, and stays readable beside a secret
-    json      JSON Schema that cannot be derived, e.g. which fields go together
+    json      JSON Schema that cannot be derived, e.g. which fields below it go together
+    together  JSON Schemas of the mapping that holds the field: what the rule ``beside`` says
 """
 
 from typing import Any

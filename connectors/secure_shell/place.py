@@ -41,7 +41,7 @@ def of(access: Mapping[str, Any]) -> Place:
     """The place that ``access`` (validated, of either generation) names."""
     path = access.get("filePath") or access.get("dirPath") or access.get("dirName") or ""
     if "fileName" in access:
-        path = f"{access['fileDir'].rstrip('/') or '/' * access['fileDir'].startswith('/')}/{access['fileName']}"
+        path = f"{access['fileDir'].rstrip('/')}/{access['fileName']}"
     return Place(
         server=_server(access),
         path=_relative_to_login(path),
@@ -49,6 +49,7 @@ def of(access: Mapping[str, Any]) -> Place:
         timeout=access.get("timeout"),
         auth_timeout=access.get("authTimeout"),
         banner_timeout=access.get("bannerTimeout"),
+        ciphers=tuple(access["ciphers"].split(",")) if access.get("ciphers") else (),
     )
 
 
@@ -57,7 +58,7 @@ def _server(access: Mapping[str, Any]) -> Server:
     login = Login(
         auth["username"], auth.get("password", ""), auth.get("privateKey", ""), auth.get("passphrase", "")
     )
-    return Server(access["host"], access["port"], login, access.get("hostKey", ""))
+    return Server(access["host"].strip("[]"), access["port"], login, access.get("hostKey", ""))
 
 
 def _relative_to_login(path: str) -> str:
