@@ -100,7 +100,7 @@ def _run(program: str, arguments: Sequence[str]) -> int:
     if call.command in FRONT:
         _print(_front(call))
     elif call.command in UMOUNT:
-        raise _lacking(program, Verb.MOUNT_DIR)
+        _umount(program, call.operands[0])
     else:
         _move(program, call)
     return Exit.OK
@@ -182,6 +182,16 @@ def _move(program: str, call: Call) -> None:
                 engine.check(remote, job, prepared.listing)
             else:
                 engine.MOVES[call.verb](remote, job, local, prepared)
+
+
+def _umount(program: str, local: str) -> None:
+    """No access document says what is mounted: what one connector has mounted any other may unmount."""
+    able = registry.offering(Verb.MOUNT_DIR)
+    if not able or program not in (registry.FRONT_DOOR, *able):
+        raise _lacking(program, Verb.MOUNT_DIR)
+    from connectors.transfer import mount
+
+    mount.umount_dir(local)
 
 
 def _collecting(faults: list[Fault], step: Callable[[], T]) -> T | None:
@@ -266,6 +276,8 @@ def _help(program: str) -> str:
     lines = [f"{program}: {about}", "", "usage:"]
     for verb in verbs:
         lines += [f"  {program} {_usage(name, table[name])}" for name, table in _both(verb)]
+    if Verb.MOUNT_DIR in verbs:
+        lines += [f"  {program} {_usage(name, command)}" for name, command in UMOUNT.items()]
     lines += [f"  {program} {_usage(name, command):24}  {command.summary}" for name, command in extra.items()]
     return "\n".join([*lines, "", *HELP])
 

@@ -1,0 +1,351 @@
+"""Remote directories as part of the local file system, by a program that serves them through FUSE.
+
+The same for every data store: its Remote says which program that is, as a Program. It is started in the
+foreground, in a session of its own, and lives on when this process has ended. A mount is there when
+/proc/self/mountinfo shows it and its root can be listed, or everything is undone.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import Any, NamedTuple, Protocol
+
+from connectors import log
+from connectors.errors import (
+    CannotCreate,
+    Exit,
+    LocalIOError,
+    NotFound,
+    RedError,
+    TemporaryFailure,
+    Unavailable,
+)
+from connectors.remote import Remote
+from connectors.transfer import workers
+from connectors.transfer.job import Job
+from connectors.transfer.local import creating, make_dir, reading
+from connectors.transfer.mountinfo import MARK, Mounted, at, mount_point, processes
+from connectors.transfer.retry import persistently
+
+DEVICE = "/dev/fuse"
+LOOK_EVERY = 0.01  # seconds
+ANSWERS_WITHIN = 10.0  # seconds until a mount that is there already counts as dead
+BUSY_FOR = 2.0  # seconds in which the last open file may be closed
+UNMOUNTED_WITHIN = 10.0  # seconds
+SYS_ADMIN = 1 << 21  # of the capabilities; see capabilities(7)
+CONTAINER = (
+    "in a container, add to docker run: --device /dev/fuse --cap-add SYS_ADMIN, "
+    "and on hosts with AppArmor --security-opt apparmor:unconfined"
+)
+RESTRICTED = "--security-opt no-new-privileges (Kubernetes: allowPrivilegeEscalation: false) must not be set"
+
+
+class Program(NamedTuple):
+    """A program that mounts, stays in the foreground, and takes the mount point as its last argument.
+
+    ``kind`` and ``source`` are what mountinfo shows of it; ``inherited`` are descriptors that it gets.
+    It sees no environment but ``environment`` and where programs are. An error may be a line of JSON as
+    connectors.log writes it; anything else that it says is put into one.
+    """
+
+    command: Sequence[str]
+    kind: str
+    source: str
+    read_only: bool
+    environment: Mapping[str, str] = {}
+    inherited: Sequence[int] = ()
+
+
+class Mountable(Remote, Protocol):
+    """A Remote whose directory can be mounted."""
+
+    def file_system(self) -> AbstractContextManager[Program]:
+        """The program for it, to be started any number of times before the end of the block.
+
+        Called when check(MOUNT_DIR, "") has succeeded. Unavailable if it is not installed.
+        """
+
+
+def check_local(local: str) -> None:
+    """This machine can mount, and ``local`` is a directory or can be made."""
+    check_machine()
+    path = mount_point(local)
+    if at(path):
+        return
+    if not os.path.isdir(path):
+        if os.path.lexists(path):
+            raise CannotCreate(f"cannot mount at {local}: it is not a directory")
+        if not os.path.isdir(os.path.dirname(path)):
+            raise CannotCreate(f"cannot create {local}: there is no directory {os.path.dirname(path)}")
+
+
+def check_machine() -> None:
+    """Unavailable, with what to add, unless this process may mount by FUSE."""
+    try:
+        os.close(os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC))
+    except PermissionError:
+        if os.geteuid() == 0:
+            raise Unavailable(f"{DEVICE} may not be used here", hint=CONTAINER) from None
+        # else fusermount3 may open it
+    except OSError as error:
+        hint = f"{CONTAINER}; on a machine of its own: modprobe fuse"
+        raise Unavailable(f"this machine has no FUSE: {DEVICE}: {error.strerror}", hint=hint) from None
+    _fusermount()
+    with open("/proc/self/status") as file:
+        status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+    if int(status["CapEff"], 16) & SYS_ADMIN:
+        return
+    if not int(status["CapBnd"], 16) & SYS_ADMIN:
+        raise Unavailable("this process may not mount anything: it lacks CAP_SYS_ADMIN", hint=CONTAINER)
+    if os.geteuid() == 0 or status.get("NoNewPrivs") == "1":
+        raise Unavailable("this process may not mount anything, and may gain no privileges", hint=RESTRICTED)
+
+
+def _fusermount() -> str:
+    for name in ("fusermount3", "fusermount"):
+        if path := shutil.which(name):
+            return path
+    raise Unavailable("fusermount3 is not installed", hint="install it (Debian: apt-get install fuse3)")
+
+
+def mount_dir(remote: Mountable, job: Job, local: str) -> None:
+    """The directory that ``remote`` names, at ``local``, which is made if need be.
+
+    The same once more is no error. When this fails, nothing is mounted, no process is left, and a
+    directory that was made is gone.
+    """
+    workers.run(job, [lambda: persistently(job, lambda: remote.check(job.verb, ""))], 1)
+    with creating(local):
+        path = mount_point(local)
+    with remote.file_system() as program, _directory(path):
+        if not _is_there(program, path, local):
+            persistently(job, lambda: _mount(program, path, local, job.settings.timeout))
+
+
+@contextmanager
+def _directory(path: str) -> Iterator[None]:
+    """A directory at ``path``; removed again if what follows fails and it was not there before."""
+    made = at(path) is None and not os.path.isdir(path)
+    try:
+        if made:
+            make_dir(path)
+        yield
+    except BaseException:
+        if made:
+            with suppress(OSError):
+                os.rmdir(path)
+        raise
+
+
+def _is_there(program: Program, path: str, local: str) -> bool:
+    """Whether it is mounted already, and answers. What no longer answers is unmounted."""
+    mounted = at(path)
+    if mounted is None or not mounted.is_fuse:
+        if os.listdir(path):
+            log.warning(f"{local} is not empty: what lies in it cannot be seen until it is unmounted")
+        return False
+    if (mounted.kind, mounted.source) != (program.kind, program.source):
+        hint = f"umount-dir {local} first, or mount somewhere else"
+        raise CannotCreate(f"cannot mount at {local}: {mounted.source} is mounted there", hint=hint)
+    if _answers(path, ANSWERS_WITHIN):
+        if mounted.read_only is not program.read_only:
+            how = "read-only" if mounted.read_only else "writable"
+            hint = f"umount-dir {local} first"
+            raise CannotCreate(f"cannot mount at {local}: it is mounted there already, but {how}", hint=hint)
+        log.info(f"{mounted.source} is mounted at {local} already")
+        return True
+    log.warning(f"{mounted.source} is mounted at {local} already, but does not answer: mounting it anew")
+    _unmount(path, mounted)
+    return False
+
+
+def _answers(path: str, seconds: float, process: "subprocess.Popen[bytes] | None" = None) -> bool:
+    """Whether the root of what is mounted at ``path`` can be listed within that time.
+
+    A thread asks, since what a file system never answers cannot be given up in any other way.
+    """
+    listed = threading.Event()
+
+    def look() -> None:
+        with suppress(OSError):
+            os.listdir(path)
+            listed.set()
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + seconds
+    while thread.is_alive() and time.monotonic() < deadline and (process is None or process.poll() is None):
+        thread.join(LOOK_EVERY)
+    return listed.is_set()
+
+
+def _mount(program: Program, path: str, local: str, seconds: float) -> None:
+    """Start the program and return when its file system is there; else undo all of it."""
+    deadline = time.monotonic() + seconds
+    messages = os.memfd_create("messages", os.MFD_CLOEXEC)  # lives on as the program's stderr
+    try:
+        process = _start(program, path, messages)
+        try:
+            while True:
+                mounted = at(path)
+                if mounted and (mounted.kind, mounted.source) == (program.kind, program.source):
+                    if _answers(path, deadline - time.monotonic(), process):
+                        return
+                    break
+                if process.poll() is not None or time.monotonic() > deadline:
+                    break
+                time.sleep(LOOK_EVERY)
+            if process.poll() is None:
+                raise TemporaryFailure(f"cannot mount at {local}: not there within {seconds:g} s")
+            raise _failure(os.pread(messages, 1 << 16, 0), local)
+        except BaseException:
+            _end(path, process)
+            raise
+    finally:
+        os.close(messages)
+
+
+def _start(program: Program, path: str, messages: int) -> "subprocess.Popen[bytes]":
+    import fcntl
+
+    fcntl.fcntl(messages, fcntl.F_SETFL, os.O_APPEND)
+    here = os.path.dirname(sys.executable)
+    # Nothing else of our environment: it may hold the variables RED_VAR_…, and a mount lives long.
+    environment = {"PATH": f"{here}:{os.environ.get('PATH', os.defpath)}", "LANG": "C.UTF-8"}
+    environment |= {MARK: path, **program.environment}
+    try:
+        return subprocess.Popen(
+            [*program.command, path],
+            env=environment,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=messages,
+            stderr=messages,
+            pass_fds=tuple(program.inherited),
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise Unavailable(f"cannot run {program.command[0]}: {error.strerror}") from None
+
+
+def _failure(said: bytes, local: str) -> RedError:
+    """What a program that has ended says of it."""
+    lines = [line for line in said.decode(errors="replace").splitlines() if line.strip()]
+    if record := _last_error(lines):
+        message = f"cannot mount at {local}: {record['message']}"
+        code, hint = record["code"], str(record.get("hint", ""))
+        if code == Exit.TEMPFAIL:
+            return TemporaryFailure(message, hint=hint)
+        error = RedError(message, hint=hint)
+        error.code = Exit(code)
+        return error
+    text = "; ".join(lines)[-1000:] or "the program ended without a word"
+    lower = text.lower()
+    if "mount point" in lower or "mountpoint" in lower:  # "bad mount point", "no write access to mountpoint"
+        return CannotCreate(f"cannot mount at {local}: {text}")
+    if "fuse" in lower or "not permitted" in lower:
+        return Unavailable(f"cannot mount at {local}: {text}", hint=CONTAINER)
+    return TemporaryFailure(f"cannot mount at {local}: {text}")
+
+
+def _last_error(lines: Sequence[str]) -> dict[str, Any] | None:
+    for line in reversed(lines):
+        with suppress(ValueError):
+            record = json.loads(line)
+            if isinstance(record, dict) and {"message", "code"} <= record.keys():
+                return record
+    return None
+
+
+def umount_dir(local: str) -> None:
+    """Nothing of ours is mounted at ``local`` any more, whatever has become of its server.
+
+    Where nothing is mounted that is said, and no error. Files that are still in use are cut off.
+    """
+    with reading(local):
+        path = mount_point(local)
+    mounted = at(path)
+    if mounted and not mounted.is_fuse:
+        raise NotFound(
+            f"no connector has mounted anything at {local}: there is {mounted.source} ({mounted.kind})"
+        )
+    if mounted:
+        _report(path, local)
+        _unmount(path, mounted)
+    else:
+        if not os.path.lexists(path):
+            raise NotFound(f"cannot unmount {local}: it does not exist")
+        log.warning(f"nothing is mounted at {local}")
+    _kill(path)
+
+
+def _report(path: str, local: str) -> None:
+    """Say what has gone wrong with the mount since it was made: nobody else could."""
+    for pid in processes(path):
+        with suppress(OSError), open(f"/proc/{pid}/fd/2", "rb") as file:
+            if record := _last_error(file.read(1 << 20).decode(errors="replace").splitlines()):
+                log.warning(f"the mount at {local} had failed: {record['message']}")
+                return
+
+
+def _unmount(path: str, mounted: Mounted) -> None:
+    """Take ``mounted`` away: properly if that works soon, else by force."""
+    deadline = time.monotonic() + BUSY_FOR
+    while (refusal := _fusermount_u(path)) and time.monotonic() < deadline and _is_mounted(path, mounted):
+        time.sleep(0.1)
+    if _is_mounted(path, mounted):
+        log.warning(f"{path} is still in use, or its server does not answer: it is cut off ({refusal})")
+        _kill(path)  # now nobody waits for it any more
+        _fusermount_u(path, "-z")
+    deadline = time.monotonic() + UNMOUNTED_WITHIN
+    while _is_mounted(path, mounted):
+        if time.monotonic() > deadline:
+            raise LocalIOError(f"cannot unmount {path}: {refusal}")
+        time.sleep(LOOK_EVERY)
+    deadline = time.monotonic() + BUSY_FOR
+    while processes(path) and time.monotonic() < deadline:  # they end by themselves
+        time.sleep(LOOK_EVERY)
+
+
+def _is_mounted(path: str, mounted: Mounted) -> bool:
+    now = at(path)
+    return now is not None and now.id == mounted.id
+
+
+def _fusermount_u(path: str, *options: str) -> str:
+    """Why it did not work; "" if it did."""
+    command = [_fusermount(), "-u", *options, "--", path]
+    try:
+        result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=BUSY_FOR)
+    except subprocess.TimeoutExpired:
+        return "no answer"
+    return result.stderr.decode(errors="replace").strip() or "refused" if result.returncode else ""
+
+
+def _kill(path: str) -> None:
+    """End all processes of a mount at ``path``. What they have not sent yet is lost."""
+    deadline = time.monotonic() + UNMOUNTED_WITHIN
+    while (found := processes(path)) and time.monotonic() < deadline:
+        for pid in found:
+            with suppress(ProcessLookupError, PermissionError):  # fusermount3 is root's, and ends by itself
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(LOOK_EVERY)
+
+
+def _end(path: str, process: "subprocess.Popen[bytes]") -> None:
+    """Undo _start, and what has come of it."""
+    process.kill()
+    process.wait()
+    _kill(path)
+    if (mounted := at(path)) and mounted.is_fuse:
+        _fusermount_u(path, "-z")
+        deadline = time.monotonic() + UNMOUNTED_WITHIN
+        while _is_mounted(path, mounted) and time.monotonic() < deadline:
+            time.sleep(LOOK_EVERY)
