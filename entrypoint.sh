@@ -13,7 +13,7 @@ if [ ! -e "$home/bin/$name" ]; then
     name=red-connectors
     case ${1:--} in
     -* | receive-* | send-* | mount-* | umount-* | stage-*) ;;
-    cli-version | list | schema | example) ;;
+    cli-version | list | schema | example | ssh-key) ;;
     */*) command -v "$1" >/dev/null && exec "$@" ;;
     *)
         if [ -e "$home/bin/$1" ]; then name=$1 && shift

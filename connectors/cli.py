@@ -41,6 +41,7 @@ FRONT = {
     "list": Command((), ("--json",), "the connectors and their verbs"),
     "schema": Command(("CONNECTOR", "VERB"), (), "the JSON Schema of an access document, for editors"),
     "example": Command(("CONNECTOR", "VERB"), (), "an access document to start from"),
+    "ssh-key": Command(("FILE",), ("--json",), "a private key as it stands in an access document"),
 }
 
 
@@ -236,6 +237,10 @@ def _front(call: Call) -> str:
         if call.json:
             return json.dumps(table, indent=2)
         return "\n".join(f"{name}  {' '.join(verbs)}" for name, verbs in table.items())
+    if call.command == "ssh-key":
+        from connectors.secure_shell import key_fragment
+
+        return key_fragment.of(call.operands[0], call.json)
     name, verb = call.operands
     executable = name if name in registry.MODULES else f"red-connector-{name}"
     if executable not in registry.MODULES:

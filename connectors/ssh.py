@@ -218,6 +218,6 @@ def connect(access: Access, job: "Job") -> Iterator["SshRemote"]:
     place = place_.of(access)
     session = Session(place, job)
     try:
-        yield SshRemote(session, place.path)
+        yield SshRemote(session, place.path, job)
     finally:
         session.close()

@@ -54,18 +54,18 @@ Like [red-connector-http](#red-connector-http), for tests of experiments: receiv
 send-file and send-dir send nothing, and say so.
 """,
     "red-connector-ssh": """\
-- **Servers** need SFTP, which every OpenSSH server has; a shell is never asked, so accounts that are for SFTP only
-  work as well.
-- **Two generations** of documents are taken: `username`, `password`, `privateKey`, `passphrase` flat beside `host` or
-  under `auth`; `fileDir` with `fileName` or `filePath`; `dirName` or `dirPath`. Of each, one.
+- **Servers** need SFTP, which every OpenSSH server has; a shell is never asked, so accounts that are for
+  SFTP only work as well.
+- **Two generations** of documents are taken: `username`, `password`, `privateKey` and `passphrase` flat
+  beside `host` or under `auth`; `fileDir` with `fileName` or `filePath`; `dirName` or `dirPath`.
 - **Paths** are absolute or relative to the log-in directory; `~/x` is `x`. Nothing else is expanded.
   `fileName` may lead through further folders.
-- **Logging in** is by what the document says, and nothing else: no agent, no keys of the machine.
+- **Logging in** is by what the document says and nothing else: no agent, no keys of the machine.
   [How to put a key into a document](access-documents.md#ssh-keys).
-- **Host keys**: `hostKey`, and the file `RED_KNOWN_HOSTS`, are enforced; another key is refused (76). With neither, any key
-  is accepted, and the line to put into the document is printed.
-- **Time limits**: `timeout` takes the place of `RED_TIMEOUT` for this server; the log-in and the server's first line may
-  have limits of their own.
+- **Host keys**: `hostKey`, and the file `RED_KNOWN_HOSTS`, are enforced; another key is refused (76). With
+  neither, any key is accepted, and the line to put into the document is printed.
+- **Time limits**: `timeout` takes the place of `RED_TIMEOUT` for this server; the log-in and the server's
+  first line may have limits of their own.
 """,
 }
 

@@ -5,7 +5,6 @@ No message holds any part of a key.
 """
 
 import binascii
-import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from connectors.errors import ConfigError
 if TYPE_CHECKING:
     import paramiko
 
-MOST_BYTES = 1024 * 1024
+LONGEST = 1024 * 1024  # characters of a file that are looked at
 _BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----\n(.*?)\n-----END \1-----", re.DOTALL)
 _MAGIC = b"openssh-key-v1\0"
 """With it begins what OpenSSH writes: PROTOCOL.key in its sources."""
@@ -73,9 +72,8 @@ def text(private_key: str) -> str:
 
 def read(path: str) -> str:
     """What the file at ``path`` holds, as text; OSError, ValueError for a path that none can have."""
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # a FIFO must not hold us up
-        content = file.read(MOST_BYTES) or b""
-    return as_pem(content.decode("ascii", "replace")).strip() + "\n"
+    with open(path, encoding="ascii", errors="replace") as file:
+        return as_pem(file.read(LONGEST)).strip() + "\n"
 
 
 def inspect(key: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 
 class Login(NamedTuple):
-    """Who logs in, with a password or a private key (PEM text or the path of a file); "" where there is none."""
+    """Who logs in, with a password or a private key (PEM text or a file's path); "" where there is none."""
 
     username: str
     password: str = ""
