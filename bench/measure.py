@@ -10,11 +10,15 @@ from typing import NamedTuple
 
 
 class Contender(NamedTuple):
-    """A program and how it is called; ``arguments`` gets a new empty folder for what is to be received."""
+    """A program and how it is called; ``arguments`` gets a new empty folder for what is to be received.
+
+    One that takes so long that chance does not matter may run ``most`` times only; 0 is always.
+    """
 
     name: str
     arguments: Callable[[Path], Sequence[object]]
     env: Mapping[str, str] = {}
+    most: int = 0
 
 
 class Run(NamedTuple):
@@ -75,6 +79,8 @@ def side_by_side(
     for number in range(rounds + 1):
         shift = number % len(contenders)
         for contender in [*contenders[shift:], *contenders[:shift]]:
+            if contender.most and not 0 < number <= contender.most:
+                continue
             folder = fresh()
             run = once(contender.arguments(folder), contender.env)
             check(folder)

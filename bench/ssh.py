@@ -1,0 +1,249 @@
+"""Both ways over SSH, compared with OpenSSH's sftp and scp, rsync, rclone and the existing connector."""
+
+import os
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.measure import Contender, Result, side_by_side
+from bench.place import (
+    DELAY,
+    EXISTING,
+    FAR_FILES,
+    FILE_SIZE,
+    FILES,
+    GIB,
+    MIB,
+    PARALLEL,
+    Goal,
+    Place,
+    Scenario,
+    emptied,
+    existing,
+    is_directory,
+    is_file,
+    ours,
+    theirs,
+)
+from tests.servers import delay
+from tests.servers.sshd import Sshd, make_key
+
+MANY = 10_000
+OURS, SFTP, SCP, RSYNC, RCLONE = "red-connector-ssh", "sftp", "scp", "rsync", "rclone"
+
+
+class Door(NamedTuple):
+    """How a server is entered; everybody with the same key, RSA for the existing connector's sake."""
+
+    here: Place
+    server: Sshd
+    port: int
+    key: Path
+
+    @property
+    def options(self) -> list[str]:
+        """For OpenSSH's programs: this key and this host key, and nothing of the machine's."""
+        settings = {
+            "UserKnownHostsFile": self.known_hosts,
+            "GlobalKnownHostsFile": "/dev/null",
+            "StrictHostKeyChecking": "yes",
+            "IdentitiesOnly": "yes",
+            "IdentityAgent": "none",
+            "IdentityFile": self.key,
+            "BatchMode": "yes",
+            "LogLevel": "ERROR",
+            "Port": self.port,
+        }
+        return ["-F", "none", *(word for name in settings for word in ("-o", f"{name}={settings[name]}"))]
+
+    @property
+    def known_hosts(self) -> Path:
+        return self.here.folder / "known_hosts"
+
+    @property
+    def host(self) -> str:
+        return f"{self.server.username}@{self.server.host}"
+
+    def document(self, **where: str) -> Path:
+        auth = {"username": self.server.username, "privateKey": self.key.read_text()}
+        place = {"host": self.server.host, "port": self.port}
+        return self.here.document("access.json", {**place, "auth": auth, **where})
+
+    def known(self) -> dict[str, str]:
+        """What makes ours look at the host key, as OpenSSH does."""
+        return {"RED_KNOWN_HOSTS": str(self.known_hosts)}
+
+    def rclone(self, path: str) -> str:
+        values = {
+            "host": self.server.host,
+            "port": self.port,
+            "user": self.server.username,
+            "key_file": self.key,
+            "known_hosts_file": self.known_hosts,
+        }
+        return f":sftp,{','.join(f'{name}={value}' for name, value in values.items())}:{path}"
+
+    def sftp(self, *commands: str) -> list[object]:
+        """The command line that has sftp do ``commands``."""
+        script = 'printf "%s\\n" "$0" | sftp -q -b - "$@"'
+        return ["sh", "-c", script, "\n".join(commands), *self.options, self.host]
+
+    def existing(self, *line: object, slow: bool = False) -> Contender:
+        return theirs(EXISTING, existing(OURS), *line, most=1 if slow else 0)
+
+
+@contextmanager
+def _door(here: Place, server: Sshd, delayed: bool = False) -> Iterator[Door]:
+    key = here.folder / f"key-{server.port}"
+    if not key.exists():
+        server.authorize(make_key(key, "rsa")[0])
+    with delay.start(server.port, DELAY, handshake=True) as relay:
+        door = Door(here, server, relay.port if delayed else server.port, key)
+        door.known_hosts.write_text(server.known_hosts(port=door.port))
+        yield door
+
+
+def _rsync(door: Door) -> list[object]:
+    return ["rsync", "-rp", "-e", shlex.join(["ssh", *door.options])]
+
+
+def _rclone(verb: str) -> list[object]:
+    return ["rclone", "--config", "", verb, "--transfers", PARALLEL, "--checkers", PARALLEL]
+
+
+def _receive_file(here: Place, rounds: int) -> list[Result]:
+    with _door(here, here.sshd) as door:
+        far = here.sshd.remote("large")
+        line = ["receive-file", door.document(filePath=far), "{target}/large"]
+        contenders = [
+            ours(OURS, *line, env=door.known()),
+            door.existing(*line),
+            theirs(SFTP, *door.sftp(f"get {far} {{target}}/large")),
+            theirs(SCP, "scp", "-q", *door.options, f"{door.host}:{far}", "{target}/large"),
+            theirs(RSYNC, *_rsync(door), f"{door.host}:{far}", "{target}/large"),
+            theirs(RCLONE, *_rclone("copyto"), door.rclone(far), "{target}/large"),
+        ]
+        return side_by_side(contenders, rounds, here.fresh, is_file(GIB, "large"))
+
+
+def _send_file(here: Place, rounds: int) -> list[Result]:
+    with _door(here, here.sshd) as door:
+        near, far = here.sshd.root / "large", here.sshd.remote("target/large")
+        line = ["send-file", door.document(filePath=far), near]
+        contenders = [
+            ours(OURS, *line, env=door.known()),
+            door.existing(*line),
+            theirs(SFTP, *door.sftp(f"put {near} {far}")),
+            theirs(SCP, "scp", "-q", *door.options, near, f"{door.host}:{far}"),
+            theirs(RSYNC, *_rsync(door), near, f"{door.host}:{far}"),
+            theirs(RCLONE, *_rclone("copyto"), near, door.rclone(far)),
+        ]
+        return side_by_side(contenders, rounds, lambda: _far_target(here.sshd), is_file(GIB, "large"))
+
+
+def _receive_dir(count: int, delayed: bool = False) -> Callable[[Place, int], list[Result]]:
+    def run(here: Place, rounds: int) -> list[Result]:
+        with _door(here, here.sshd, delayed) as door:
+            name = f"files-{count}"
+            for number in range(count):
+                here.sshd.place(f"{name}/{number}", os.urandom(FILE_SIZE))
+            far = here.sshd.remote(name)
+            line = ["receive-dir", door.document(dirPath=far), f"{{target}}/{name}"]
+            contenders = [
+                ours(OURS, *line, env=door.known()),
+                door.existing(*line, slow=delayed or count == MANY),
+                theirs(SFTP, *door.sftp(f"get -r {far} {{target}}")),
+                theirs(SCP, "scp", "-qr", *door.options, f"{door.host}:{far}", "{target}"),
+                theirs(RSYNC, *_rsync(door), f"{door.host}:{far}", "{target}"),
+                theirs(RCLONE, *_rclone("copy"), door.rclone(far), f"{{target}}/{name}"),
+            ]
+            return side_by_side(contenders, rounds, here.fresh, is_directory(count, name))
+
+    return run
+
+
+def _send_dir(count: int) -> Callable[[Place, int], list[Result]]:
+    def run(here: Place, rounds: int) -> list[Result]:
+        with _door(here, here.sshd) as door:
+            near, far = _source(here, count), here.sshd.remote("target")
+            line = ["send-dir", door.document(dirPath=f"{far}/{near.name}"), near]
+            contenders = [
+                ours(OURS, *line, env=door.known()),
+                # It waits 40 ms for each file: delayed acknowledgements. 10,000 would take seven minutes.
+                *([door.existing(*line, slow=True)] if count < MANY else []),
+                theirs(SFTP, *door.sftp(f"put -r {near} {far}")),
+                theirs(SCP, "scp", "-qr", *door.options, near, f"{door.host}:{far}"),
+                theirs(RSYNC, *_rsync(door), near, f"{door.host}:{far}"),
+                theirs(RCLONE, *_rclone("copy"), near, door.rclone(f"{far}/{near.name}")),
+            ]
+            check = is_directory(count, near.name)
+            return side_by_side(contenders, rounds, lambda: _far_target(here.sshd), check)
+
+    return run
+
+
+def _sftp_only(here: Place, rounds: int) -> list[Result]:
+    """Sending: the existing connector cannot receive from such a server, and send only by a listing."""
+    server = here.sftp_only
+    with _door(here, server, delayed=True) as door:
+        near, far = _source(here, FAR_FILES), server.remote("target")
+        files = [{"class": "File", "basename": one.name} for one in near.iterdir()]
+        listing = here.document("listing.json", files)
+        line = ["send-dir", door.document(dirPath=f"{far}/{near.name}"), near, "--listing", listing]
+        contenders = [
+            ours(OURS, *line, env=door.known()),
+            door.existing(*line, slow=True),
+            theirs(SFTP, *door.sftp(f"put -r {near} {far}")),
+            theirs(SCP, "scp", "-qr", *door.options, near, f"{door.host}:{far}"),
+            theirs(RCLONE, *_rclone("copy"), near, door.rclone(f"{far}/{near.name}")),
+        ]
+        check = is_directory(FAR_FILES, near.name)
+        return side_by_side(contenders, rounds, lambda: _far_target(server), check)
+
+
+def _far_target(server: Sshd) -> Path:
+    folder = emptied(server.root / "target")
+    server.own(folder)
+    return folder
+
+
+def _source(here: Place, count: int) -> Path:
+    """A local directory with that many files."""
+    folder = here.folder / f"files-{count}"
+    if not folder.exists():
+        folder.mkdir()
+        for number in range(count):
+            (folder / str(number)).write_bytes(os.urandom(FILE_SIZE))
+    return folder
+
+
+_MEMORY = 80 * MIB
+
+
+def _scenario(
+    name: str,
+    title: str,
+    rounds: int,
+    run: Callable[[Place, int], list[Result]],
+    *goals: tuple[str, float],
+    memory: int = 0,
+) -> Scenario:
+    """All are over SSH and compared with whom ``goals`` name."""
+    return Scenario(OURS, f"ssh-{name}", title, rounds, run, [Goal(*goal) for goal in goals], memory)
+
+
+SCENARIOS: Sequence[Scenario] = (
+    _scenario("receive", "1 GiB, ssh", 3, _receive_file, (SFTP, 1.2), (RCLONE, 0.8), memory=_MEMORY),
+    _scenario("send", "1 GiB, ssh, sent", 3, _send_file, (SFTP, 1.3), (RCLONE, 0.9), memory=_MEMORY),
+    _scenario("receive-files", "1000 × 4 KiB, ssh", 5, _receive_dir(FILES), (RSYNC, 1.2)),
+    _scenario("send-files", "1000 × 4 KiB, ssh, sent", 5, _send_dir(FILES), (RSYNC, 1.2)),
+    _scenario("receive-many", "10,000 × 4 KiB, ssh", 2, _receive_dir(MANY), (RSYNC, 0.9), memory=_MEMORY),
+    _scenario("send-many", "10,000 × 4 KiB, ssh, sent", 2, _send_dir(MANY), (RSYNC, 0.9), memory=_MEMORY),
+    _scenario(
+        "distant", "200 × 4 KiB, ssh, 25 ms away", 2, _receive_dir(FAR_FILES, delayed=True),
+        (EXISTING, 0.1), (SFTP, 0.8),
+    ),
+    _scenario("sftp-only", "200 × 4 KiB, sent to sftp only", 2, _sftp_only, (EXISTING, 0.25)),
+)  # fmt: skip
