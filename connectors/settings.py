@@ -7,6 +7,7 @@ from typing import NamedTuple
 from connectors.errors import ConfigError, Fault
 
 LOGS = ("text", "json")
+SWITCH = ("0", "1")
 PROGRESS = ("auto", "off", "log")
 
 
@@ -19,6 +20,7 @@ class Settings(NamedTuple):
     parallel: int = 8
     ca_bundle: str = ""
     known_hosts: str = ""
+    strict_host_keys: bool = False
     log: str = "text"
     progress: str = "auto"
     receipt: str = ""
@@ -74,6 +76,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         parallel=int(number("RED_PARALLEL", defaults.parallel, 1, 256)),
         ca_bundle=readable("RED_CA_BUNDLE"),
         known_hosts=readable("RED_KNOWN_HOSTS"),
+        strict_host_keys=choice("RED_STRICT_HOST_KEYS", SWITCH) == "1",
         log=choice("RED_LOG", LOGS),
         progress=choice("RED_PROGRESS", PROGRESS),
         receipt=environ.get("RED_RECEIPT", ""),

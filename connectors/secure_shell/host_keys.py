@@ -1,0 +1,213 @@
+"""Whether a server is the one that is meant: looked at before any password or signature leaves.
+
+In this order: a key that known_hosts marks ``@revoked`` is never accepted; ``hostKey`` of the access
+document decides, if there is one; then the file that RED_KNOWN_HOSTS names (sshd(8), SSH_KNOWN_HOSTS FILE
+FORMAT); and with neither, the first key is taken with a warning, or refused if RED_STRICT_HOST_KEYS says so.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from collections.abc import Iterator, Sequence
+from fnmatch import translate
+from typing import TYPE_CHECKING, NamedTuple
+
+from connectors import log
+from connectors.errors import ProtocolViolation
+from connectors.secure_shell.keys import ssh_strings
+from connectors.secure_shell.place import Server
+from connectors.settings import Settings
+
+if TYPE_CHECKING:
+    import paramiko
+
+SSH_PORT = 22
+HASHED = re.compile(r"\|1\|[A-Za-z0-9+/]{27}=\|[A-Za-z0-9+/]{27}=")  # salt and digest of 20 bytes
+REVOKED, AUTHORITY = "@revoked", "@cert-authority"
+OLD = "if the server was set up anew, replace what is known of it: "
+
+
+class AnotherKey(ProtocolViolation):
+    """The server has shown a key that has not the right fingerprint; it may have one of another kind."""
+
+    def __init__(self, message: str, *, hint: str, kind: str) -> None:
+        super().__init__(message, hint=hint)
+        self.kind = kind
+
+
+class Known(NamedTuple):
+    """A line of a known_hosts file: whom it is about (patterns, or one hashed name), and the key."""
+
+    hosts: str
+    key: bytes
+    marker: str = ""
+
+    def is_about(self, name: str) -> bool:
+        """Whether it is about ``name``: a host, or ``[host]:port``."""
+        if self.hosts.startswith("|1|"):
+            _, _, salt, digest = self.hosts.split("|")
+            given = hmac.digest(base64.b64decode(salt), name.encode(), "sha1")
+            return hmac.compare_digest(given, base64.b64decode(digest))
+        found = False
+        for pattern in self.hosts.lower().split(","):
+            if _matches(pattern.removeprefix("!"), name):
+                if pattern.startswith("!"):
+                    return False
+                found = True
+        return found
+
+
+class HostKeys:
+    """What is known of servers. One object serves one session, in which a server's key does not change."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._path = settings.known_hosts
+        self._strict = settings.strict_host_keys
+        self._known = list(read(self._path)) if self._path else []
+        self._accepted: dict[str, bytes] = {}
+
+    def kinds(self, server: Server) -> list[str]:
+        """Types of the keys that are known of it: it must be asked for these, as it may have several."""
+        if server.host_key:
+            keys = [_given(server.host_key)]
+        else:
+            keys = [line.key for line in self._lines(server) if not line.marker]
+        return [kind_of(key) for key in keys if key]
+
+    def check(self, server: Server, key: "paramiko.PKey") -> None:
+        """ProtocolViolation unless ``key`` is that of ``server``, or nothing is known and that is allowed."""
+        shown = key.asbytes()
+        name = name_of(server)
+        lines = self._lines(server)
+        if any(line.key == shown for line in lines if line.marker == REVOKED):
+            raise ProtocolViolation(
+                f"{name}: its host key {_shown(shown)} is revoked in {self._path}",
+                hint="somebody else may have that key: ask who runs the server for a new one",
+            )
+        if server.host_key:
+            self._compare(name, server.host_key, shown)
+        elif self._path:
+            self._look_up(name, lines, shown)
+        else:
+            self._trust_at_first(name, shown)
+
+    def _compare(self, name: str, wanted: str, shown: bytes) -> None:
+        key = _given(wanted)
+        if shown == key or wanted.strip() == fingerprint(shown):
+            return
+        message = f"{name}: its host key is {_shown(shown)}, and hostKey is {_shown(key) if key else wanted}"
+        hint = f'{OLD}hostKey: "{fingerprint(shown)}"; else somebody is in between'
+        if key:
+            raise ProtocolViolation(message, hint=hint)
+        raise AnotherKey(message, hint=hint, kind=kind_of(shown))
+
+    def _look_up(self, name: str, lines: Sequence[Known], shown: bytes) -> None:
+        keys = [line.key for line in lines if not line.marker]
+        if shown in keys:
+            return
+        line = f"{name} {kind_of(shown)} {base64.b64encode(shown).decode()}"
+        if keys:
+            expected = " or ".join(_shown(key) for key in keys)
+            raise ProtocolViolation(
+                f"{name}: its host key is {_shown(shown)}, and {self._path} has {expected}",
+                hint=f"{OLD}{line} ; else somebody is in between",
+            )
+        authority = any(line.marker == AUTHORITY for line in lines)
+        why = f"only {AUTHORITY}, and certificates are not looked at" if authority else "nothing"
+        raise ProtocolViolation(
+            f"{name}: unknown host key {_shown(shown)}: {self._path} says {why} of this host",
+            hint=f"if it is the right one, add this line: {line}",
+        )
+
+    def _trust_at_first(self, name: str, shown: bytes) -> None:
+        line = f'hostKey: "{fingerprint(shown)}"'
+        if self._strict:
+            raise ProtocolViolation(
+                f"{name}: unknown host key {_shown(shown)}, and RED_STRICT_HOST_KEYS is set",
+                hint=f"if it is the right one, put it into the access document: {line}",
+            )
+        if name not in self._accepted:
+            log.warning(f"{name}: host key accepted unseen; to have it checked, add to the document: {line}")
+        elif self._accepted[name] != shown:
+            raise ProtocolViolation(
+                f"{name}: its host key was {_shown(self._accepted[name])} and now is {_shown(shown)}",
+                hint="somebody may be in between: put the right one into the access document as hostKey",
+            )
+        self._accepted[name] = shown
+
+    def _lines(self, server: Server) -> list[Known]:
+        name = name_of(server)
+        return [line for line in self._known if line.is_about(name)]
+
+
+def read(path: str) -> Iterator[Known]:
+    """The lines of a known_hosts file; a warning for each that makes no sense."""
+    with open(path, "rb") as file:
+        lines = file.read().decode("utf-8", "replace").splitlines()
+    for number, text in enumerate(lines, 1):
+        words = text.split()
+        if not words or words[0].startswith("#"):
+            continue
+        known = _parsed(words)
+        if known:
+            yield known
+        else:
+            log.warning(f"{path}:{number}: no line of a known_hosts file, ignored")
+
+
+def _parsed(words: list[str]) -> Known | None:
+    marker = words.pop(0) if words[0].startswith("@") else ""
+    if marker not in ("", REVOKED, AUTHORITY) or len(words) < 3:
+        return None
+    hosts, kind, encoded = words[:3]
+    if hosts.startswith("|") and not HASHED.fullmatch(hosts):
+        return None
+    key = _decoded(encoded)
+    return Known(hosts, key, marker) if key and kind_of(key) == kind else None
+
+
+def name_of(server: Server) -> str:
+    """As known_hosts files have it: ``host``, or ``[host]:port`` where that is not 22."""
+    host = server.host.lower().strip("[]")
+    return host if server.port == SSH_PORT else f"[{host}]:{server.port}"
+
+
+def fingerprint(key: bytes) -> str:
+    """As ssh-keygen shows it."""
+    return "SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")
+
+
+def kind_of(key: bytes) -> str:
+    """The type that stands at its beginning; "" for bytes that are no key."""
+    parts = ssh_strings(key, 1)
+    return parts[0].decode("ascii", "replace") if parts else ""
+
+
+def algorithms(kinds: Sequence[str], all_of_them: Sequence[str]) -> tuple[str, ...]:
+    """``all_of_them``, those for keys of the ``kinds`` first."""
+    wanted = [one for one in all_of_them if ("ssh-rsa" if one.startswith("rsa-") else one) in kinds]
+    return (*wanted, *(one for one in all_of_them if one not in wanted))
+
+
+def _shown(key: bytes) -> str:
+    return f"{kind_of(key)} {fingerprint(key)}"
+
+
+def _given(host_key: str) -> bytes:
+    """The key in a public key line; b"" for a fingerprint."""
+    words = host_key.split()
+    return (_decoded(words[1]) if len(words) > 1 else b"") or b""
+
+
+def _decoded(text: str) -> bytes | None:
+    try:
+        return binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:
+        return None
+
+
+def _matches(pattern: str, name: str) -> bool:
+    """``*`` and ``?`` alone are special; brackets are those of ``[host]:port``."""
+    return bool(re.match(translate(pattern.replace("[", "[[]")), name))

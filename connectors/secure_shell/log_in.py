@@ -1,0 +1,168 @@
+"""Logging in with the one password or the one key that the access document has, and with nothing else.
+
+RFC 4252; keyboard-interactive is RFC 4256. No agent, no key that lies about, no second try.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from connectors.errors import NotAuthenticated, ProtocolViolation, RedError, TemporaryFailure
+from connectors.secure_shell import failures, waiting
+from connectors.secure_shell.greeting import Notes
+from connectors.secure_shell.place import Login
+from connectors.transfer.job import Job
+
+if TYPE_CHECKING:
+    import paramiko
+    from paramiko.auth_handler import AuthHandler
+
+    Attempt = Callable[[AuthHandler, threading.Event], None]
+
+NO_MORE_METHODS = "14"  # SSH_DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE
+LONGEST_PROMPT = 80  # characters
+
+Prompts = Sequence[tuple[str, bool]]
+
+
+class LogIn:
+    """One attempt to log in on a transport whose host key has been accepted; ``place`` names it to people."""
+
+    def __init__(
+        self,
+        transport: "paramiko.Transport",
+        notes: Notes,
+        login: Login,
+        place: str,
+        job: Job,
+        seconds: float,
+    ) -> None:
+        self._transport = transport
+        self._notes = notes
+        self._login = login
+        self._who = f"{place} as {login.username}"
+        self._job = job
+        self._seconds = seconds
+
+    def with_key(self, key: "paramiko.PKey") -> None:
+        """Sign with ``key``, once. NotAuthenticated if it is refused, TemporaryFailure for no answer."""
+        user = self._login.username
+        self._require("publickey", lambda handler, event: handler.auth_publickey(user, key, event))
+
+    def with_password(self) -> None:
+        """Show the password, once; by keyboard-interactive where the server wants it in no other way.
+
+        What it wants is asked first: a password sent by a method that is not offered is written down
+        as a failed log-in by the server, and five of those can shut out the whole machine.
+        """
+        user = self._login.username
+        password: Any = self._login.password.encode("utf-8", "surrogateescape")  # declared as str; takes both
+        refusal = self._ask(lambda handler, event: handler.auth_none(user, event))
+        if refusal is None:
+            return
+        allowed = _allowed(refusal)
+        if "password" in allowed or not allowed:
+            self._require("password", lambda handler, event: handler.auth_password(user, password, event))
+        elif "keyboard-interactive" in allowed:
+            answer: Any = _Answer(password, self._who)
+            self._require("password", lambda handler, event: handler.auth_interactive(user, answer, event))
+        else:
+            raise self._not_offered("password", allowed)
+
+    def _require(self, what: str, attempt: "Attempt") -> None:
+        refusal = self._ask(attempt)
+        if refusal is None:
+            return
+        from paramiko.ssh_exception import PartialAuthentication
+
+        if isinstance(refusal, PartialAuthentication):
+            further = ", ".join(refusal.allowed_types)
+            raise NotAuthenticated(
+                f"cannot log in to {self._who}: the {_name(what)} is right, and {further} is wanted as well",
+                hint="log-in in two steps cannot be done here: ask for an account that needs one",
+            )
+        allowed = _allowed(refusal)
+        if allowed:
+            raise self._not_offered(what, allowed)
+        raise NotAuthenticated(
+            f"cannot log in to {self._who}: the server refuses the {_name(what)}",
+            hint="check username and password"
+            if what == "password"
+            else "check username and privateKey; is its public half in authorized_keys there?",
+        )
+
+    def _not_offered(self, what: str, allowed: Sequence[str]) -> RedError:
+        instead = "privateKey" if what == "password" else "password"
+        offered = (
+            "publickey" in allowed
+            if what == "password"
+            else {"password", "keyboard-interactive"} & {*allowed}
+        )
+        return NotAuthenticated(
+            f"cannot log in to {self._who}: the server takes no {_name(what)}, only {', '.join(allowed)}",
+            hint=f"use {instead}" if offered else "ask who runs the server for another way in",
+        )
+
+    def _ask(self, attempt: "Attempt") -> Exception | None:
+        """None if that was enough to be let in; else what the refusal tells. Raises anything else."""
+        from paramiko.auth_handler import AuthHandler
+        from paramiko.ssh_exception import BadAuthenticationType, PartialAuthentication
+
+        answered = threading.Event()
+        handler = AuthHandler(self._transport)
+        self._transport.auth_handler = handler
+        with failures.translating(self._who):
+            attempt(handler, answered)
+        waiting.for_event(answered, self._job, self._seconds, f"{self._who}: no answer to the log-in")
+        if self._transport.is_authenticated():
+            return None
+        error = self._transport.get_exception()
+        if self._notes.refused or (error is None and self._transport.is_active()):
+            return NotAuthenticated("")
+        if isinstance(error, BadAuthenticationType | PartialAuthentication):
+            return error
+        raise self._broken_off(error)
+
+    def _broken_off(self, error: Exception | None) -> RedError:
+        """Neither yes nor no: the conversation has ended."""
+        code, farewell = self._notes.farewell
+        if code == NO_MORE_METHODS or "authentication failures" in farewell:
+            return NotAuthenticated(
+                f"cannot log in to {self._who}: {farewell}", hint="check username and password"
+            )
+        if farewell:
+            return TemporaryFailure(f"cannot log in to {self._who}: the server hangs up: {farewell}")
+        if error is None or isinstance(error, EOFError):
+            return TemporaryFailure(f"cannot log in to {self._who}: the server closed the connection")
+        if "Illegal info request" in str(error):  # the same number as SSH_MSG_USERAUTH_PASSWD_CHANGEREQ
+            return NotAuthenticated(f"cannot log in to {self._who}: the password must be changed first")
+        found = failures.of_exception(error, f"cannot log in to {self._who}")
+        return found or ProtocolViolation(f"cannot log in to {self._who}: {type(error).__name__}")
+
+
+class _Answer:
+    """Answers the one question for the password, and no other, and not twice."""
+
+    def __init__(self, password: bytes, who: str) -> None:
+        self._password: bytes | None = password
+        self._who = who
+
+    def __call__(self, title: str, instructions: str, prompts: Prompts) -> list[bytes]:
+        if not prompts:
+            return []
+        password, self._password = self._password, None
+        if password is None or len(prompts) > 1 or prompts[0][1]:  # shown while typed: no password is meant
+            questions = ", ".join(repr(prompt.strip()[:LONGEST_PROMPT]) for prompt, _ in prompts[:3])
+            raise NotAuthenticated(
+                f"cannot log in to {self._who}: the server asks for {questions}",
+                hint="only one question for a password can be answered here: is it right, and is it enough?",
+            )
+        return [password]
+
+
+def _allowed(refusal: Exception) -> list[str]:
+    return list(getattr(refusal, "allowed_types", []))
+
+
+def _name(what: str) -> str:
+    return "key" if what == "publickey" else "password"

@@ -1,0 +1,122 @@
+"""A conversation with one server, perhaps through another one: reached, recognized, logged in."""
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from connectors.errors import ProtocolViolation
+from connectors.secure_shell.dial import dial
+from connectors.secure_shell.host_keys import AnotherKey, HostKeys
+from connectors.secure_shell.place import Place, Server
+from connectors.transfer.job import Job
+
+if TYPE_CHECKING:
+    import paramiko
+
+    from connectors.secure_shell.hop import Hop
+
+
+class Session:
+    """Opens itself again after it was cut. All methods may be called from several threads."""
+
+    def __init__(self, place: Place, job: Job) -> None:
+        self._place = place
+        self._job = job
+        self._lock = threading.Lock()
+        self._hops: list[Hop] = []
+        self._host_keys: HostKeys | None = None
+        self._keys: dict[Server, paramiko.PKey | None] = {}
+
+    @property
+    def transport(self) -> "paramiko.Transport | None":
+        """The one to the server itself, once logged in and until it is cut or closed."""
+        hops = self._hops
+        return hops[-1].transport if hops and hops[-1].transport.is_authenticated() else None
+
+    def open(self) -> None:
+        """Reach the server and log in, unless that is done. Raises the errors of connectors.errors only."""
+        with self._lock:
+            self._open()
+
+    def channel(self) -> "paramiko.Channel":
+        """A new session channel on which nothing is started; the errors are those of open()."""
+        with self._lock:
+            hop = self._open()
+        return hop.session_channel(self._limit(None))
+
+    def close(self) -> None:
+        """Hang up at once, whatever is going on."""
+        hops, self._hops = self._hops, []
+        for hop in reversed(hops):
+            hop.close()
+
+    def _open(self) -> "Hop":
+        self._job.check_cancelled()
+        if self.transport:
+            return self._hops[-1]
+        self.close()
+        if self._host_keys is None:
+            self._host_keys = HostKeys(self._job.settings)
+        try:
+            if self._place.jump:
+                self._add_hop(self._place.jump, self._host_keys, "jump host")
+            return self._add_hop(self._place.server, self._host_keys)
+        except BaseException:
+            self.close()
+            raise
+
+    def _add_hop(self, server: Server, host_keys: HostKeys, role: str = "") -> "Hop":
+        """Log in to ``server``, through the hop before it if there is one.
+
+        A server may have several keys, and a fingerprint does not tell of which type its key is: they are
+        asked for one after the other, each in a conversation of its own.
+        """
+        before = self._hops[-1] if self._hops else None
+        mistaken: AnotherKey | None = None
+        unwanted: list[str] = []
+        while True:
+            try:
+                hop = self._reached(server, before, role)
+                hop.shake_hands(host_keys, unwanted, self._place.ciphers, self._handshake_limits())
+                break
+            except AnotherKey as error:
+                mistaken = mistaken or error
+                unwanted.append(error.kind)
+                self._hops.pop().close()
+            except ProtocolViolation:
+                if mistaken:
+                    raise mistaken from None
+                raise
+        hop.log_in(self._key_of(server), self._limit(self._place.auth_timeout))
+        return hop
+
+    def _reached(self, server: Server, before: "Hop | None", role: str) -> "Hop":
+        limit = self._limit(self._place.timeout)
+        sock: Any = (
+            before.forwarded(server, limit) if before else dial(server.host, server.port, self._job, limit)
+        )
+        try:
+            self._key_of(server)  # a key that is none is found out before the server is disturbed
+            from connectors.secure_shell.hop import Hop  # 90 ms with paramiko, while the server makes ready
+
+            hop = Hop(server, sock, self._job, role)
+        except BaseException:
+            sock.close()
+            raise
+        self._hops.append(hop)
+        return hop
+
+    def _key_of(self, server: Server) -> "paramiko.PKey | None":
+        if server not in self._keys:
+            from connectors.secure_shell import keys
+
+            login = server.login
+            given = login.private_key
+            self._keys[server] = keys.load(given, login.passphrase) if given else None
+        return self._keys[server]
+
+    def _handshake_limits(self) -> tuple[float, float]:
+        """Seconds until the server introduces itself, and from then on until keys are agreed on."""
+        return self._limit(self._place.banner_timeout), self._limit(self._place.timeout)
+
+    def _limit(self, seconds: float | None) -> float:
+        return self._job.settings.timeout if seconds is None else seconds

@@ -1,0 +1,43 @@
+"""Waiting that ends in time and does not outlive a cancelled call."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from connectors.errors import TemporaryFailure
+from connectors.transfer.job import Job
+
+LOOK_EVERY = 0.05  # seconds, to see whether the call was cancelled
+
+T = TypeVar("T")
+
+
+def for_event(event: threading.Event, job: Job, seconds: float, complaint: str) -> None:
+    """Until ``event`` is set; TemporaryFailure(``complaint``) after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not event.wait(min(LOOK_EVERY, seconds)):
+        job.check_cancelled()
+        if time.monotonic() > deadline:
+            raise TemporaryFailure(f"{complaint} within {seconds:g} s")
+    job.check_cancelled()
+
+
+def for_answer(ask: Callable[[], T], job: Job, seconds: float, complaint: str) -> T:
+    """What ``ask`` returns or raises. It cannot be stopped: it has a thread that may be left behind."""
+    done = threading.Event()
+    answers: list[T] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            answers.append(ask())
+        except BaseException as error:  # whatever it is, it is the caller's to see
+            errors.append(error)
+        done.set()
+
+    threading.Thread(target=run, daemon=True).start()
+    for_event(done, job, seconds, complaint)
+    if errors:
+        raise errors[0]
+    return answers[0]
