@@ -14,6 +14,8 @@ from docs import generate
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("*.md")])
+VALUES = {"id_ed25519": "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"}
+"""Of variables that do not take any text."""
 
 
 def test_the_tables_of_the_connectors_are_those_of_their_schemas() -> None:
@@ -61,6 +63,8 @@ def test_access_documents_on_our_pages_validate(name: str, block: str, tmp_path:
     source = tmp_path / "document.yml"
     source.write_text(block)
     read = document.read(str(source))
-    variables = {f"RED_VAR_{word}": "value" for word in re.findall(r"\{\{\s*([\w.-]+)\s*\}\}", block)}
+    variables = {
+        f"RED_VAR_{word}": VALUES.get(word, "value") for word in re.findall(r"\{\{\s*([\w.-]+)\s*\}\}", block)
+    }
     assert read.command
     prepare(read, cli.Verb(verb), registry.load(read.command), None, str(tmp_path), variables)

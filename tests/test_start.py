@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-LIBRARIES = {"cerberus", "yaml", "pycurl", "tenacity", "tqdm", "ijson"}
+LIBRARIES = {"cerberus", "yaml", "pycurl", "tenacity", "tqdm", "ijson", "paramiko", "cryptography"}
 HEAVY = (*LIBRARIES, "argparse", "email", "ssl", "hashlib", "socket")
 
 PROBE = """
@@ -49,6 +49,22 @@ def access(tmp_path: Path) -> str:
 
 def test_checking_a_document_in_json_costs_cerberus_alone(access: str) -> None:
     code, modules = start("red-connector-http", "receive-file-validate", "--offline", access)
+    assert code == 0
+    assert modules & LIBRARIES == {"cerberus"}
+
+
+def test_checking_a_document_with_a_private_key_costs_cerberus_alone(tmp_path: Path) -> None:
+    key, document = tmp_path / "id", tmp_path / "ssh.json"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", key], check=True)
+    auth = {"username": "me", "privateKey": str(key), "passphrase": "secret"}
+    fields = {
+        "host": "h",
+        "hostKey": key.with_suffix(".pub").read_text().strip(),
+        "auth": auth,
+        "filePath": "x",
+    }
+    document.write_text(json.dumps(fields))
+    code, modules = start("red-connector-ssh", "receive-file-validate", "--offline", str(document))
     assert code == 0
     assert modules & LIBRARIES == {"cerberus"}
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import paramiko
 
 LONGEST = 1024 * 1024  # characters of a file that are looked at
-_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----\n(.*?)\n-----END \1-----", re.DOTALL)
+_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----\n(.*?)-----END \1-----", re.DOTALL)
 _MAGIC = b"openssh-key-v1\0"
 """With it begins what OpenSSH writes: PROTOCOL.key in its sources."""
 

@@ -1,0 +1,481 @@
+"""The access data of the SSH connector, in both generations: what is taken, and what is refused and why."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import paramiko
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors import ssh
+from connectors.access import secrets
+from connectors.secure_shell import place, rules
+from connectors.secure_shell.place import Login, Place, Server
+from connectors.verbs import MOUNT_DIR, RECEIVE_DIR, RECEIVE_FILE, SEND_DIR, SEND_FILE, Verb
+from tests.access import Documents, no_secrets, patient
+from tests.test_access_describe import checker
+
+FILES = [RECEIVE_FILE, SEND_FILE]
+DIRECTORIES = [RECEIVE_DIR, SEND_DIR, MOUNT_DIR]
+PASSWORD = "correct-horse-battery"
+
+DOCUMENTED = """\
+command: "red-connector-ssh"
+access:
+  host: "example.com"
+  port: 22
+  username: "username"
+  password: "password"
+  fileDir: "/home/username/files"
+  fileName: "data.csv"
+"""
+
+
+@pytest.fixture
+def documents(tmp_path: Path) -> Iterator[Documents]:
+    with no_secrets():
+        yield Documents(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def key(tmp_path_factory: pytest.TempPathFactory) -> str:
+    file = tmp_path_factory.mktemp("key") / "id"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file], check=True)
+    return file.read_text()
+
+
+@pytest.fixture(scope="session")
+def host_keys(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The public lines, with a comment, of a key of each kind; the types are in rules.KEY_PARTS."""
+    folder = tmp_path_factory.mktemp("host-keys")
+    kinds = [("ed25519", "256"), ("rsa", "2048"), ("ecdsa", "256"), ("ecdsa", "384"), ("ecdsa", "521")]
+    for kind, bits in kinds:
+        command = ["ssh-keygen", "-q", "-t", kind, "-b", bits, "-N", "", "-C", "root@a host"]
+        subprocess.run([*command, "-f", folder / f"{kind}{bits}"], check=True)
+    lines = [(folder / f"{kind}{bits}.pub").read_text().strip() for kind, bits in kinds]
+    assert {line.split()[0] for line in lines} == set(rules.KEY_PARTS)
+    return lines
+
+
+def later(**changes: Any) -> dict[str, Any]:
+    """Access data of the later generation; a change to None takes the key out."""
+    access = {"host": "h", "auth": {"username": "me", "password": PASSWORD}, "filePath": "a/b.csv"} | changes
+    return {name: value for name, value in access.items() if value is not None}
+
+
+def flat(**changes: Any) -> dict[str, Any]:
+    """Access data of the first generation."""
+    access = {"host": "h", "username": "me", "password": PASSWORD, "fileDir": "a", "fileName": "b"} | changes
+    return {name: value for name, value in access.items() if value is not None}
+
+
+def taken(documents: Documents, access: dict[str, Any], verb: Verb = RECEIVE_FILE) -> Place:
+    """The place that ``access`` names; JSON Schema takes it, too."""
+    assert not list(checker(ssh.EXECUTABLE, verb).iter_errors(access))
+    return place.of(documents.access(json.dumps(access), verb, connector=ssh))
+
+
+def refused(documents: Documents, access: dict[str, Any], verb: Verb = RECEIVE_FILE) -> dict[str, str]:
+    """The faults: messages by their paths."""
+    found = documents.faults(json.dumps(access), verb, connector=ssh)
+    assert len({fault.path for fault in found}) == len(found), found
+    return {fault.path: fault.message for fault in found}
+
+
+def refused_by_both(
+    documents: Documents, access: dict[str, Any], verb: Verb = RECEIVE_FILE
+) -> dict[str, str]:
+    assert not checker(ssh.EXECUTABLE, verb).is_valid(access)
+    return refused(documents, access, verb)
+
+
+@pytest.mark.parametrize("verb", FILES)
+def test_the_documented_example_is_taken_as_it_is(documents: Documents, verb: Verb) -> None:
+    assert documents.access(DOCUMENTED, verb, connector=ssh) == yaml.safe_load(DOCUMENTED)["access"]
+    named = taken(documents, yaml.safe_load(DOCUMENTED)["access"], verb)
+    login = Login("username", "password")
+    assert named == Place(Server("example.com", 22, login), "/home/username/files/data.csv")
+
+
+@pytest.mark.parametrize("verb", [*FILES, *DIRECTORIES])
+def test_both_generations_name_the_same_place(documents: Documents, verb: Verb) -> None:
+    if verb.of_directory:
+        old, new = {"dirName": "x/y"}, {"dirPath": "x/y"}
+    else:
+        old, new = {"fileDir": "x", "fileName": "y"}, {"filePath": "x/y"}
+    who = {"username": "me", "password": PASSWORD}
+    first = taken(documents, {"host": "h", **who, **old}, verb)
+    assert first == taken(documents, {"host": "h", "auth": who, **new}, verb)
+    assert first == taken(documents, {"host": "h", "_auth": who, **old}, verb)
+    assert first == taken(documents, {"_host": "h", "_username": "me", "_password": PASSWORD, **new}, verb)
+    assert first == Place(Server("h", 22, Login("me", PASSWORD)), "x/y")
+
+
+def test_a_key_may_stand_flat_or_under_auth(documents: Documents, key: str) -> None:
+    who = {"username": "me", "privateKey": key, "passphrase": "pass phrase"}
+    first = taken(documents, flat(password=None, **who))
+    assert first.server.login == Login("me", private_key=key, passphrase="pass phrase")
+    assert taken(documents, later(auth=who)).server.login == first.server.login
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("/a/b", "/a/b"),
+        ("a/b", "a/b"),
+        ("~/a/b", "a/b"),
+        ("~//b", "b"),
+        ("./~/b", "./~/b"),
+        ("~a", "~a"),
+        ("a b'\"\n\\*?#%é", "a b'\"\n\\*?#%é"),
+    ],
+)
+def test_paths_are_absolute_or_relative_to_the_login_directory(
+    documents: Documents, written: str, meant: str
+) -> None:
+    assert taken(documents, later(filePath=written)).path == meant
+    assert taken(documents, later(filePath=None, dirPath=written), RECEIVE_DIR).path == meant
+    folder, slash, name = written.rpartition("/")
+    if slash:
+        joined = taken(documents, flat(fileDir=folder or "/", fileName=name)).path
+        assert joined == meant or written == "~//b"
+
+
+@pytest.mark.parametrize("directory", ["~", "~/"])
+def test_a_directory_may_be_the_login_directory_itself(documents: Documents, directory: str) -> None:
+    assert taken(documents, later(filePath=None, dirPath=directory), RECEIVE_DIR).path == ""
+
+
+@pytest.mark.parametrize(
+    ("folder", "name", "path"),
+    [("/", "b", "/b"), ("/a/", "b", "/a/b"), ("~", "b", "b"), ("~/a", "b/c", "a/b/c"), (".", "b", "./b")],
+)
+def test_file_dir_and_file_name_are_joined(documents: Documents, folder: str, name: str, path: str) -> None:
+    assert taken(documents, flat(fileDir=folder, fileName=name)).path == path
+
+
+@pytest.mark.parametrize("path", ["", "~", "/", "a/", "a/.", "a/..", "..", "~/", "a\0b"])
+def test_paths_that_name_no_file_are_refused(documents: Documents, path: str) -> None:
+    assert list(refused(documents, later(filePath=path))) == ["filePath"]
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/", "/etc/passwd", "a\0b"])
+def test_file_names_that_name_no_file_below_file_dir_are_refused(documents: Documents, name: str) -> None:
+    assert list(refused(documents, flat(fileName=name))) == ["fileName"]
+
+
+@pytest.mark.parametrize("path", ["", "a\0b"])
+def test_paths_that_no_directory_can_have_are_refused(documents: Documents, path: str) -> None:
+    for key in ("dirPath", "dirName"):
+        assert list(refused(documents, later(filePath=None, **{key: path}), RECEIVE_DIR)) == [key]
+    assert list(refused(documents, flat(fileDir=path))) == ["fileDir"]
+
+
+BOTH = {"username": "me", "password": PASSWORD}
+
+
+@pytest.mark.parametrize(
+    ("access", "verb", "expected"),
+    [
+        (
+            later(**BOTH),
+            RECEIVE_FILE,
+            {
+                "username": "stands both flat and under auth: keep one",
+                "password": "stands both flat and under auth: keep one",
+            },
+        ),
+        (
+            later(auth={"username": "me"}, password="x"),
+            RECEIVE_FILE,
+            {"password": "stands flat beside auth: put it under auth"},
+        ),
+        (
+            later(auth={**BOTH, "privateKey": "-----BEGIN "}),
+            RECEIVE_FILE,
+            {"auth.password": "give password or privateKey, not both", "auth.privateKey": "holds no private"},
+        ),
+        (
+            flat(privateKey="x\ny"),
+            RECEIVE_FILE,
+            {"password": "give password or privateKey, not both", "privateKey": "holds no private key"},
+        ),
+        (flat(passphrase="x"), RECEIVE_FILE, {"passphrase": "is that of a privateKey, and there is none"}),
+        (later(auth=None), RECEIVE_FILE, {"auth": "required: username, and password or privateKey"}),
+        (flat(password=None), RECEIVE_FILE, {"password": "one of password or privateKey is missing"}),
+        (
+            later(auth={}),
+            RECEIVE_FILE,
+            {"auth.username": "required: who", "auth.password": "one of password or privateKey is missing"},
+        ),
+        (
+            later(fileName="b"),
+            RECEIVE_FILE,
+            {"filePath": "stands beside fileName: keep filePath, or fileDir with fileName"},
+        ),
+        (
+            flat(filePath="b"),
+            RECEIVE_FILE,
+            {"filePath": "stands beside fileDir and fileName: keep filePath, or fileDir with fileName"},
+        ),
+        (
+            later(filePath=None),
+            SEND_FILE,
+            {"filePath": "one of filePath, or fileDir with fileName, is missing"},
+        ),
+        (flat(fileDir=None), SEND_FILE, {"fileDir": "required with fileName"}),
+        (flat(fileName=None), SEND_FILE, {"fileName": "required with fileDir"}),
+        (later(filePath=None), RECEIVE_DIR, {"dirPath": "one of dirPath or dirName is missing"}),
+        (
+            later(filePath=None, dirPath="a", dirName="a"),
+            SEND_DIR,
+            {"dirPath": "stands beside dirName, which means the same: keep one"},
+        ),
+        (later(dirPath="a"), SEND_DIR, {"filePath": "unknown; did you mean dirPath?"}),
+        (later(writable=True), RECEIVE_FILE, {"writable": "unknown"}),
+        (later(host=None), RECEIVE_FILE, {"host": "required: Remote host domain name"}),
+        (later(jump={}), RECEIVE_FILE, {"jump.host": "required: ", "jump.auth": "required: "}),
+        (
+            later(jump={"host": "j", "username": "me", "auth": BOTH}),
+            RECEIVE_FILE,
+            {"jump.username": "unknown"},
+        ),
+        (
+            later(jump={"host": "j", "auth": {"username": "", "password": "x", "passphrase": "y"}}),
+            RECEIVE_FILE,
+            {"jump.auth.username": "must not be empty", "jump.auth.passphrase": "is that of a privateKey"},
+        ),
+    ],
+)
+def test_mixed_doubled_and_missing_forms_are_refused_with_their_exact_keys(
+    documents: Documents, access: dict[str, Any], verb: Verb, expected: dict[str, str]
+) -> None:
+    found = refused_by_both(documents, access, verb)
+    assert found.keys() == expected.keys()
+    for path, message in expected.items():
+        assert found[path].startswith(message)
+
+
+def test_everything_that_is_wrong_is_said_at_once(documents: Documents) -> None:
+    access = {
+        "hosts": "h",
+        "port": "22",
+        "username": "a\nb",
+        "password": 7,
+        "auth": {"_username": "x", "passwrd": "y"},
+        "timeout": 0,
+        "fileName": "b/",
+        "hostKey": "x",
+        "jump": {"host": "h:22", "port": 0, "auth": {"_password": ["z"]}},
+    }
+    assert {fault.path for fault in documents.faults(json.dumps(access), connector=ssh)} == {
+        *("host", "hosts", "port", "username", "password", "auth.passwrd", "timeout", "fileName", "fileDir"),
+        *("hostKey", "jump.host", "jump.port", "jump.auth._password", "jump.auth.username"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("host", "meant"),
+    [
+        ("example.com", "example.com"),
+        ("localhost", "localhost"),
+        ("host_1.local.", "host_1.local."),
+        ("10.0.0.1", "10.0.0.1"),
+        ("::1", "::1"),
+        ("[::1]", "::1"),
+        ("fe80::1%eth0", "fe80::1%eth0"),
+        ("bücher.example", "bücher.example"),
+    ],
+)
+def test_hosts_are_names_or_addresses(documents: Documents, host: str, meant: str) -> None:
+    jump = {"host": host, "auth": BOTH}
+    named = taken(documents, later(host=host, jump=jump))
+    assert named.server.host == meant
+    assert named.jump == Server(meant, 22, Login("me", PASSWORD))
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *(
+            "",
+            " ",
+            "a b",
+            "a\n",
+            "a\0",
+            "-oProxyCommand=x",
+            "ssh://h",
+            "me@h",
+            "h:22",
+            "[::1]:22",
+            "h/x",
+            "[h]",
+        ),
+        *("[::1", "::1]", "a..b", ".a", "ä" * 70, "a" * 64, "$(x)", "`x`", "h;x", "h,x", "\u2028", ":::"),
+    ],
+)
+def test_what_is_no_host_is_refused(documents: Documents, host: str) -> None:
+    found = refused(documents, later(host=host))
+    assert found == {
+        "host": "must be a host name or address alone: username, port and path have keys of their own"
+    }
+
+
+@pytest.mark.parametrize("port", [0, -1, 65536, "22", True, 22.5])
+def test_ports_are_numbers_from_1_to_65535(documents: Documents, port: Any) -> None:
+    assert list(refused_by_both(documents, later(port=port))) == ["port"]
+
+
+def test_time_limits_are_seconds(documents: Documents) -> None:
+    named = taken(documents, later(timeout=5, authTimeout=0.5, bannerTimeout=86400))
+    assert (named.timeout, named.auth_timeout, named.banner_timeout) == (5, 0.5, 86400)
+    named = taken(documents, later())
+    assert (named.timeout, named.auth_timeout, named.banner_timeout) == (None, None, None)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, -0.5, "5", True, 86401, 1e300])
+def test_time_limits_that_no_clock_has_are_refused(documents: Documents, seconds: Any) -> None:
+    for key in ("timeout", "authTimeout", "bannerTimeout"):
+        assert list(refused_by_both(documents, later(**{key: seconds}))) == [key]
+
+
+@pytest.mark.parametrize("seconds", [".nan", ".inf", "-.inf"])
+def test_time_limits_that_are_no_numbers_are_refused(documents: Documents, seconds: str) -> None:
+    text = yaml.safe_dump(later()) + f"timeout: {seconds}\n"
+    assert {fault.path for fault in documents.faults(text, connector=ssh)} == {"timeout"}
+
+
+def test_host_keys_are_fingerprints_or_public_keys(documents: Documents, host_keys: list[str]) -> None:
+    for line in host_keys:
+        plain = paramiko.PKey.from_type_string(line.split()[0], rules.public_key(line) or b"")
+        for written in (line, " ".join(line.split()[:2]), plain.fingerprint):
+            named = taken(
+                documents, later(hostKey=written, jump={"host": "j", "auth": BOTH, "hostKey": written})
+            )
+            assert named.server.host_key == written
+            assert named.jump is not None
+            assert named.jump.host_key == written
+
+
+def test_what_is_no_host_key_is_refused(documents: Documents, host_keys: list[str]) -> None:
+    ed25519, rsa = host_keys[:2]
+    swapped = f"{ed25519.split()[0]} {rsa.split()[1]}"
+    wrong = [
+        *(
+            "",
+            "SHA256:",
+            "SHA256:" + "a" * 42,
+            "SHA256:" + "a" * 44,
+            "sha256:" + "a" * 43,
+            "MD5:" + "aa:" * 16,
+        ),
+        *("ssh-ed25519", "ssh-ed25519 AAAA", "ssh-dss AAAA", swapped, ed25519[:-30], f"h {ed25519}"),
+        *(ed25519.replace("AAAA", "AAA!"), f"{ed25519}\n{rsa}", rsa.split()[1]),
+    ]
+    for written in wrong:
+        found = refused(documents, later(hostKey=written))
+        assert list(found) == ["hostKey"], written
+        assert found["hostKey"].startswith("must be a fingerprint")
+
+
+@patient
+@given(st.text(max_size=40) | st.binary(max_size=60).map(lambda data: "ssh-rsa " + data.hex()))
+def test_any_text_is_a_public_key_or_not(line: str) -> None:
+    assert rules.public_key(line) is None
+
+
+def test_a_mount_is_read_only_unless_it_says_otherwise(documents: Documents) -> None:
+    access = later(filePath=None, dirPath="a")
+    assert documents.access(json.dumps(access), MOUNT_DIR, connector=ssh)["writable"] is False
+    access["writable"] = True
+    assert documents.access(json.dumps(access), MOUNT_DIR, connector=ssh)["writable"] is True
+
+
+def test_the_ciphers_are_those_of_the_library() -> None:
+    assert set(rules.CIPHERS) == set(paramiko.Transport._preferred_ciphers)
+
+
+@pytest.mark.parametrize(
+    "written", ["aes256-ctr,aes128-gcm@openssh.com", ["aes256-ctr", "aes128-gcm@openssh.com"]]
+)
+def test_ciphers_are_names_in_a_string_or_a_list(documents: Documents, written: Any) -> None:
+    named = taken(documents, later(filePath=None, dirPath="a", ciphers=written), MOUNT_DIR)
+    assert named.ciphers == ("aes256-ctr", "aes128-gcm@openssh.com")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *(
+            "",
+            "aes256-ctr\nProxyCommand x",
+            "aes256-ctr ",
+            "-oProxyCommand=x",
+            "aes256-ctr,",
+            "arcfour",
+            "+aes256-ctr",
+        ),
+        *([], ["aes256-ctr\n"], ["aes256-ctr", 7], [["aes256-ctr"]], 7, None, {"a": "b"}),
+    ],
+)
+def test_nothing_but_ciphers_gets_among_the_ciphers(documents: Documents, written: Any) -> None:
+    access = later(filePath=None, dirPath="a") | {"ciphers": written}
+    assert list(refused(documents, access, MOUNT_DIR)) == ["ciphers"]
+
+
+def test_a_variable_may_stand_in_for_any_string(documents: Documents, key: str) -> None:
+    access = {
+        "host": "{{h}}",
+        "hostKey": "{{hk}}",
+        "auth": {"username": "{{u}}", "privateKey": "{{k}}", "passphrase": "{{p}}"},
+        "dirPath": "{{d}}",
+        "ciphers": "{{c}}",
+    }
+    assert not list(checker(ssh.EXECUTABLE, MOUNT_DIR).iter_errors(access))
+    values = {
+        "h": "h",
+        "hk": "SHA256:" + "a" * 43,
+        "u": "u",
+        "k": key,
+        "p": "pp",
+        "d": "~/x",
+        "c": "aes128-ctr",
+    }
+    environ = {f"RED_VAR_{name}": value for name, value in values.items()}
+    named = place.of(documents.access(json.dumps(access), MOUNT_DIR, environ=environ, connector=ssh))
+    assert named.server == Server("h", 22, Login("u", "", key, "pp"), "SHA256:" + "a" * 43)
+    assert (named.path, named.ciphers) == ("x", ("aes128-ctr",))
+
+
+def test_no_message_holds_a_password_a_key_or_a_passphrase(documents: Documents, key: str) -> None:
+    """Elsewhere validation printed the values, and neither keys nor passphrases were secrets."""
+    broken = key.replace("BEGIN OPENSSH", "BEGIN OPENSSL")
+    access = flat(privateKey=broken, passphrase="pass phrase", port="x", jump={"host": "j", "auth": BOTH})
+    text = "\n".join(str(fault) for fault in documents.faults(json.dumps(access), connector=ssh))
+    for secret in (PASSWORD, "pass phrase", *key.splitlines()[1:-1]):
+        assert secret not in text
+        assert secret not in secrets.redact(f"a {secret} b")
+    assert secrets.redact("pass phrase") == "********"
+
+
+def test_the_pieces_of_a_key_whose_lines_were_joined_are_secret(documents: Documents, key: str) -> None:
+    documents.access(
+        json.dumps(later(auth={"username": "me", "privateKey": " ".join(key.split("\n"))})), connector=ssh
+    )
+    lines = key.splitlines()
+    inside = "".join(lines[1:-1])
+    for start in range(0, len(inside) - 64, 64):
+        assert inside[start : start + 64] not in secrets.redact(f"x {inside[start : start + 64]} y")
+
+
+def test_a_relative_target_is_taken(documents: Documents, tmp_path: Path) -> None:
+    """Elsewhere it was refused."""
+    from tests.program import run
+
+    result = run(ssh.EXECUTABLE, "receive-file", flat(host="127.0.0.1", port=1), "data.csv", cwd=tmp_path)
+    assert result.code == 75

@@ -1,0 +1,319 @@
+"""Private keys: of every kind and format, however they were pasted; and what is said of those that fail."""
+
+import base64
+import json
+import subprocess
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import paramiko
+import pytest
+import yaml
+from cryptography.hazmat.primitives import serialization as formats
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.access.pem import as_pem
+from connectors.errors import ConfigError
+from connectors.secure_shell import keys
+from tests.access import patient
+from tests.program import CHECKOUT, Result, run
+
+PASSPHRASE = "pass phrase ä"
+NONE = formats.NoEncryption()
+MADE = {
+    "rsa": rsa.generate_private_key(65537, 2048),
+    "nistp256": ec.generate_private_key(ec.SECP256R1()),
+    "nistp384": ec.generate_private_key(ec.SECP384R1()),
+    "nistp521": ec.generate_private_key(ec.SECP521R1()),
+    "ed25519": ed25519.Ed25519PrivateKey.generate(),
+}
+FORMATS = {
+    "OpenSSH": formats.PrivateFormat.OpenSSH,
+    "PKCS8": formats.PrivateFormat.PKCS8,
+    "traditional": formats.PrivateFormat.TraditionalOpenSSL,  # PKCS1, SEC1
+}
+
+
+class Key(NamedTuple):
+    name: str
+    text: str
+    encrypted: bool
+    public: str
+
+
+def made(name: str, form: str, encrypted: bool) -> Key:
+    encryption: formats.KeySerializationEncryption = NONE
+    if (
+        encrypted and form == "OpenSSH"
+    ):  # as weakly as it can be: decrypting takes a tenth of a second otherwise
+        encryption = FORMATS[form].encryption_builder().kdf_rounds(1).build(PASSPHRASE.encode())
+    elif encrypted:
+        encryption = formats.BestAvailableEncryption(PASSPHRASE.encode())
+    text = MADE[name].private_bytes(formats.Encoding.PEM, FORMATS[form], encryption).decode()
+    line = MADE[name].public_key().public_bytes(formats.Encoding.OpenSSH, formats.PublicFormat.OpenSSH)
+    return Key(f"{name}-{form}{'-encrypted' * encrypted}", text, encrypted, line.decode())
+
+
+KEYS = [
+    made(name, form, encrypted)
+    for name in MADE
+    for form in FORMATS
+    for encrypted in (False, True)
+    if (name, form) != ("ed25519", "traditional")
+]
+every_key = pytest.mark.parametrize("key", KEYS, ids=lambda key: key.name)
+
+WAYS: dict[str, Callable[[str], str]] = {
+    "as it is": str,
+    "without its last newline": str.rstrip,
+    "flattened to \\n": lambda text: text.replace("\n", "\\n"),
+    "flattened to \\r\\n": lambda text: text.replace("\n", "\\r\\n"),
+    "CRLF": lambda text: text.replace("\n", "\r\n"),
+    "indented": lambda text: text.replace("\n", "\n      "),
+    "trailing spaces": lambda text: text.replace("\n", "  \n"),
+    "folded by YAML": lambda text: yaml.safe_load("a: >\n  " + text.replace("\n", "\n  "))["a"],
+    "a plain YAML scalar": lambda text: yaml.safe_load("a:\n  " + text.replace("\n", "\n  "))["a"],
+    "all on one line": lambda text: " ".join(text.split()),
+    "without any space": lambda text: text.replace("\n", ""),
+    "with words around it": lambda text: f"my key:\n{text}\nkeep it\n",
+}
+
+
+def public(key: paramiko.PKey) -> str:
+    return f"{key.get_name()} {key.get_base64()}"
+
+
+def works(key: paramiko.PKey) -> bool:
+    """Whether it signs what its own public part takes, as at a log-in."""
+    algorithm = "rsa-sha2-512" if key.get_name() == "ssh-rsa" else None
+    signature = key.sign_ssh_data(b"data", algorithm)
+    signature.rewind()
+    known = paramiko.PKey.from_type_string(key.get_name(), key.asbytes())
+    return bool(known.verify_ssh_sig(b"data", signature))
+
+
+@every_key
+def test_every_kind_and_format_of_key_is_taken(key: Key) -> None:
+    loaded = keys.load(key.text, PASSPHRASE if key.encrypted else "")
+    assert public(loaded) == key.public
+    assert works(loaded)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@every_key
+def test_a_key_is_taken_however_its_lines_were_treated(key: Key, way: str) -> None:
+    if way in ("a plain YAML scalar", "without any space") and "DEK-Info" in key.text:
+        return  # the colons of its headers are YAML's; and without spaces nobody can tell where they end
+    pasted = WAYS[way](key.text)
+    assert public(keys.load(pasted, PASSPHRASE)) == key.public
+
+
+@every_key
+def test_a_key_may_be_a_file(key: Key, tmp_path: Path) -> None:
+    file = tmp_path / "a key"
+    file.write_text(key.text)
+    assert public(keys.load(str(file), PASSPHRASE)) == key.public
+
+
+def test_a_passphrase_that_is_not_needed_does_no_harm() -> None:
+    assert public(keys.load(KEYS[0].text, "not needed")) == KEYS[0].public
+
+
+def test_restoring_lines_changes_nothing_but_lines() -> None:
+    for key in KEYS:
+        assert as_pem(key.text).split() == as_pem(as_pem(key.text)).split()
+        assert "".join(as_pem(key.text).split()) == "".join(key.text.split())
+
+
+def refusal(private_key: str, passphrase: str = "") -> str:
+    """What is said of a key that cannot work, which holds nothing of it."""
+    with pytest.raises(ConfigError) as caught:
+        keys.load(private_key, passphrase)
+    said = f"{caught.value.message}; {caught.value.hint}"
+    assert passphrase == "" or passphrase not in said
+    assert caught.value.__suppress_context__
+    for line in private_key.replace("\\n", "\n").splitlines():
+        assert len(line) < 8 or line.startswith(("-----", "/", "PuTTY", "----")) or line not in said
+    return said
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS if key.encrypted], ids=lambda key: key.name)
+def test_a_missing_or_wrong_passphrase_is_said_to_be_that(key: Key) -> None:
+    assert "encrypted, and its passphrase is missing; give it as passphrase" in refusal(key.text)
+    assert "cannot be decrypted: its passphrase is another one" in refusal(key.text, "wr0ng-passphrase")
+
+
+def openssh(kind: bytes) -> str:
+    """The outside of a key of ``kind``, as OpenSSH writes it."""
+
+    def string(data: bytes) -> bytes:
+        return len(data).to_bytes(4, "big") + data
+
+    inside = b"openssh-key-v1\0" + 2 * string(b"none") + string(b"") + b"\0\0\0\1"
+    inside += string(string(kind) + string(b"x" * 32)) + string(b"y" * 128)
+    text = base64.encodebytes(inside).decode()
+    return f"-----BEGIN OPENSSH PRIVATE KEY-----\n{text}-----END OPENSSH PRIVATE KEY-----\n"
+
+
+def pkcs8(key: "dsa.DSAPrivateKey | ec.EllipticCurvePrivateKey | ed448.Ed448PrivateKey") -> str:
+    return key.private_bytes(formats.Encoding.PEM, formats.PrivateFormat.PKCS8, NONE).decode()
+
+
+PUTTY = "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\nComment: me\nPublic-Lines: 2\nAAAA\n"
+BODY = KEYS[0].text.splitlines()[1]
+CUT = "\n".join(KEYS[0].text.splitlines()[:9])
+SHORTENED = "\n".join([*KEYS[0].text.splitlines()[:9], KEYS[0].text.splitlines()[-1]])
+
+
+@pytest.mark.parametrize(
+    ("private_key", "said"),
+    [
+        (KEYS[0].public, "is a public key; the private one is needed, in the file without .pub"),
+        (KEYS[0].public + " me@here\n", "is a public key"),
+        (
+            MADE["rsa"].public_key().public_bytes(formats.Encoding.PEM, formats.PublicFormat.PKCS1).decode(),
+            "is a public key",
+        ),
+        (f"---- BEGIN SSH2 PUBLIC KEY ----\n{BODY}\n---- END SSH2 PUBLIC KEY ----\n", "is a public key"),
+        (PUTTY, "is a PuTTY key; convert it: puttygen KEY.ppk -O private-openssh -o KEY"),
+        (f"-----BEGIN DSA PRIVATE KEY-----\n{BODY}\n-----END DSA PRIVATE KEY-----\n", "is a DSA key"),
+        (openssh(b"ssh-dss"), "is a DSA key, which servers no longer take; make another one: ssh-keygen"),
+        (pkcs8(dsa.generate_private_key(1024)), "is of a kind, or encrypted in a way, that is not known"),
+        (pkcs8(ed448.Ed448PrivateKey.generate()), "is of a kind, or encrypted in a way, that is not known"),
+        (pkcs8(ec.generate_private_key(ec.SECP256K1())), "is of a kind, or encrypted in a way, that is not"),
+        (openssh(b"sk-ssh-ed25519@openssh.com"), "lies on a security key (FIDO)"),
+        (openssh(b"ssh-xyz"), "is of a kind, or encrypted in a way, that is not known here"),
+        (openssh(b"ssh-ed25519"), "is damaged"),
+        (CUT, "is cut short"),
+        (SHORTENED, "is damaged"),
+        (f"-----BEGIN OPENSSH PRIVATE KEY-----\n{BODY}\n-----END RSA PRIVATE KEY-----", "is cut short"),
+        (f"-----BEGIN PRIVATE KEY-----\n{BODY}\n-----END PRIVATE KEY-----\n", "is damaged"),
+        ("-----BEGIN PRIVATE KEY-----\n!!!!\n-----END PRIVATE KEY-----\n", "is damaged"),
+        ("-----BEGIN PRIVATE KEY-----\n\n-----END PRIVATE KEY-----\n", "is damaged"),
+        ("-----BEGIN PRIVATE KEY-----\nAAA\u00e4\n-----END PRIVATE KEY-----\n", "is damaged"),
+        (f"-----BEGIN CERTIFICATE-----\n{BODY}\n-----END CERTIFICATE-----\n", "holds no private key"),
+        (f"{BODY}\n{BODY}\n", "holds no private key"),
+        ("/nowhere/id", "must be PEM text or the path of a file that can be read (No such file"),
+        ("/", "must be PEM text or the path of a file that can be read (Is a directory)"),
+        ("/dev/null", "holds no private key"),
+        ("a\0b", "must be PEM text or the path of a file that can be read"),
+        ("", "must be PEM text or the path of a file that can be read"),
+    ],
+)
+def test_what_cannot_work_is_named_with_what_would_help(private_key: str, said: str) -> None:
+    assert said in refusal(private_key)
+
+
+@patient
+@given(
+    st.text(max_size=60), st.sampled_from(["OPENSSH ", "RSA ", "EC ", "ENCRYPTED ", ""]), st.text(max_size=5)
+)
+def test_any_block_is_a_key_or_refused(inside: str, kind: str, passphrase: str) -> None:
+    with pytest.raises(ConfigError):
+        keys.load(
+            f"-----BEGIN {kind}PRIVATE KEY-----\n{inside}\n-----END {kind}PRIVATE KEY-----\n", passphrase
+        )
+
+
+@patient
+@given(st.data())
+def test_a_damaged_key_is_a_key_or_refused(data: st.DataObject) -> None:
+    key = data.draw(st.sampled_from(KEYS))
+    at = data.draw(st.integers(30, len(key.text) - 40))
+    damaged = key.text[:at] + data.draw(st.characters(codec="ascii")) + key.text[at + 1 :]
+    with suppress(ConfigError):
+        keys.load(damaged, PASSPHRASE)
+
+
+# -- red-connectors ssh-key ----------------------------------------------------------------------
+
+
+def ssh_key(*arguments: object, stdin: str = "", env: dict[str, str] | None = None) -> Result:
+    result = run("red-connectors", "ssh-key", *arguments, stdin=stdin, env=env)
+    assert BODY not in result.stderr
+    return result
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Callable[[str], Path]:
+    def write(text: str) -> Path:
+        path = tmp_path / "id"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("key", KEYS[:6], ids=lambda key: key.name)
+def test_the_printed_lines_can_be_pasted_below_auth(key: Key, file: Callable[[str], Path]) -> None:
+    result = ssh_key(file(key.text))
+    assert (result.code, bool(result.stderr)) == (0, key.encrypted)
+    lines = ["auth:", "  username: me", *("  " + line for line in result.stdout.splitlines())]
+    for indent in (0, 2, 6):
+        pasted = yaml.safe_load("\n".join(" " * indent + line for line in lines))["auth"]
+        assert pasted["username"] == "me"
+        assert pasted["privateKey"].split() == as_pem(key.text).split()
+        assert pasted.get("passphrase") == ("{{ssh_key_passphrase}}" if key.encrypted else None)
+        assert public(keys.load(pasted["privateKey"], PASSPHRASE)) == key.public
+
+
+def test_it_prints_json_as_well(file: Callable[[str], Path]) -> None:
+    shown = ssh_key(file(KEYS[1].text), "--json").stdout
+    assert json.loads(shown) == yaml.safe_load(ssh_key(file(KEYS[1].text)).stdout)
+    assert list(json.loads(shown)) == ["privateKey", "passphrase"]
+
+
+def test_it_reads_standard_input_and_keeps_nothing_but_the_key() -> None:
+    key = KEYS[0]
+    shown = yaml.safe_load(ssh_key("-", stdin=f"# mine\n{key.text}# end\n").stdout)
+    assert shown["privateKey"].split() == key.text.split()
+
+
+def test_how_to_give_the_passphrase_is_explained_on_stderr(file: Callable[[str], Path]) -> None:
+    said = ssh_key(file(KEYS[1].text)).stderr
+    assert "set the variable ssh_key_passphrase" in said
+    assert "RED_VAR_ssh_key_passphrase" in said
+
+
+def test_what_it_prints_is_an_access_document_that_works(file: Callable[[str], Path]) -> None:
+    login = json.loads(ssh_key("--json", file(KEYS[1].text)).stdout)
+    access = {"host": "h", "auth": {"username": "me", **login}, "filePath": "x"}
+    verb = ("receive-file-validate", "--offline")
+    assert run("red-connector-ssh", *verb, access).code == 78
+    env = {"RED_VAR_ssh_key_passphrase": PASSPHRASE}
+    assert run("red-connector-ssh", *verb, access, env=env).code == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "said"),
+    [
+        (KEYS[0].public, 65, "is a public key"),
+        (PUTTY, 65, "puttygen"),
+        (SHORTENED, 65, "is damaged"),
+        (CUT, 65, "is cut short"),
+        ("", 65, "holds no private key"),
+        ("\0\1\2\xff", 65, "holds no private key"),
+    ],
+)
+def test_what_is_no_key_is_65(text: str, code: int, said: str, file: Callable[[str], Path]) -> None:
+    result = ssh_key(file(text))
+    assert result.code == code
+    assert said in result.stderr
+    assert result.stdout == ""
+
+
+def test_other_mistakes_have_their_own_codes(tmp_path: Path) -> None:
+    assert ssh_key(tmp_path / "missing").code == 66
+    assert ssh_key(tmp_path).code == 74
+    assert ssh_key().code == 64
+    assert ssh_key("a", "b").code == 64
+    assert run("red-connector-ssh", "ssh-key", "a").code == 64
+
+
+def test_the_entrypoint_knows_it() -> None:
+    done = subprocess.run([CHECKOUT / "entrypoint.sh", "ssh-key", "/nowhere"], capture_output=True, text=True)
+    assert "red-connectors" in done.stderr
