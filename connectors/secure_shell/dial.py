@@ -4,15 +4,33 @@ import os
 import select
 import socket
 import time
+from typing import Any
 
 from connectors.errors import HostNotFound, TemporaryFailure
 from connectors.secure_shell import waiting
 from connectors.transfer.job import Job
 
+QUICKACK = getattr(socket, "TCP_QUICKACK", 0)  # Linux
 NEXT_AFTER = 0.25  # seconds until the next address is tried as well (RFC 8305, 5)
 
 
-def dial(host: str, port: int, job: Job, seconds: float) -> socket.socket:
+class Socket(socket.socket):
+    """One that acknowledges what it receives at once, as long as it is ``prompt``.
+
+    Until a session begins, sshd sends a small packet only when the one before has been acknowledged (Nagle's
+    algorithm), and a system puts that off for 40 ms in the hope of something to send along with it.
+    """
+
+    prompt = True
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        count = super().send(data, flags)
+        if self.prompt and QUICKACK:
+            self.setsockopt(socket.IPPROTO_TCP, QUICKACK, 1)  # sending has put an end to it
+        return count
+
+
+def dial(host: str, port: int, job: Job, seconds: float) -> Socket:
     """Connect; TemporaryFailure when nothing answers within ``seconds``, HostNotFound for no such name."""
     host = host.strip("[]")
     addresses = waiting.for_answer(
@@ -61,16 +79,12 @@ def _unreachable(host: str) -> str:
     return "is the server running, and the port right?"
 
 
-class Socket(socket.socket):
-    """One that takes attributes, which a plain one does not: see greeting.Greeting."""
-
-
 class _Race:
     """Connections under way to the addresses of one host; ``failed`` says why the first of them did not."""
 
     def __init__(self) -> None:
         self.failed = ""
-        self.under_way: list[socket.socket] = []
+        self.under_way: list[Socket] = []
         self._joined = 0.0
 
     @property
@@ -94,7 +108,7 @@ class _Race:
         except OSError as error:
             self._drop_out(error.errno or 0, runner)
 
-    def winner(self) -> socket.socket | None:
+    def winner(self) -> Socket | None:
         """One that is connected, if there is one soon."""
         poll = select.poll()
         for runner in self.under_way:
@@ -114,7 +128,7 @@ class _Race:
         for runner in self.under_way:
             runner.close()
 
-    def _drop_out(self, number: int, runner: socket.socket | None = None) -> None:
+    def _drop_out(self, number: int, runner: Socket | None = None) -> None:
         self.failed = self.failed or os.strerror(number)
         if runner:
             self.under_way.remove(runner)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.errors import ProtocolViolation, RedError, TemporaryFailure
 from connectors.secure_shell import failures, waiting
+from connectors.secure_shell.dial import Socket
 from connectors.secure_shell.greeting import Greeting, Notes
 from connectors.secure_shell.host_keys import HostKeys, algorithms, name_of
 from connectors.secure_shell.log_in import LogIn
@@ -76,12 +77,15 @@ class Hop:
 
     def session_channel(self, seconds: float) -> "paramiko.Channel":
         """A channel on which nothing is started."""
-        return waiting.for_answer(
+        channel = waiting.for_answer(
             lambda: self._open_channel("session", seconds),
             self._job,
             seconds + LATER,
             f"{self.name}: no channel was opened",
         )
+        if isinstance(self._sock, Socket):
+            self._sock.prompt = False
+        return channel
 
     def forwarded(self, target: Server, seconds: float) -> "paramiko.Channel":
         """A connection from there to ``target``."""
@@ -152,10 +156,15 @@ class Hop:
     def _open_channel(self, kind: str, seconds: float, target: Server | None = None) -> "paramiko.Channel":
         import paramiko
 
+        from connectors.secure_shell import express
+
+        sizes = express.sizes(self.transport) if target is None else {}
         destination = (target.host.strip("[]"), target.port) if target else None
         try:
             with failures.translating(self.name):
-                return self.transport.open_channel(kind, destination, ("127.0.0.1", 0), timeout=seconds)
+                return self.transport.open_channel(
+                    kind, destination, ("127.0.0.1", 0), timeout=seconds, **sizes
+                )
         except RedError as failure:
             cause = failure.__cause__
             if not isinstance(cause, paramiko.ChannelException):
