@@ -1,4 +1,4 @@
-"""cerberus without the module that it needs for its version number only."""
+"""cerberus and paramiko without the modules that they import and do not need here."""
 
 import subprocess
 import sys
@@ -29,3 +29,36 @@ def test_importlib_metadata_is_not_imported_and_whole_afterwards() -> None:
 def test_a_cerberus_that_wants_more_of_importlib_metadata_gets_the_real_one() -> None:
     lacking = "from connectors.access import lean; del lean._StandIn.version\n"
     assert python(f"{lacking}{LOAD}print(cerberus.__version__ != 'unknown')") == "True"
+
+
+SSH = "from connectors.access import lean; lean.import_paramiko(); import paramiko\n"
+HEAVY = "['importlib.metadata', 'invoke', 'asyncio', 'unittest']"
+
+
+def test_paramiko_is_whole_and_knows_its_version() -> None:
+    real = "from importlib.metadata import version; print(paramiko.__version__ == version('paramiko'))"
+    assert python(f"{SSH}print(paramiko.Transport.__name__)\n{real}").split() == ["Transport", "True"]
+
+
+def test_paramiko_imports_nothing_heavy_that_is_not_needed() -> None:
+    assert python(f"{SSH}print([name for name in {HEAVY} if name in sys.modules])") == "[]"
+
+
+def test_after_paramiko_what_was_left_out_can_be_imported() -> None:
+    assert python(f"{SSH}import invoke, importlib.metadata as m; print(m.version('invoke') != '')") == "True"
+
+
+def test_a_paramiko_that_wants_more_of_importlib_metadata_gets_the_real_one() -> None:
+    lacking = "from connectors.access import lean; del lean._StandIn.version\n"
+    assert python(f"{lacking}{SSH}print(paramiko.__version__ != 'unknown')") == "True"
+
+
+def test_a_paramiko_that_needs_invoke_gets_it() -> None:
+    # as if a version of it imported invoke without being ready to do without
+    needing = "import builtins; real = builtins.__import__\n"
+    needing += "def strict(name, *rest):\n"
+    needing += "    if name == 'paramiko.config' and sys.modules.get('invoke', 1) is None:\n"
+    needing += "        raise ImportError(name)\n"
+    needing += "    return real(name, *rest)\n"
+    needing += "builtins.__import__ = strict\n"
+    assert python(f"{needing}{SSH}print(paramiko.config.invoke.__name__)") == "invoke"

@@ -3,6 +3,7 @@
 import threading
 from typing import TYPE_CHECKING, Any
 
+from connectors.access import lean
 from connectors.errors import ProtocolViolation
 from connectors.secure_shell.dial import dial
 from connectors.secure_shell.host_keys import AnotherKey, HostKeys
@@ -95,8 +96,9 @@ class Session:
             before.forwarded(server, limit) if before else dial(server.host, server.port, self._job, limit)
         )
         try:
+            lean.import_paramiko()  # 90 ms, in which the server makes ready
             self._key_of(server)  # a key that is none is found out before the server is disturbed
-            from connectors.secure_shell.hop import Hop  # 90 ms with paramiko, while the server makes ready
+            from connectors.secure_shell.hop import Hop
 
             hop = Hop(server, sock, self._job, role)
         except BaseException:
