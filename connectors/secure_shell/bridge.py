@@ -121,8 +121,8 @@ def _until_the_end(work: Callable[[], None], ended: threading.Event) -> None:
     """What goes wrong here is seen by sshfs as the end of the connection, and by _carry."""
     try:
         work()
-    except (OSError, EOFError):
-        pass
+    except Exception as error:  # whatever paramiko makes of a lost connection
+        del error
     finally:
         ended.set()
 

@@ -35,6 +35,8 @@ class Place(NamedTuple):
     auth_timeout: float | None = None
     banner_timeout: float | None = None
     ciphers: tuple[str, ...] = ()
+    writable: bool = False
+    """Whether a mount of it can be written to."""
 
 
 def of(access: Mapping[str, Any]) -> Place:
@@ -50,6 +52,7 @@ def of(access: Mapping[str, Any]) -> Place:
         auth_timeout=access.get("authTimeout"),
         banner_timeout=access.get("bannerTimeout"),
         ciphers=tuple(access["ciphers"].split(",")) if access.get("ciphers") else (),
+        writable=access.get("writable", False),
     )
 
 

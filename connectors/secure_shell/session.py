@@ -44,6 +44,23 @@ class Session:
             hop = self._open()
         return hop.session_channel(self._limit(None))
 
+    def pinned(self) -> Place:
+        """The place with all that it takes to log in again later, and elsewhere: the host keys that were
+        shown, and private keys themselves where the document has the path of a file. Opens if need be."""
+        from connectors.secure_shell import keys
+
+        with self._lock:
+            self._open()
+            servers = list[Server]()
+            for hop in self._hops:
+                shown = hop.transport.get_remote_server_key()
+                login = hop.server.login
+                if login.private_key:
+                    login = login._replace(private_key=keys.text(login.private_key))
+                line = f"{shown.get_name()} {shown.get_base64()}"
+                servers.append(hop.server._replace(host_key=line, login=login))
+        return self._place._replace(server=servers[-1], jump=servers[0] if servers[1:] else None)
+
     def close(self) -> None:
         """Hang up at once, whatever is going on."""
         hops, self._hops = self._hops, []

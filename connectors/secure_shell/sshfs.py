@@ -13,25 +13,21 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from urllib.parse import quote
 
 from connectors.access import secrets
 from connectors.errors import Unavailable
-from connectors.secure_shell import keys
-from connectors.secure_shell.place import Place, Server
+from connectors.secure_shell.place import Place
 from connectors.transfer.mount import Program
-
-if TYPE_CHECKING:
-    import paramiko
 
 LONGEST_SOURCE = 1000  # characters; all mount options have to fit into 4096
 
 
 class Passport(NamedTuple):
-    """All that the bridge needs to log in, for as long as the mount lasts.
+    """All that the bridge needs to log in for as long as the mount lasts: see Session.pinned.
 
-    The keys in ``place`` are PEM text and its host keys those that were accepted. ``timeout`` is in seconds.
+    ``timeout`` is in seconds.
     """
 
     place: Place
@@ -39,44 +35,31 @@ class Passport(NamedTuple):
 
 
 @contextmanager
-def program(
-    place: Place,
-    host_key: "paramiko.PKey",
-    jump_key: "paramiko.PKey | None",
-    *,
-    timeout: float,
-    writable: bool,
-) -> Iterator[Program]:
-    """sshfs for ``place``; the two keys are those that its server and its jump host have shown.
-
-    A server that shows another one when sshfs connects anew is refused.
-    """
+def program(place: Place, timeout: float) -> Iterator[Program]:
+    """sshfs for the directory ``place``, which is as Session.pinned gives it."""
     if shutil.which("sshfs") is None:
         raise Unavailable("sshfs is not installed", hint="install it (Debian: apt-get install sshfs fuse3)")
-    jump = _pinned(place.jump, jump_key) if place.jump and jump_key else place.jump
-    passport = Passport(place._replace(server=_pinned(place.server, host_key), jump=jump), timeout)
     source = describe(place)
     folder = os.path.dirname(os.path.realpath(__file__))
     script = os.open(os.path.join(folder, "bridge.py"), os.O_RDONLY | os.O_CLOEXEC)
     access = os.memfd_create("access", os.MFD_CLOEXEC)
     try:
-        os.write(access, pickle.dumps(passport))
+        os.write(access, pickle.dumps(Passport(place, timeout)))
         python = os.path.basename(sys.executable)  # found in PATH: see transfer/mount.py
         options = [
             f"ssh_command={python} -E /proc/self/fd/{script} {access}",
             f"fsname={source}",
             "reconnect",
             "idmap=user",  # the user who logs in is the one who mounts
-            "transform_symlinks",  # absolute ones that stay inside
-            "auto_unmount",  # if sshfs is killed; and /dev/fuse is then opened by fusermount3
-            "rw" if writable else "ro",
+            "auto_unmount",  # also if sshfs is killed
+            "rw" if place.writable else "ro",
         ]
         yield Program(
             # ":" ends the host, so that anything may follow; the host is the bridge's business.
             ["sshfs", "-f", *(f"-o{option}" for option in options), f"remote:{place.path}"],
             kind="fuse.sshfs",
             source=source,
-            read_only=not writable,
+            read_only=not place.writable,
             inherited=(script, access),
         )
     finally:
@@ -87,14 +70,7 @@ def program(
 def describe(place: Place) -> str:
     """``ssh://user@host:port/path``, without what is secret, and without what would end a mount option."""
     server = place.server
-    host = f"[{server.host}]" if ":" in server.host else server.host
+    host = f"[{server.host.strip('[]')}]" if ":" in server.host else server.host
     path = place.path if place.path.startswith("/") else f"/~/{place.path}"
     who = f"{quote(server.login.username)}@{quote(host, safe='[]:')}:{server.port}"
     return secrets.redact(f"ssh://{who}{quote(path, safe='/~')}")[:LONGEST_SOURCE]
-
-
-def _pinned(server: Server, key: "paramiko.PKey") -> Server:
-    login = server.login
-    if login.private_key:  # the file may be gone, or be called otherwise, when sshfs connects anew
-        login = login._replace(private_key=keys.text(login.private_key))
-    return server._replace(login=login, host_key=f"{key.get_name()} {key.get_base64()}")
