@@ -1,7 +1,7 @@
 """The access data of the SSH connector, in both generations: what is taken, and what is refused and why."""
 
 import json
-import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,16 +9,18 @@ from typing import Any
 import paramiko
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors import ssh
 from connectors.access import secrets
+from connectors.errors import ConfigError
 from connectors.secure_shell import place, rules
 from connectors.secure_shell.place import Login, Place, Server
 from connectors.verbs import MOUNT_DIR, RECEIVE_DIR, RECEIVE_FILE, SEND_DIR, SEND_FILE, Verb
 from tests.access import Documents, no_secrets, patient
 from tests.test_access_describe import checker
+from tests.test_ssh_keys import MADE, made
 
 FILES = [RECEIVE_FILE, SEND_FILE]
 DIRECTORIES = [RECEIVE_DIR, SEND_DIR, MOUNT_DIR]
@@ -42,24 +44,8 @@ def documents(tmp_path: Path) -> Iterator[Documents]:
         yield Documents(tmp_path)
 
 
-@pytest.fixture(scope="session")
-def key(tmp_path_factory: pytest.TempPathFactory) -> str:
-    file = tmp_path_factory.mktemp("key") / "id"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file], check=True)
-    return file.read_text()
-
-
-@pytest.fixture(scope="session")
-def host_keys(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The public lines, with a comment, of a key of each kind; the types are in rules.KEY_PARTS."""
-    folder = tmp_path_factory.mktemp("host-keys")
-    kinds = [("ed25519", "256"), ("rsa", "2048"), ("ecdsa", "256"), ("ecdsa", "384"), ("ecdsa", "521")]
-    for kind, bits in kinds:
-        command = ["ssh-keygen", "-q", "-t", kind, "-b", bits, "-N", "", "-C", "root@a host"]
-        subprocess.run([*command, "-f", folder / f"{kind}{bits}"], check=True)
-    lines = [(folder / f"{kind}{bits}.pub").read_text().strip() for kind, bits in kinds]
-    assert {line.split()[0] for line in lines} == set(rules.KEY_PARTS)
-    return lines
+KEY = made("ed25519", "OpenSSH", encrypted=False).text
+HOST_KEYS = [f"{made(name, 'PKCS8', encrypted=False).public} root@a host" for name in MADE]
 
 
 def later(**changes: Any) -> dict[str, Any]:
@@ -116,10 +102,10 @@ def test_both_generations_name_the_same_place(documents: Documents, verb: Verb) 
     assert first == Place(Server("h", 22, Login("me", PASSWORD)), "x/y")
 
 
-def test_a_key_may_stand_flat_or_under_auth(documents: Documents, key: str) -> None:
-    who = {"username": "me", "privateKey": key, "passphrase": "pass phrase"}
+def test_a_key_may_stand_flat_or_under_auth(documents: Documents) -> None:
+    who = {"username": "me", "privateKey": KEY, "passphrase": "pass phrase"}
     first = taken(documents, flat(password=None, **who))
-    assert first.server.login == Login("me", private_key=key, passphrase="pass phrase")
+    assert first.server.login == Login("me", private_key=KEY, passphrase="pass phrase")
     assert taken(documents, later(auth=who)).server.login == first.server.login
 
 
@@ -350,8 +336,9 @@ def test_time_limits_that_are_no_numbers_are_refused(documents: Documents, secon
     assert {fault.path for fault in documents.faults(text, connector=ssh)} == {"timeout"}
 
 
-def test_host_keys_are_fingerprints_or_public_keys(documents: Documents, host_keys: list[str]) -> None:
-    for line in host_keys:
+def test_host_keys_are_fingerprints_or_public_keys(documents: Documents) -> None:
+    assert {line.split()[0] for line in HOST_KEYS} == set(rules.KEY_PARTS)
+    for line in HOST_KEYS:
         plain = paramiko.PKey.from_type_string(line.split()[0], rules.public_key(line) or b"")
         for written in (line, " ".join(line.split()[:2]), plain.fingerprint):
             named = taken(
@@ -362,8 +349,8 @@ def test_host_keys_are_fingerprints_or_public_keys(documents: Documents, host_ke
             assert named.jump.host_key == written
 
 
-def test_what_is_no_host_key_is_refused(documents: Documents, host_keys: list[str]) -> None:
-    ed25519, rsa = host_keys[:2]
+def test_what_is_no_host_key_is_refused(documents: Documents) -> None:
+    ed25519, rsa = HOST_KEYS[-1], HOST_KEYS[0]
     swapped = f"{ed25519.split()[0]} {rsa.split()[1]}"
     wrong = [
         *(
@@ -381,6 +368,48 @@ def test_what_is_no_host_key_is_refused(documents: Documents, host_keys: list[st
         found = refused(documents, later(hostKey=written))
         assert list(found) == ["hostKey"], written
         assert found["hostKey"].startswith("must be a fingerprint")
+
+
+LOGINS = {"username": "me", "password": PASSWORD, "privateKey": KEY, "passphrase": "x"}
+PATHS = {"filePath": "a", "fileDir": "b", "fileName": "c", "dirPath": "d", "dirName": "e"}
+LIMITS = {"timeout": 1, "authTimeout": 2, "bannerTimeout": 3}
+
+
+def some(fields: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Any choice of ``fields``, each plain or protected."""
+    choice = st.lists(st.sampled_from(sorted(fields)), unique=True)
+    return st.tuples(choice, st.sets(st.sampled_from(sorted(fields)))).map(
+        lambda drawn: {f"_{name}" if name in drawn[1] else name: fields[name] for name in drawn[0]}
+    )
+
+
+JUMPS = st.tuples(some({"host": "j", "port": 1, "hostKey": HOST_KEYS[0]}), some(LOGINS)).map(
+    lambda drawn: {**drawn[0], "auth": drawn[1]}
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    some({"host": "h", "port": 2}), some(LOGINS), some(LOGINS), some(PATHS), some(LIMITS), JUMPS, st.data()
+)
+def test_the_json_schema_takes_exactly_the_forms_that_validation_takes(
+    host: Any, flat: Any, auth: Any, path: Any, limits: Any, jump: Any, data: st.DataObject
+) -> None:
+    verb = data.draw(st.sampled_from(Verb))
+    access = {**host, **path, **limits}
+    access |= data.draw(st.sampled_from([flat, {"auth": auth}, {**flat, "_auth": auth}]))
+    access |= data.draw(st.sampled_from([{}, {"jump": jump}]))
+    access |= data.draw(st.sampled_from([{}, {"host": "h", "filePath": "a"}, {"host": "h", "dirPath": "a"}]))
+    with tempfile.TemporaryDirectory() as folder, no_secrets():
+        try:
+            Documents(Path(folder)).access(json.dumps(access), verb, connector=ssh)
+            taken = True
+        except ConfigError:
+            taken = False
+    assert CHECKERS[verb].is_valid(access) == taken
+
+
+CHECKERS = {verb: checker(ssh.EXECUTABLE, verb) for verb in Verb}
 
 
 @patient
@@ -428,7 +457,7 @@ def test_nothing_but_ciphers_gets_among_the_ciphers(documents: Documents, writte
     assert list(refused(documents, access, MOUNT_DIR)) == ["ciphers"]
 
 
-def test_a_variable_may_stand_in_for_any_string(documents: Documents, key: str) -> None:
+def test_a_variable_may_stand_in_for_any_string(documents: Documents) -> None:
     access = {
         "host": "{{h}}",
         "hostKey": "{{hk}}",
@@ -441,33 +470,33 @@ def test_a_variable_may_stand_in_for_any_string(documents: Documents, key: str) 
         "h": "h",
         "hk": "SHA256:" + "a" * 43,
         "u": "u",
-        "k": key,
+        "k": KEY,
         "p": "pp",
         "d": "~/x",
         "c": "aes128-ctr",
     }
     environ = {f"RED_VAR_{name}": value for name, value in values.items()}
     named = place.of(documents.access(json.dumps(access), MOUNT_DIR, environ=environ, connector=ssh))
-    assert named.server == Server("h", 22, Login("u", "", key, "pp"), "SHA256:" + "a" * 43)
+    assert named.server == Server("h", 22, Login("u", "", KEY, "pp"), "SHA256:" + "a" * 43)
     assert (named.path, named.ciphers) == ("x", ("aes128-ctr",))
 
 
-def test_no_message_holds_a_password_a_key_or_a_passphrase(documents: Documents, key: str) -> None:
+def test_no_message_holds_a_password_a_key_or_a_passphrase(documents: Documents) -> None:
     """Elsewhere validation printed the values, and neither keys nor passphrases were secrets."""
-    broken = key.replace("BEGIN OPENSSH", "BEGIN OPENSSL")
+    broken = KEY.replace("BEGIN OPENSSH", "BEGIN OPENSSL")
     access = flat(privateKey=broken, passphrase="pass phrase", port="x", jump={"host": "j", "auth": BOTH})
     text = "\n".join(str(fault) for fault in documents.faults(json.dumps(access), connector=ssh))
-    for secret in (PASSWORD, "pass phrase", *key.splitlines()[1:-1]):
+    for secret in (PASSWORD, "pass phrase", *KEY.splitlines()[1:-1]):
         assert secret not in text
         assert secret not in secrets.redact(f"a {secret} b")
     assert secrets.redact("pass phrase") == "********"
 
 
-def test_the_pieces_of_a_key_whose_lines_were_joined_are_secret(documents: Documents, key: str) -> None:
+def test_the_pieces_of_a_key_whose_lines_were_joined_are_secret(documents: Documents) -> None:
     documents.access(
-        json.dumps(later(auth={"username": "me", "privateKey": " ".join(key.split("\n"))})), connector=ssh
+        json.dumps(later(auth={"username": "me", "privateKey": " ".join(KEY.split("\n"))})), connector=ssh
     )
-    lines = key.splitlines()
+    lines = KEY.splitlines()
     inside = "".join(lines[1:-1])
     for start in range(0, len(inside) - 64, 64):
         assert inside[start : start + 64] not in secrets.redact(f"x {inside[start : start + 64]} y")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.test_ssh_keys import PASSPHRASE, made
+
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = {"cerberus", "yaml", "pycurl", "tenacity", "tqdm", "ijson", "paramiko", "cryptography"}
 HEAVY = (*LIBRARIES, "argparse", "email", "ssl", "hashlib", "socket")
@@ -54,15 +56,9 @@ def test_checking_a_document_in_json_costs_cerberus_alone(access: str) -> None:
 
 
 def test_checking_a_document_with_a_private_key_costs_cerberus_alone(tmp_path: Path) -> None:
-    key, document = tmp_path / "id", tmp_path / "ssh.json"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", key], check=True)
-    auth = {"username": "me", "privateKey": str(key), "passphrase": "secret"}
-    fields = {
-        "host": "h",
-        "hostKey": key.with_suffix(".pub").read_text().strip(),
-        "auth": auth,
-        "filePath": "x",
-    }
+    key, document = made("ed25519", "OpenSSH", encrypted=True), tmp_path / "ssh.json"
+    auth = {"username": "me", "privateKey": key.text, "passphrase": PASSPHRASE}
+    fields = {"host": "h", "hostKey": key.public, "auth": auth, "filePath": "x"}
     document.write_text(json.dumps(fields))
     code, modules = start("red-connector-ssh", "receive-file-validate", "--offline", str(document))
     assert code == 0

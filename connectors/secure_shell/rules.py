@@ -44,13 +44,12 @@ def host(field: str, value: Any, error: Error) -> None:
 
 
 def _is_name(value: str) -> bool:
-    if not NAME.fullmatch(value):
-        return False
     try:
-        value.encode("idna")  # what the system's resolver is asked with; refuses empty and long labels
+        name = value if value.isascii() else value.encode("idna").decode("ascii")  # RFC 3490, 4 ms
     except UnicodeError:
         return False
-    return True
+    labels = name.removesuffix(".").split(".")
+    return bool(NAME.fullmatch(value)) and all(0 < len(label) < 64 for label in labels)  # RFC 1035, 2.3.4
 
 
 def _is_ipv6(value: str) -> bool:
