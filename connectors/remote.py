@@ -6,7 +6,7 @@ connector translates what its library throws at one border. All methods may be c
 threads at once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from connectors.verbs import Verb
@@ -15,18 +15,22 @@ if TYPE_CHECKING:
     from connectors.transfer.arrival import Arrival
     from connectors.transfer.checksum import Checksum
     from connectors.transfer.departure import Departure
+    from connectors.transfer.part import Version
+    from connectors.transfer.small import Arrived, Leaving
 
 
 class Entry(NamedTuple):
     """One file or directory of a tree: its path below the tree's root, and what is known of it.
 
-    ``size`` is in bytes. Names that are not UTF-8 are as os.fsdecode makes them.
+    ``size`` is in bytes; ``version`` is what the far end has said of a file. Names that are not UTF-8 are as
+    os.fsdecode makes them.
     """
 
     path: str
     is_dir: bool
     size: int | None = None
     checksum: "Checksum | None" = None
+    version: "Version | None" = None
 
 
 class Remote(Protocol):
@@ -73,3 +77,20 @@ class Remote(Protocol):
 
     def make_dir(self, path: str) -> None:
         """Make a directory that holds no file, and its parents; it may exist."""
+
+
+class ManyAtOnce(Protocol):
+    """What a Remote may offer beside: small files together, where one by one would cost a round trip each.
+
+    Both take the trees' files as they come and pass over in silence what does not work out at once; the
+    engine then does the rest one by one, with retries and words. Called in one thread.
+    """
+
+    def read_small(self, files: Sequence[Entry]) -> Iterator["Arrived"]:
+        """Files that have arrived whole, in any order."""
+
+    def write_small(self, folders: Sequence[str], files: Iterable["Leaving"]) -> Iterator["Leaving"]:
+        """Those of the ``files`` that are at the far end now, whole and looked at, under their names.
+
+        ``folders`` are those that the files are in, parents first; they are made where they are missing.
+        """

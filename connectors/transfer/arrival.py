@@ -104,7 +104,7 @@ class Arrival:
         self._part.begin(version, offset)
         self._rehash()
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """The next bytes. Called so often (see connectors.web.exchange) that each line counts."""
         if self._job.cancelled.is_set():
             raise Cancelled

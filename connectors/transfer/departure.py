@@ -2,6 +2,7 @@
 
 import os
 import stat
+from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
 
@@ -22,6 +23,7 @@ class Departure:
     """One file that is sent; a context manager.
 
     ``size`` (bytes) is what it was when it was opened: that many bytes leave, or the transfer fails.
+    ``mode`` is its permission bits.
     ``promised_size`` and ``checksum`` are what a listing says; they are checked before anything leaves.
     """
 
@@ -31,6 +33,7 @@ class Departure:
         self.source = source
         self.moved = True
         self.size = 0
+        self.mode = 0
         self._modified = 0  # nanoseconds since 1970
         self._job = job
         self._promised_size = promised_size
@@ -45,6 +48,7 @@ class Departure:
             self._file = open(self.source, "rb", buffering=0)
             here = os.fstat(self._file.fileno())
         self.size, self._modified = here.st_size, here.st_mtime_ns
+        self.mode = stat.S_IMODE(here.st_mode)
         if self._promised_size not in (None, self.size):
             self._file.close()
             raise DataError(f"{self.source}: {self._promised_size} bytes were promised, it has {self.size}")
@@ -84,13 +88,8 @@ class Departure:
         return data
 
     def staging_name(self, name: str) -> str:
-        """The hidden name to send ``name`` under until it is complete.
-
-        It is the same for this file of this machine in every later call, so that what a killed one has left
-        is written over, and another one for any other sender.
-        """
-        about = fingerprint(f"{os.uname().nodename}:{os.path.realpath(self.source)}")[:16]
-        return hidden_name(f"{name[:LONGEST_STEM]}.{about}", "part")
+        """The hidden name to send ``name`` under until it is complete: see the function."""
+        return staging_name(name, self.source)
 
     def checksum(self, algorithm: str) -> Checksum:
         """Of the whole file, read for the purpose."""
@@ -121,6 +120,22 @@ class Departure:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
+
+
+def staging_name(name: str, source: str) -> str:
+    """The hidden name to send ``source`` under until it is complete and can be called ``name``.
+
+    It is the same for this file of this machine in every later call, so that what a killed one has left is
+    written over, and another one for any other sender.
+    """
+    folder, base = os.path.split(source)
+    rest = "" if name == base and len(name) <= LONGEST_STEM else base
+    return hidden_name(f"{name[:LONGEST_STEM]}.{_about(folder, rest)}", "part")
+
+
+@lru_cache(maxsize=64)
+def _about(folder: str, rest: str) -> str:
+    return fingerprint(f"{os.uname().nodename}:{os.path.realpath(folder)}/{rest}")[:16]
 
 
 def check_source(source: str) -> None:

@@ -14,19 +14,22 @@ from connectors.errors import (
     ConfigError,
     Exit,
     NotAuthenticated,
+    NotPermitted,
     ProtocolViolation,
     RedError,
     SeveralFailures,
+    TemporaryFailure,
 )
-from connectors.remote import Entry, Remote
-from connectors.transfer import workers
+from connectors.remote import Entry, ManyAtOnce, Remote
+from connectors.transfer import small, workers
 from connectors.transfer.arrival import Arrival, check_target, check_target_dir
 from connectors.transfer.departure import Departure, check_source
 from connectors.transfer.job import Job
 from connectors.transfer.local import make_dir, reading
 from connectors.transfer.names import is_hidden_name, safe_path
+from connectors.transfer.part import version_of
 from connectors.transfer.retry import persistently
-from connectors.transfer.tree import listed, local_tree
+from connectors.transfer.tree import listed, local_tree, parents_first
 from connectors.verbs import Verb
 
 if TYPE_CHECKING:
@@ -167,7 +170,7 @@ def _receive_tree(remote: Remote, job: Job, local: str, listing: Sequence[Entry]
         inner_dirs.make(entry.path if entry.is_dir else os.path.dirname(entry.path))
     files = [entry for entry in entries if not entry.is_dir]
     job.progress.expect(total_size(files))
-    here = _already_right(job, local, files)
+    here = _already_right(remote, job, local, files)
 
     def receive(entry: Entry) -> None:
         target = os.path.join(local, entry.path)
@@ -177,7 +180,50 @@ def _receive_tree(remote: Remote, job: Job, local: str, listing: Sequence[Entry]
 
     to_fetch = [entry for entry in files if entry.path not in here]
     alone = 1 if remote.presents_password and listing is not None else 0
-    _all(job, to_fetch, receive, "were not received", alone)
+    rest = _receive_small(remote, job, local, to_fetch)
+    _all(job, rest, receive, "were not received", alone)
+
+
+def _receive_small(remote: Remote, job: Job, local: str, files: Sequence[Entry]) -> Sequence[Entry]:
+    """Receive what ``remote`` can deliver many at once; those of the ``files`` that are left to do."""
+    together = [entry for entry in files if small.is_small(entry)]
+    if len(together) < small.WORTH_IT or not hasattr(remote, "read_small"):
+        return files
+    many = cast(ManyAtOnce, remote)
+    done: set[str] = set()
+
+    def receive() -> None:
+        began = time.monotonic()
+        for arrived in many.read_small(together):
+            path = arrived.entry.path
+            target = os.path.join(local, path)
+            if not small.install(job, target, remote.identity(path), arrived):
+                continue
+            done.add(path)
+            job.progress.expect(len(arrived.content) - (arrived.entry.size or 0))
+            job.progress.moved(len(arrived.content))
+            if job.receipts.wanted:
+                _small_receipt(job, target, remote.describe(path), arrived.content, began)
+
+    _as_far_as_it_goes(job, receive)
+    return [entry for entry in files if entry.path not in done]
+
+
+def _small_receipt(job: Job, local: str, place: str, content: bytes, began: float) -> None:
+    sha256 = small.hexdigest(content, "sha256")
+    job.receipts.add(job.verb, local, place, len(content), sha256, time.monotonic() - began, 1)
+
+
+def _as_far_as_it_goes(job: Job, step: Callable[[], None]) -> None:
+    """What fails for a while, or for all files alike, the ordinary way meets again, and tells."""
+
+    def attempt() -> None:
+        try:
+            step()
+        except (TemporaryFailure, ProtocolViolation, NotPermitted) as failure:
+            log.info(f"{failure.message}; going on one by one")
+
+    workers.run(job, [attempt], 1)
 
 
 def _discovered(remote: Remote, job: Job) -> list[Entry]:
@@ -198,8 +244,10 @@ def _discovered(remote: Remote, job: Job) -> list[Entry]:
     return entries
 
 
-def _already_right(job: Job, local: str, files: Sequence[Entry]) -> set[str]:
-    """The paths of the ``files`` that are here with the right checksum; the right size alone is no proof."""
+def _already_right(remote: Remote, job: Job, local: str, files: Sequence[Entry]) -> set[str]:
+    """The paths of the ``files`` that are here: with the right checksum, or as they were received from there
+    and still are. The right size alone is no proof.
+    """
     right: set[str] = set()
 
     def look(entry: Entry) -> None:
@@ -215,6 +263,12 @@ def _already_right(job: Job, local: str, files: Sequence[Entry]) -> set[str]:
             return  # then it is fetched
         job.progress.moved(entry.size or 0)
 
+    for entry in files:
+        if entry.version and entry.version.validator and not entry.checksum:
+            target = os.path.join(local, entry.path)
+            if entry.version.validator == version_of(target, remote.identity(entry.path)):
+                right.add(entry.path)
+                job.progress.moved(entry.size or 0)
     candidates = [entry for entry in files if entry.checksum]
     workers.run(job, [partial(look, entry) for entry in candidates], job.settings.parallel)
     return right
@@ -235,8 +289,31 @@ def send_dir(remote: Remote, job: Job, local: str, promise: "Prepared") -> None:
         for path in empty if entries else [""]:
             remote.make_dir(path)
 
-    _all(job, files, send, "were not sent", alone=1 if remote.presents_password else 0)
+    rest = _send_small(remote, job, local, files)
+    _all(job, rest, send, "were not sent", alone=1 if remote.presents_password else 0)
     workers.run(job, [lambda: persistently(job, make_dirs)], 1)
+
+
+def _send_small(remote: Remote, job: Job, local: str, files: Sequence[Entry]) -> Sequence[Entry]:
+    """Send what ``remote`` can take many at once; those of the ``files`` that are left to do."""
+    together = [entry for entry in files if small.is_small(entry)]
+    if len(together) < small.WORTH_IT or not hasattr(remote, "write_small"):
+        return files
+    many = cast(ManyAtOnce, remote)
+    folders = parents_first({os.path.dirname(entry.path) for entry in together})
+    done: set[str] = set()
+
+    def send() -> None:
+        began = time.monotonic()
+        for left in many.write_small(folders, small.load(job, local, together)):
+            path = left.entry.path
+            done.add(path)
+            job.progress.moved(len(left.content))
+            if job.receipts.wanted:
+                _small_receipt(job, os.path.join(local, path), remote.describe(path), left.content, began)
+
+    _as_far_as_it_goes(job, send)
+    return [entry for entry in files if entry.path not in done]
 
 
 def _all(

@@ -22,12 +22,13 @@ class Version(NamedTuple):
     """What the far end says of the file that it is about to deliver.
 
     ``validator`` tells this version from every other one and is empty where nothing does; ``size`` is
-    in bytes; ``checksums`` are of the whole file.
+    in bytes; ``checksums`` are of the whole file; ``executable`` says that it is a program.
     """
 
     validator: str = ""
     size: int | None = None
     checksums: tuple[Checksum, ...] = ()
+    executable: bool = False
 
 
 class Part:
@@ -63,7 +64,7 @@ class Part:
         self._touched = True
         self.version, self.size = version, offset
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         try:
             written = os.write(self._fd, data)
             while written < len(data):  # the disk is nearly full: the rest, or the reason
@@ -92,17 +93,17 @@ class Part:
     # -- ends --------------------------------------------------------------------------------------
 
     def install(self, *, remember: bool) -> None:
-        """Let it appear as the target; with ``remember``, ``version_of`` will know later what it is.
+        """Let it appear as the target; with ``remember``, a file of a directory, its bit for executables is
+        kept and ``version_of`` will know later what it is.
 
         Synced before it is renamed: after a power cut the name must not stand for a file with holes.
         """
         with writing(self._target):
             os.fsync(self._fd)
-            if remember and self.version.validator:
-                modified = os.fstat(self._fd).st_mtime_ns
-                memory = f"{modified} {fingerprint(self._source)} {self.version.validator}"
-                with suppress(OSError):  # not every file system has them; then the file is fetched again
-                    os.setxattr(self._fd, MEMORY, os.fsencode(memory))
+            if remember:
+                remember_version(self._fd, self._source, self.version)
+            if remember and self.version.executable:
+                make_executable(self._fd)
         with creating(self._target):
             os.replace(self._path, self._target)
         if self._state_is_current:
@@ -216,6 +217,15 @@ class Part:
         self._state_is_current = False
 
 
+def remember_version(fd: int, source: str, version: Version) -> None:
+    """For ``version_of``; nothing where the file system has no extended attributes."""
+    if version.validator:
+        here = os.fstat(fd)
+        memory = f"{here.st_mtime_ns} {here.st_size} {fingerprint(source)} {version.validator}"
+        with suppress(OSError):  # then the file is fetched again
+            os.setxattr(fd, MEMORY, os.fsencode(memory))
+
+
 def version_of(target: str, source: str) -> str:
     """The validator of the file that is there, if ``source`` has delivered it and nobody touched it since."""
     try:
@@ -223,9 +233,15 @@ def version_of(target: str, source: str) -> str:
         memory = os.fsdecode(os.getxattr(target, MEMORY, follow_symlinks=False))
     except OSError:
         return ""
-    modified, _, rest = memory.partition(" ")
-    origin, _, validator = rest.partition(" ")
-    return validator if (modified, origin) == (str(here.st_mtime_ns), fingerprint(source)) else ""
+    modified, size, origin, validator = (*memory.split(" ", 3), "", "", "")[:4]
+    remembered = (modified, size, origin) == (str(here.st_mtime_ns), str(here.st_size), fingerprint(source))
+    return validator if remembered else ""
+
+
+def make_executable(fd: int) -> None:
+    """For those who may read it: what the umask let them."""
+    mode = os.fstat(fd).st_mode
+    os.fchmod(fd, stat.S_IMODE(mode) | (mode & 0o444) >> 2)
 
 
 def _remove(path: str) -> None:

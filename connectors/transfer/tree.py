@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from connectors.errors import DataError, NotFound, RedError, SeveralFailures
 from connectors.remote import Entry
@@ -47,6 +47,16 @@ def listed(root: str, listing: Sequence[Entry]) -> Sequence[Entry]:
             f"cannot send {root}: {len(failures)} of what is listed cannot be sent", failures
         )
     return listing
+
+
+def parents_first(folders: Iterable[str]) -> list[str]:
+    """The ``folders``, relative paths, and all that they are in, "" too."""
+    found = {""}
+    for folder in folders:
+        while folder not in found:
+            found.add(folder)
+            folder = os.path.dirname(folder)
+    return sorted(found, key=lambda folder: (folder.count("/") + bool(folder), folder))
 
 
 def _check_inside(real_root: str, local: str) -> None:

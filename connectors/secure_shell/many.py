@@ -1,0 +1,249 @@
+"""Many small files through SFTP: hundreds of them under way at once, in one thread.
+
+Each file takes three or four requests, and each of those a round trip. One file after another, or eight at
+a time, that is what a directory costs; here the requests of different files share the round trips.
+"""
+
+import stat
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby, islice
+from typing import Any, NamedTuple
+
+from connectors.secure_shell.sftp import (
+    ATTRS,
+    CLOSE,
+    DATA,
+    EOF,
+    FOR_READING_ONLY,
+    FOR_REPLACING,
+    FSETSTAT,
+    FSTAT,
+    HANDLE,
+    MKDIR,
+    NAME,
+    NO_ATTRIBUTES,
+    OK,
+    OPEN,
+    OPENDIR,
+    READ,
+    READDIR,
+    REMOVE,
+    STAT,
+    STATUS,
+    WRITE,
+    Attributes,
+    Flow,
+    Sftp,
+    attributes,
+    names,
+    string,
+    with_mode,
+)
+from connectors.transfer.small import SMALL
+
+UNDER_WAY = 256  # files
+BYTES_UNDER_WAY = 4 << 20
+
+_KNOWN, _OPENED, _READ, _WRITTEN, _SIZED, _CLOSED, _RENAMED, _REMOVED = range(8)
+_START = struct.pack(">Q", 0)
+_OK = struct.pack(">I", OK)
+_EOF = struct.pack(">I", EOF)
+
+
+class Wanted(NamedTuple):
+    """A file to read: the caller's ``key``, its name as a string of SFTP, and its size.
+
+    A known size means that it is known to be a regular file.
+    """
+
+    key: Any
+    name: bytes
+    size: int | None
+
+
+class Read(NamedTuple):
+    """A file that was read whole; ``here`` is None if its size was known before."""
+
+    key: Any
+    here: Attributes | None
+    content: bytes
+
+
+class _Reading:
+    """One file on its way."""
+
+    __slots__ = ("here", "size", "wanted")
+
+    def __init__(self, wanted: Wanted) -> None:
+        self.wanted = wanted
+        self.size = wanted.size
+        self.here: Attributes | None = None
+
+
+def read(sftp: Sftp, files: Iterable[Wanted]) -> Iterator[Read]:
+    """Those of the ``files`` that are regular, no larger than SMALL, and arrive whole; not the others.
+
+    Anything but a regular file is not opened: that could hang (a FIFO) or never end (a device).
+    """
+    flow = Flow(sftp)
+    todo = iter(files)
+    under_way = 0
+    while True:
+        for wanted in islice(todo, UNDER_WAY - under_way):
+            file = _Reading(wanted)
+            under_way += 1
+            if file.size is None:
+                flow.ask((_KNOWN, file), STAT, wanted.name)
+            else:
+                flow.ask((_OPENED, file), OPEN, wanted.name, FOR_READING_ONLY)
+        if not flow.pending:
+            return
+        flow.flush()
+        for (stage, file), kind, payload in flow.some():
+            if stage == _READ:  # the answer to CLOSE ends it
+                if kind == DATA and len(payload) - 4 == file.size:
+                    yield Read(file.wanted.key, file.here, payload[4:])
+                elif kind == STATUS and payload[:4] == _EOF and file.size == 0:
+                    yield Read(file.wanted.key, file.here, b"")
+            elif stage == _OPENED and kind == HANDLE:
+                flow.ask((_READ, file), READ, payload, struct.pack(">QI", 0, file.size + 1))
+                flow.ask((_CLOSED, file), CLOSE, payload)
+            elif stage == _KNOWN and kind == ATTRS and (here := attributes(payload)) and _is_small(here):
+                file.here, file.size = here, here.size
+                flow.ask((_OPENED, file), OPEN, file.wanted.name, FOR_READING_ONLY)
+            else:
+                under_way -= 1
+
+
+def _is_small(here: Attributes) -> bool:
+    return stat.S_ISREG(here.mode or 0) and here.size is not None and here.size <= SMALL
+
+
+class Outgoing(NamedTuple):
+    """A small file to write: the caller's ``key``, its name and that of its temporary, its content.
+
+    ``mode`` is set for it as it is if ``exactly``, else less the server's umask.
+    """
+
+    key: Any
+    name: bytes
+    staging: bytes
+    content: bytes
+    mode: int
+    exactly: bool
+
+
+def write(sftp: Sftp, files: Iterable[Outgoing]) -> Iterator[Any]:
+    """Write each file under its temporary name, look at its size, rename it. Gives the keys of those that
+    are there; the others have left nothing behind.
+    """
+    flow = Flow(sftp)
+    todo = iter(files)
+    under_way: dict[bytes, Outgoing] = {}
+    failed: set[bytes] = set()
+    bytes_under_way = 0
+    ended = False
+    try:
+        while True:
+            while not ended and len(under_way) < UNDER_WAY and bytes_under_way < BYTES_UNDER_WAY:
+                file = next(todo, None)
+                if file is None:
+                    ended = True
+                    break
+                under_way[file.staging] = file
+                bytes_under_way += len(file.content)
+                flow.ask((_OPENED, file), OPEN, file.staging, FOR_REPLACING, with_mode(file.mode))
+            if not flow.pending:
+                return
+            flow.flush()
+            for (stage, file), kind, payload in flow.some():
+                good = kind != STATUS or payload[:4] == _OK
+                if stage == _SIZED:
+                    good = kind == ATTRS and attributes(payload).size == len(file.content)
+                if stage == _OPENED and good:
+                    _fill(flow, file, payload)
+                elif stage in (_WRITTEN, _SIZED):  # the answer to CLOSE is what follows
+                    if not good:
+                        failed.add(file.staging)
+                elif stage == _CLOSED and good and file.staging not in failed:
+                    flow.ask((_RENAMED, file), *sftp.renaming(file.staging, file.name))
+                elif stage == _CLOSED or (stage == _RENAMED and not good):
+                    flow.ask((_REMOVED, file), REMOVE, file.staging)
+                else:
+                    del under_way[file.staging]
+                    bytes_under_way -= len(file.content)
+                    if stage == _RENAMED:
+                        yield file.key
+    finally:
+        if under_way:
+            sftp.remove([file.staging for file in under_way.values()])
+
+
+def _fill(flow: Flow, file: Outgoing, handle: bytes) -> None:
+    """All that is done with the open file."""
+    if file.content:
+        flow.ask((_WRITTEN, file), WRITE, handle, _START, string(file.content))
+    if file.exactly:
+        flow.ask((_WRITTEN, file), FSETSTAT, handle, with_mode(file.mode))
+    flow.ask((_SIZED, file), FSTAT, handle)
+    flow.ask((_CLOSED, file), CLOSE, handle)
+
+
+Names = dict[bytes, Attributes]
+
+
+def make_dirs(sftp: Sftp, folders: Mapping[str, bytes]) -> dict[str, Names]:
+    """Make the ``folders`` (paths, parents first, and their names as strings of SFTP) where they are missing.
+
+    What is in each of them; those that can be neither made nor read are left out. Folders of the same
+    depth are made together.
+    """
+    found: dict[str, Names] = {}
+    for _, level in groupby(folders, key=lambda path: path.count("/") + bool(path)):
+        flow = Flow(sftp)
+        for path in level:
+            flow.ask(path, MKDIR, folders[path], NO_ATTRIBUTES)
+        flow.flush()
+        there = []
+        while flow.pending:
+            path, _, payload = flow.next()
+            if payload[:4] == _OK:
+                found[path] = {}
+            else:
+                there.append(path)
+        found.update(listings(sftp, {path: folders[path] for path in there}))
+    return found
+
+
+def listings(sftp: Sftp, folders: Mapping[Any, bytes]) -> dict[Any, Names]:
+    """What is in each of the ``folders`` (any key, and the name as a string of SFTP), read together.
+
+    Those that cannot be read are left out.
+    """
+    flow = Flow(sftp)
+    found: dict[Any, Names] = {}
+    handles: dict[Any, bytes] = {}
+    todo = iter(folders.items())
+    under_way = 0
+    while True:
+        for key, name in islice(todo, UNDER_WAY - under_way):
+            under_way += 1
+            flow.ask((_OPENED, key), OPENDIR, name)
+        if not flow.pending:
+            return found
+        flow.flush()
+        for (stage, key), kind, payload in flow.some():
+            if stage == _OPENED and kind == HANDLE:
+                found[key] = {}
+                handles[key] = payload
+                flow.ask((_READ, key), READDIR, payload)
+            elif stage == _READ and kind == NAME:
+                found[key].update(names(payload))
+                flow.ask((_READ, key), READDIR, handles[key])
+            elif stage == _READ:
+                if payload[:4] != _EOF:
+                    del found[key]
+                flow.ask((_CLOSED, key), CLOSE, handles.pop(key))
+            else:
+                under_way -= 1

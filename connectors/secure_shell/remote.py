@@ -1,0 +1,286 @@
+"""A place on an SSH server as a Remote, by SFTP alone: a server that gives no shell serves as well."""
+
+import os
+import stat
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING
+
+from connectors.errors import CannotCreate, DataError, NotFound, NotPermitted, TemporaryFailure
+from connectors.remote import Entry
+from connectors.secure_shell import many, sftp
+from connectors.secure_shell.outcome import failure
+from connectors.secure_shell.sftp import Attributes, Sftp, Status, string
+from connectors.secure_shell.stream import Download, upload
+from connectors.secure_shell.walk import walk
+from connectors.transfer.arrival import Arrival
+from connectors.transfer.departure import Departure
+from connectors.transfer.job import Job
+from connectors.transfer.part import Version
+from connectors.transfer.small import Arrived, Leaving
+from connectors.verbs import Verb
+
+if TYPE_CHECKING:
+    from connectors.secure_shell.session import Session
+    from connectors.transfer.mount import Program
+
+SETTLED = 2  # seconds after which a time of modification, in whole seconds, stands for one version
+DEFAULT_MODE = 0o666  # less the server's umask
+
+
+class SshRemote:
+    """The file or directory ``path`` (see Place) on the server of ``session``."""
+
+    presents_password = False  # one log-in serves all files
+
+    def __init__(self, session: "Session", path: str, job: Job) -> None:
+        self._session = session
+        self._path = path
+        self._job = job
+        self._lock = threading.Lock()
+        self._sftp: Sftp | None = None
+
+    # -- names -------------------------------------------------------------------------------------
+
+    def describe(self, path: str = "") -> str:
+        return f"{self._session.host}:{self._join(path)}"
+
+    def identity(self, path: str) -> str:
+        return f"ssh://{self._session.user}@{self._session.host}/{self._join(path)}"
+
+    def _join(self, path: str) -> str:
+        if not path:
+            return self._path or "."
+        return os.path.join(self._path, path)
+
+    def _name(self, path: str) -> bytes:
+        return _string(self._join(path))
+
+    # -- the conversation --------------------------------------------------------------------------
+
+    def open(self) -> None:
+        self._talk()
+
+    def _talk(self) -> Sftp:
+        """The conversation; a new one where the last has been lost."""
+        with self._lock:
+            if self._sftp is None or not self._sftp.alive:
+                self._sftp = sftp.start(self._session, self._job)
+            return self._sftp
+
+    @contextmanager
+    def _about(self, path: str) -> Iterator[Sftp]:
+        """The conversation; what the server refuses in it is told in our words, about ``path``."""
+        try:
+            yield self._talk()
+        except Status as status:
+            raise failure(status, self.describe(path)) from None
+
+    def _attributes(self, path: str) -> Attributes:
+        """Of the file, or of what the link at ``path`` leads to."""
+        with self._about(path) as talk:
+            return sftp.attributes(talk.ask(sftp.STAT, self._name(path)))
+
+    def _find(self, place: str) -> Attributes | None:
+        """Of what is at ``place``, a whole remote path; None if there is nothing."""
+        try:
+            return sftp.attributes(self._talk().ask(sftp.STAT, _string(place)))
+        except Status as status:
+            if status.status == sftp.NO_SUCH_FILE:
+                return None
+            raise
+
+    # -- looking -----------------------------------------------------------------------------------
+
+    def check(self, verb: Verb, path: str) -> None:
+        if verb.sends:
+            self._check_target(verb, path)
+        elif verb.of_directory and not path:
+            self._check_directory()
+        else:
+            self._regular(path)
+            with self._about(path) as talk:
+                talk.close(talk.ask(sftp.OPEN, self._name(path), sftp.FOR_READING_ONLY))
+
+    def file_system(self) -> "AbstractContextManager[Program]":
+        from connectors.secure_shell import sshfs
+
+        place = self._session.pinned()
+        return sshfs.program(place, place.timeout or self._job.settings.timeout)
+
+    def _check_directory(self) -> None:
+        here = self._attributes("")
+        if here.mode is not None and not stat.S_ISDIR(here.mode):
+            raise NotFound(f"{self.describe()} is not a directory")
+        with self._about("") as talk:
+            talk.close(talk.ask(sftp.OPENDIR, self._name("")))
+
+    def _check_target(self, verb: Verb, path: str) -> None:
+        """It can be written, as far as shows: its folder, or the nearest above that is there, lets us."""
+        place = self._join(path)
+        with self._about(path):
+            here = self._find(place)
+            if here and verb is Verb.SEND_FILE:
+                self._check_replaceable(here, path)
+            if verb is Verb.SEND_FILE:
+                place = os.path.dirname(place)
+                here = None
+            while here is None:
+                here = self._find(place or ".")
+                if here is None:
+                    place = os.path.dirname(place)
+            if not stat.S_ISDIR(here.mode or stat.S_IFDIR):
+                raise CannotCreate(f"{self.describe(path)}: {place} is not a directory")
+            if _nobody_may_write(here) and self._session.user != "root":
+                raise NotPermitted(f"{self.describe(path)}: {place or '.'} may not be written to")
+
+    def _check_replaceable(self, here: Attributes, path: str) -> None:
+        if here.mode is not None and not stat.S_ISREG(here.mode):
+            kind = "it is a directory" if stat.S_ISDIR(here.mode) else "it is not a regular file"
+            raise CannotCreate(f"cannot replace {self.describe(path)}: {kind}")
+
+    def _regular(self, path: str) -> Attributes:
+        """What is known of the file; opening anything else could hang (a FIFO) or never end (a device)."""
+        here = self._attributes(path)
+        if here.mode is not None and not stat.S_ISREG(here.mode):
+            kind = "a directory" if stat.S_ISDIR(here.mode) else "not a regular file"
+            raise DataError(f"{self.describe(path)} is {kind}")
+        return here
+
+    def inspect(self, local: str, name: str) -> None:
+        """Any file may be moved."""
+
+    def entries(self) -> Iterable[Entry]:
+        self._check_directory()
+        with self._about("") as talk:
+            for name, here in walk(talk, os.fsencode(self._join("")), self.describe()):
+                if stat.S_ISDIR(here.mode or 0):
+                    yield Entry(name, True)
+                else:
+                    yield Entry(name, False, here.size, version=version_of(here))
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def read(self, path: str, arrival: Arrival) -> None:
+        here = self._regular(path)
+        version = version_of(here)
+        if version.validator and arrival.current_if == version.validator:
+            arrival.keep()
+            return
+        with self._about(path) as talk:
+            handle = talk.ask(sftp.OPEN, self._name(path), sftp.FOR_READING_ONLY)
+            try:
+                same = arrival.version.validator == version.validator
+                arrival.begin(version, arrival.offset if same else 0)
+                Download(talk, handle, arrival).run(version.size)
+                now = sftp.attributes(talk.ask(sftp.FSTAT, handle))
+            finally:
+                talk.close(handle)
+        if (now.size, now.modified) != (here.size, here.modified):
+            arrival.discard()
+            raise TemporaryFailure(f"{self.describe(path)} changed while it was received")
+
+    def read_small(self, files: Sequence[Entry]) -> Iterator[Arrived]:
+        def wanted() -> Iterator[many.Wanted]:
+            for entry in files:
+                known = entry.size if entry.version else None
+                yield many.Wanted(entry, self._name(entry.path), known)
+
+        for entry, here, content in many.read(self._talk(), wanted()):
+            yield Arrived(entry, entry.version or version_of(here or Attributes()), content)
+
+    # -- writing -----------------------------------------------------------------------------------
+
+    def write(self, path: str, departure: Departure) -> None:
+        target = self._join(path)
+        folder, name = os.path.split(target)
+        staging = os.path.join(folder, departure.staging_name(name))
+        with self._about(path) as talk:
+            there = self._find(target)
+            if there:
+                self._check_replaceable(there, path)
+            mode = departure.mode if there is None or there.mode is None else stat.S_IMODE(there.mode)
+            handle = self._create(talk, staging, mode)
+            try:
+                upload(talk, handle, departure)
+                if there:
+                    talk.ask(sftp.FSETSTAT, handle, sftp.with_mode(mode))
+                size = sftp.attributes(talk.ask(sftp.FSTAT, handle)).size
+                talk.ask(sftp.CLOSE, handle)
+                if size != departure.size:
+                    arrived = f"{size} of {departure.size} bytes got there"
+                    raise TemporaryFailure(f"{self.describe(path)}: {arrived}")
+                talk.rename(_string(staging), _string(target))
+            except BaseException:
+                talk.remove([_string(staging)])
+                raise
+
+    def _create(self, talk: Sftp, place: str, mode: int) -> bytes:
+        """A handle of the new file, in a folder that is made if it is missing."""
+        request = (sftp.OPEN, _string(place), sftp.FOR_REPLACING, sftp.with_mode(mode))
+        try:
+            return talk.ask(*request)
+        except Status as status:
+            if status.status != sftp.NO_SUCH_FILE:
+                raise
+        self._make(talk, os.path.dirname(place))
+        return talk.ask(*request)
+
+    def _make(self, talk: Sftp, folder: str) -> None:
+        """Make the folder and those that it is in, where they are missing."""
+        here = self._find(folder or ".")
+        if here is None:
+            self._make(talk, os.path.dirname(folder))
+            try:
+                talk.ask(sftp.MKDIR, _string(folder), sftp.NO_ATTRIBUTES)
+            except Status as status:
+                if status.status != sftp.FAILURE or self._find(folder) is None:  # else somebody was faster
+                    raise
+        elif not stat.S_ISDIR(here.mode or stat.S_IFDIR):
+            raise CannotCreate(f"cannot create {folder}: there is something else that is called so")
+
+    def make_dir(self, path: str) -> None:
+        with self._about(path) as talk:
+            self._make(talk, self._join(path))
+
+    def write_small(self, folders: Sequence[str], files: Iterable[Leaving]) -> Iterator[Leaving]:
+        self.make_dir("")
+        with self._about("") as talk:
+            there = many.make_dirs(talk, {folder: self._name(folder) for folder in folders})
+
+            def outgoing() -> Iterator[many.Outgoing]:
+                for file in files:
+                    folder, name = os.path.split(file.entry.path)
+                    if folder not in there:
+                        continue  # it could not be made, or not be read
+                    known = there[folder].get(os.fsencode(name))
+                    if known and not stat.S_ISREG(known.mode or 0):
+                        continue  # a directory is in the way, or a link
+                    mode = stat.S_IMODE(known.mode or 0) if known else file.mode
+                    staging = self._name(os.path.join(folder, file.staging_name))
+                    target = self._name(file.entry.path)
+                    yield many.Outgoing(file, target, staging, file.content, mode, exactly=bool(known))
+
+            yield from many.write(talk, outgoing())
+
+
+def version_of(here: Attributes) -> Version:
+    """Which version of a file this is: SFTP tells no more than its size and a second.
+
+    A file of no size may still have content, as those in /proc have.
+    """
+    executable = bool(here.mode and here.mode & stat.S_IXUSR)
+    validator = ""
+    if here.size is not None and here.modified is not None and here.modified + SETTLED <= time.time():
+        validator = f"{here.modified}-{here.size}"
+    return Version(validator, here.size or None, (), executable)
+
+
+def _nobody_may_write(here: Attributes) -> bool:
+    return here.mode is not None and not here.mode & 0o222
+
+
+def _string(place: str) -> bytes:
+    return string(os.fsencode(place))

@@ -1,0 +1,463 @@
+"""SFTP, version 3, with any number of requests under way at once.
+
+The protocol is draft-ietf-secsh-filexfer-02 with OpenSSH's extensions (its file PROTOCOL). paramiko's own
+client waits for each answer; over a distance, and for many small files, that is nearly all of the time.
+"""
+
+import struct
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import count
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from connectors.errors import NotPermitted, ProtocolViolation, RedError, TemporaryFailure
+from connectors.transfer.job import TIDY_SECONDS, Cancelled, Job
+
+if TYPE_CHECKING:
+    from connectors.secure_shell.session import Session
+
+INIT, VERSION = 1, 2
+OPEN, CLOSE, READ, WRITE, LSTAT, FSTAT, SETSTAT, FSETSTAT, OPENDIR, READDIR = range(3, 13)
+REMOVE, MKDIR, RMDIR, REALPATH, STAT, RENAME, READLINK = range(13, 20)
+STATUS, HANDLE, DATA, NAME, ATTRS = range(101, 106)
+EXTENDED, EXTENDED_REPLY = 200, 201
+OK, EOF, NO_SUCH_FILE, PERMISSION_DENIED, FAILURE, BAD_MESSAGE, NO_CONNECTION, CONNECTION_LOST = range(8)
+UNSUPPORTED = 8
+FOR_READING, FOR_WRITING, CREATING, TRUNCATING = 1, 2, 8, 16
+
+NO_ATTRIBUTES = b"\0\0\0\0"
+
+FOR_READING_ONLY = struct.pack(">I", FOR_READING) + NO_ATTRIBUTES
+FOR_REPLACING = struct.pack(">I", FOR_WRITING | CREATING | TRUNCATING)
+
+POSIX_RENAME = "posix-rename@openssh.com"
+LIMITS = "limits@openssh.com"
+SAFE_BLOCK = 32768  # bytes that every server takes and gives at once (draft, section 3)
+LONGEST_BLOCK = 261120  # bytes: what OpenSSH announces; more is not asked for
+LONGEST_MESSAGE = 1 << 20  # bytes; a server that announces more is not speaking SFTP
+WIDEN_AFTER = 1 << 28  # bytes of the express window that have been used up
+LOOK_EVERY = 0.1  # seconds between looks at whether to go on waiting
+
+Reply = tuple[Any, int, bytes]
+
+
+class Attributes(NamedTuple):
+    """What a server tells of a file; None for what it does not. ``modified`` is in seconds since 1970."""
+
+    size: int | None = None
+    owner: int | None = None
+    mode: int | None = None
+    modified: int | None = None
+
+
+class Status(RedError):
+    """A request was answered by a status other than OK; translated by ``failure``."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.status = code
+
+
+def start(session: "Session", job: Job) -> "Sftp":
+    """SFTP on a new channel of ``session``."""
+    from connectors.secure_shell import express, failures
+
+    channel = session.channel()
+    with failures.translating(session.host):
+        try:
+            channel.invoke_subsystem("sftp")
+        except Exception as error:
+            if not channel.closed or not session.transport:
+                raise
+            hint = "it needs a line 'Subsystem sftp …' in its sshd_config"
+            raise NotPermitted(f"{session.host}: the server offers no SFTP", hint=hint) from error
+    transport = channel.get_transport()
+    sftp = Sftp(channel, express.express_of(transport), job, session.host)
+    sftp.begin()
+    return sftp
+
+
+class Sftp:
+    """The subsystem on a channel. All methods may be called from several threads."""
+
+    def __init__(self, channel: Any, express: Any, job: Job, host: str) -> None:
+        """Begin to listen; ``express`` is the transport's fast packetizer, or None."""
+        self._channel = channel
+        self._express = express
+        self._job = job
+        self._host = host
+        self._waiting: dict[int, tuple[Flow, Any]] = {}
+        self._numbers = count()
+        self._partial = bytearray()
+        self._needed = 4
+        self._sending = threading.Lock()
+        self._sending_since = 0.0
+        self._received = self._widened = 0
+        self._lost: RedError | None = None
+        self.heard = time.monotonic()
+        self.extensions: dict[str, bytes] = {}
+        self.block = SAFE_BLOCK
+        self._send_some = type(channel).send
+        if express:
+            from connectors.secure_shell.express import send
+
+            self._send_some = send
+            express.deliver(channel.chanid, self._feed)
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def begin(self) -> None:
+        """Agree on the version, and learn what the server can."""
+        flow = Flow(self)
+        self._waiting[-1] = flow, None
+        self.send(struct.pack(">IBI", 5, INIT, 3))
+        _, _, payload = flow.next()
+        (version,) = struct.unpack_from(">I", payload)
+        if version < 3:
+            raise ProtocolViolation(f"{self._host}: speaks version {version} of SFTP, 3 is needed")
+        fields = _Fields(payload, 4)
+        while fields.left():
+            name = fields.string()
+            self.extensions[name.decode("ascii", "replace")] = fields.string()
+        if LIMITS in self.extensions:
+            limits = _Fields(self.ask(EXTENDED, string(LIMITS.encode())))
+            limits.skip(8)
+            lengths = [struct.unpack(">Q", limits.take(8))[0] for _ in range(2)]
+            self.block = max(SAFE_BLOCK, min(LONGEST_BLOCK, *(length or LONGEST_BLOCK for length in lengths)))
+
+    @property
+    def alive(self) -> bool:
+        return self._lost is None
+
+    def ask(self, kind: int, *parts: bytes) -> bytes:
+        """One request and its answer's payload; Status if that is a status other than OK."""
+        flow = Flow(self)
+        flow.ask(None, kind, *parts)
+        flow.flush()
+        _, kind, payload = flow.next()
+        return checked(kind, payload)
+
+    def close(self, handle: bytes) -> None:
+        """Of a file that was read, or is given up: nothing depends on it."""
+        with suppress(RedError):
+            self.ask(CLOSE, handle)
+
+    def renaming(self, name: bytes, target: bytes) -> tuple[int, bytes, bytes, bytes]:
+        """The request that gives a file (strings of SFTP) its name; in one step where the server can."""
+        if POSIX_RENAME in self.extensions:
+            return EXTENDED, string(POSIX_RENAME.encode()), name, target
+        return RENAME, b"", name, target
+
+    def rename(self, name: bytes, target: bytes) -> None:
+        """Let the file ``name`` be called ``target`` (strings of SFTP), whatever was called so."""
+        request = self.renaming(name, target)
+        try:
+            self.ask(*request)
+        except Status as status:
+            if request[0] == EXTENDED or status.status != FAILURE:
+                raise
+            self.ask(REMOVE, target)  # version 3 alone does not replace (draft, 6.5)
+            self.ask(*request)
+
+    def remove(self, names: Sequence[bytes]) -> None:
+        """Remove files that are not wanted after all, in a cancelled call too; soon, or not at all."""
+        flow = Flow(self, last=True)
+        with suppress(RedError, Cancelled):
+            for name in names:
+                flow.ask(None, REMOVE, name)
+            flow.flush()
+            while flow.pending:
+                flow.next()
+
+    # -- sending -----------------------------------------------------------------------------------
+
+    def register(self, flow: "Flow", tag: Any) -> int:
+        """A number for a request whose answer goes to ``flow``."""
+        number = next(self._numbers) & 0xFFFFFFFF
+        self._waiting[number] = flow, tag
+        return number
+
+    def send(self, *parts: bytes) -> None:
+        """Whole messages, however long that takes."""
+        if self._lost:
+            raise self._lost
+        with self._sending:
+            self._sending_since = time.monotonic()
+            try:
+                for part in parts:
+                    self._send_all(memoryview(part))
+                if self._express and self._received - self._widened > WIDEN_AFTER:
+                    from connectors.secure_shell.express import widen
+
+                    used = self._received - self._widened
+                    self._widened += used
+                    widen(self._channel, used)
+            except (OSError, EOFError) as error:
+                raise self._lost or self._broken(error) from None
+            finally:
+                self._sending_since = 0.0
+        if self._channel.closed:
+            raise self._lost or self._broken(None)
+
+    def _send_all(self, rest: memoryview) -> None:
+        while rest:
+            try:
+                sent = self._send_some(self._channel, rest)
+            except TimeoutError:  # the window is closed: _watch decides for how long
+                if self._lost:
+                    raise self._lost from None
+                continue
+            if not sent:
+                raise EOFError
+            rest = rest[sent:]
+            self._sending_since = time.monotonic()
+
+    # -- receiving ---------------------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        """Take what arrives and is not delivered by the express; watch that sending goes on."""
+        channel = self._channel
+        channel.settimeout(LOOK_EVERY)
+        while self._lost is None:
+            try:
+                data = channel.recv(1 << 20)
+            except TimeoutError:
+                self._watch()
+                continue
+            except (OSError, EOFError) as error:
+                self.lose(self._broken(error))
+                return
+            if not data:
+                self.lose(self._broken(None))
+                return
+            self._feed(memoryview(data))
+
+    def _watch(self) -> None:
+        """A server that reads no more must not hold us for ever: nothing else ends a blocked write."""
+        since = self._sending_since
+        if not since:
+            return
+        stuck = time.monotonic() - max(since, self.heard)
+        if stuck > self._job.settings.timeout:
+            self.lose(TemporaryFailure(f"{self._host}: took nothing for {self._job.settings.timeout:g} s"))
+        elif self._job.cancelled.is_set() and stuck > 5 * LOOK_EVERY:
+            self.lose(TemporaryFailure(f"{self._host}: interrupted"))
+
+    def _feed(self, view: memoryview) -> None:
+        """The next bytes of the server's, in the thread that received them."""
+        self.heard = time.monotonic()
+        self._received += len(view)
+        partial = self._partial
+        position = 0
+        try:
+            while True:
+                if partial:
+                    missing = self._needed - len(partial)
+                    partial += view[position : position + missing]
+                    position += missing
+                    if len(partial) < self._needed:
+                        return
+                    if self._needed == 4:
+                        self._needed = 4 + _length(partial, 0)
+                        continue
+                    self._take(memoryview(partial)[4:])
+                    partial = self._partial = bytearray()
+                    self._needed = 4
+                elif len(view) - position < 4:
+                    partial += view[position:]
+                    return
+                else:
+                    end = position + 4 + _length(view, position)
+                    if end > len(view):
+                        self._needed = end - position
+                        partial += view[position:]
+                        return
+                    self._take(view[position + 4 : end])
+                    position = end
+        except RedError as error:
+            self.lose(error)
+        except (struct.error, IndexError):
+            self.lose(ProtocolViolation(f"{self._host}: sends answers that are not SFTP"))
+
+    def _take(self, message: memoryview) -> None:
+        kind = message[0]
+        number = -1 if kind == VERSION else struct.unpack_from(">I", message, 1)[0]
+        waiting = self._waiting.pop(number, None)
+        if waiting is None:
+            raise ProtocolViolation(f"{self._host}: answers what was not asked")
+        waiting[0].take(waiting[1], kind, message[1 if kind == VERSION else 5 :])
+
+    # -- ends --------------------------------------------------------------------------------------
+
+    def _broken(self, error: BaseException | None) -> RedError:
+        cause = str(error) if error and str(error) else "the connection was lost"
+        return TemporaryFailure(f"{self._host}: {cause}")
+
+    def lose(self, error: RedError) -> None:
+        """The conversation is over: whoever waits for an answer hears of it."""
+        if self._lost is None:
+            self._lost = error
+        waiting, self._waiting = self._waiting, {}
+        for flow in {id(flow): flow for flow, _ in list(waiting.values())}.values():
+            flow.replies.put((None, -1, b""))
+        # Not channel.close(): it would wait for the very bytes that cannot be sent.
+        with suppress(OSError, EOFError):
+            self._channel.transport.packetizer.close()
+
+    def why_lost(self) -> RedError:
+        return self._lost or self._broken(None)
+
+    @property
+    def job(self) -> Job:
+        return self._job
+
+    @property
+    def host(self) -> str:
+        return self._host
+
+
+class Flow:
+    """The requests and answers of one piece of work; for one thread, beside the one that receives."""
+
+    def __init__(self, sftp: Sftp, *, last: bool = False) -> None:
+        """With ``last``, answers are waited for as long as a cancelled call has, be it cancelled or not."""
+        self.sftp = sftp
+        self._last = last
+        self.replies: SimpleQueue[Reply] = SimpleQueue()
+        self.pending = 0
+        self._outbox: list[bytes] = []
+
+    def ask(self, tag: Any, kind: int, *parts: bytes, more: int = 0) -> None:
+        """Add a request, to be sent by ``flush``; its answer comes with ``tag``.
+
+        ``more`` bytes of it are given to ``flush``.
+        """
+        body = b"".join(parts)
+        number = self.sftp.register(self, tag)
+        self._outbox.append(struct.pack(">IBI", len(body) + more + 5, kind, number))
+        self._outbox.append(body)
+        self.pending += 1
+
+    def flush(self, data: bytes = b"") -> None:
+        """Send what was asked; ``data`` ends the last of it, and is not copied once more."""
+        if self._outbox:
+            head = b"".join(self._outbox)
+            self._outbox.clear()
+            self.sftp.send(head, data)
+
+    def take(self, tag: Any, kind: int, payload: memoryview) -> None:
+        """An answer, in the thread that received it."""
+        self.replies.put((tag, kind, bytes(payload)))
+
+    def next(self) -> Reply:
+        """The next answer: its tag, kind and payload."""
+        job = self.sftp.job
+        asked = time.monotonic()
+        patience = TIDY_SECONDS / 2 if self._last else job.settings.timeout
+        while True:
+            try:
+                reply = self.replies.get(timeout=LOOK_EVERY)
+            except Empty:
+                if job.cancelled.is_set() and not self._last:
+                    raise Cancelled from None
+                if time.monotonic() - max(asked, self.sftp.heard) > patience:
+                    error = TemporaryFailure(f"{self.sftp.host}: silent for {patience:g} s")
+                    self.sftp.lose(error)
+                    raise error from None
+                continue
+            if reply[1] < 0:
+                raise self.sftp.why_lost()
+            self.pending -= 1
+            return reply
+
+    def some(self) -> Iterator[Reply]:
+        """The next answer, and all others that are here by then."""
+        yield self.next()
+        while not self.replies.empty():
+            yield self.next()
+
+
+class _Fields:
+    """The fields of a message, one after another; struct.error or IndexError where they end too early."""
+
+    def __init__(self, payload: bytes, position: int = 0) -> None:
+        self._payload = payload
+        self._position = position
+
+    def left(self) -> int:
+        return len(self._payload) - self._position
+
+    def skip(self, count: int) -> None:
+        self._position += count
+
+    def take(self, count: int) -> bytes:
+        if count > self.left():
+            raise struct.error
+        self._position += count
+        return self._payload[self._position - count : self._position]
+
+    def number(self) -> int:
+        return int.from_bytes(self.take(4), "big")
+
+    def string(self) -> bytes:
+        return self.take(self.number())
+
+    def attributes(self) -> Attributes:
+        size = owner = mode = modified = None
+        flags = self.number()
+        if flags & 1:
+            size = int.from_bytes(self.take(8), "big")
+        if flags & 2:
+            owner = self.number()
+            self.skip(4)
+        if flags & 4:
+            mode = self.number()
+        if flags & 8:
+            self.skip(4)
+            modified = self.number()
+        if flags & 0x80000000:
+            for _ in range(self.number()):
+                self.string()
+                self.string()
+        return Attributes(size, owner, mode, modified)
+
+
+def string(data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + data
+
+
+def with_mode(mode: int | None) -> bytes:
+    """Attributes that set the permission bits, or nothing."""
+    return struct.pack(">II", 4, mode & 0o7777) if mode is not None else NO_ATTRIBUTES
+
+
+def checked(kind: int, payload: bytes) -> bytes:
+    """The payload of an answer; Status if it is a status other than OK."""
+    if kind == STATUS:
+        fields = _Fields(payload)
+        code = fields.number()
+        if code != OK:
+            raise Status(code, fields.string().decode("utf-8", "replace") if fields.left() >= 4 else "")
+    return payload
+
+
+def attributes(payload: bytes) -> Attributes:
+    return _Fields(payload).attributes()
+
+
+def names(payload: bytes) -> Iterator[tuple[bytes, Attributes]]:
+    """The names of a READDIR's or REALPATH's answer."""
+    fields = _Fields(payload)
+    for _ in range(fields.number()):
+        name = fields.string()
+        fields.string()
+        yield name, fields.attributes()
+
+
+def _length(data: memoryview | bytearray, position: int) -> int:
+    (length,) = struct.unpack_from(">I", data, position)
+    if not 1 <= length <= LONGEST_MESSAGE:
+        raise ProtocolViolation("what the server sends is not SFTP")
+    return int(length)

@@ -1,0 +1,119 @@
+"""One file of any size through SFTP: many blocks under way, in constant memory."""
+
+import struct
+from typing import Any
+
+from connectors.errors import ProtocolViolation
+from connectors.secure_shell.sftp import DATA, EOF, READ, WRITE, Flow, Sftp, Status, checked
+from connectors.transfer.arrival import Arrival
+from connectors.transfer.departure import Departure
+
+AHEAD = 8 << 20  # bytes that are asked for, or sent, before an answer: 160 MB/s at 50 ms
+
+
+class Download(Flow):
+    """An open file's bytes into an arrival, from the arrival's size on.
+
+    Written in the thread that receives: handing each block to another one takes as long as the work.
+    """
+
+    def __init__(self, sftp: Sftp, handle: bytes, arrival: Arrival) -> None:
+        super().__init__(sftp)
+        self._handle = handle
+        self._arrival = arrival
+        self._position = arrival.size
+        self._end: int | None = None
+        """Where the file ends, once the server has said so."""
+        self._early: dict[int, bytes] = {}
+        """Blocks that came before those in front of them."""
+        self._under_way = 0
+        self._missing: list[tuple[int, int]] = []
+        """Offset and length of what was asked for and not given."""
+        self._failure: BaseException | None = None
+        self._low_water = 0
+        self._asleep = False
+
+    def run(self, size: int | None) -> None:
+        """Receive up to ``size`` bytes of the whole file; up to its end if None."""
+        block = self.sftp.block
+        ahead = max(2, AHEAD // block)
+        self._low_water = ahead // 2
+        asked = self._position
+        while True:
+            if self._failure:
+                raise self._failure
+            missing, self._missing = self._missing, []
+            for offset, length in missing:
+                self._ask(offset, length)
+            while self._end is None and self._under_way < ahead and (size is None or asked < size):
+                length = block if size is None else min(block, size - asked)
+                self._ask(asked, length)
+                asked += length
+                if size is None and self._position == 0 and asked == block:
+                    break  # a file without a size is likely to be short
+            if not self._under_way:
+                return
+            self.flush()
+            self.next()
+
+    def _ask(self, offset: int, length: int) -> None:
+        self._under_way += 1
+        self.ask((offset, length), READ, self._handle, struct.pack(">QI", offset, length))
+
+    def take(self, tag: Any, kind: int, payload: memoryview) -> None:
+        """In the receiving thread: the block to where it belongs; the worker is called when it has to ask."""
+        offset, length = tag
+        try:
+            if kind == DATA:
+                self._block(offset, length, payload[4:])
+            else:
+                self._status(offset, kind, payload)
+        except BaseException as error:  # Cancelled too: it is the worker's to raise
+            self._failure = self._failure or error
+        self._under_way -= 1
+        if self._failure or self._missing or self._under_way <= self._low_water:
+            self.replies.put((tag, kind, b""))
+
+    def _block(self, offset: int, length: int, data: memoryview) -> None:
+        count = len(data)
+        if not 0 < count <= length:
+            raise ProtocolViolation(f"{self.sftp.host}: sent {count} bytes where {length} were asked for")
+        if count < length:
+            self._missing.append((offset + count, length - count))
+        if self._failure:
+            return
+        if offset != self._position:
+            self._early[offset] = bytes(data)
+            return
+        self._write(data)
+        while self._early and (early := self._early.pop(self._position, None)):
+            self._write(early)
+
+    def _write(self, data: bytes | memoryview) -> None:
+        self._arrival.write(data)
+        self._position += len(data)
+
+    def _status(self, offset: int, kind: int, payload: memoryview) -> None:
+        try:
+            checked(kind, bytes(payload))
+        except Status as status:
+            if status.status != EOF:
+                raise
+            self._end = offset if self._end is None else min(self._end, offset)
+            return
+        raise ProtocolViolation(f"{self.sftp.host}: answers a READ without data")
+
+
+def upload(sftp: Sftp, handle: bytes, departure: Departure) -> None:
+    """The bytes of ``departure`` into an open file, and each block answered for."""
+    flow = Flow(sftp)
+    position = 0
+    most = max(2, AHEAD // sftp.block)
+    while data := departure.read(sftp.block):
+        flow.ask(None, WRITE, handle, struct.pack(">QI", position, len(data)), more=len(data))
+        flow.flush(data)
+        position += len(data)
+        while flow.pending >= most or not flow.replies.empty():
+            checked(*flow.next()[1:])
+    while flow.pending:
+        checked(*flow.next()[1:])

@@ -1,0 +1,122 @@
+"""Small files in one piece: what can be held in memory needs no part file that outlives a failure.
+
+Only what goes well happens here. Whatever does not, the engine does once more in the ordinary way, which
+has the retries and the words.
+"""
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+from connectors.remote import Entry
+from connectors.transfer.checksum import Checksum, hasher
+from connectors.transfer.departure import staging_name
+from connectors.transfer.job import Job
+from connectors.transfer.names import hidden_name
+from connectors.transfer.part import Version, remember_version
+
+SMALL = 1 << 16
+"""Bytes: larger files gain nothing from going together."""
+
+WORTH_IT = 2
+"""Files: fewer are as fast in the ordinary way."""
+
+
+class Arrived(NamedTuple):
+    """A file that was received whole."""
+
+    entry: Entry
+    version: Version
+    content: bytes
+
+
+class Leaving(NamedTuple):
+    """A file to send: its content, its permission bits, and the hidden name it has until it is complete."""
+
+    entry: Entry
+    content: bytes
+    mode: int
+    staging_name: str
+
+
+def is_small(entry: Entry) -> bool:
+    """Whether it may go together with others; one of unknown size may."""
+    return not entry.is_dir and (entry.size is None or entry.size <= SMALL)
+
+
+def install(job: Job, target: str, source: str, arrived: Arrived) -> bool:
+    """Let the file appear as ``target`` if it is what was promised; False, and nothing done, if not.
+
+    It is not synced one by one, as larger ones are: on a disk that would take most of the time.
+    """
+    job.check_cancelled()
+    entry, version, content = arrived
+    if entry.size not in (None, len(content)) or not matches(content, entry.checksum):
+        return False
+    folder, name = os.path.split(target)
+    part = os.path.join(folder, hidden_name(name, "part"))
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        if _in_the_way(target):
+            return False
+        fd = os.open(part, flags, 0o777 if version.executable else 0o666)
+    except OSError:
+        return False
+    try:
+        try:
+            whole = os.write(fd, content) == len(content)
+            remember_version(fd, source, version)
+        finally:
+            os.close(fd)
+        if whole:
+            os.rename(part, target)
+            return True
+    except OSError:
+        pass
+    with suppress(OSError):
+        os.unlink(part)
+    return False
+
+
+def _in_the_way(target: str) -> bool:
+    """Whether there is something that is not to be replaced."""
+    try:
+        return not stat.S_ISREG(os.lstat(target).st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def load(job: Job, root: str, entries: Sequence[Entry]) -> Iterator[Leaving]:
+    """Those of the ``entries`` below ``root`` that can be read and are what was promised."""
+    for entry in entries:
+        job.check_cancelled()
+        source = os.path.join(root, entry.path)
+        try:
+            with open(os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as file:
+                before = os.fstat(file.fileno())
+                if not stat.S_ISREG(before.st_mode):
+                    continue
+                content = file.read(SMALL + 1)
+                after = os.fstat(file.fileno())
+        except OSError:
+            continue
+        unchanged = (
+            before.st_mtime_ns == after.st_mtime_ns and len(content) == before.st_size == after.st_size
+        )
+        promised = entry.size in (None, len(content)) and matches(content, entry.checksum)
+        if unchanged and promised and len(content) <= SMALL:
+            name = staging_name(os.path.basename(entry.path), source)
+            yield Leaving(entry, content, stat.S_IMODE(before.st_mode), name)
+
+
+def matches(content: bytes, checksum: Checksum | None) -> bool:
+    """Whether ``content`` has the ``checksum``, if there is one."""
+    return checksum is None or hexdigest(content, checksum.algorithm) == checksum.digest
+
+
+def hexdigest(content: bytes, algorithm: str) -> str:
+    digest = hasher(algorithm)
+    digest.update(content)
+    return digest.hexdigest()
