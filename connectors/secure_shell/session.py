@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from connectors.access import lean
 from connectors.errors import ProtocolViolation
 from connectors.secure_shell.dial import dial
-from connectors.secure_shell.host_keys import AnotherKey, HostKeys
+from connectors.secure_shell.host_keys import AnotherKey, HostKeys, name_of
 from connectors.secure_shell.place import Place, Server
 from connectors.transfer.job import Job
 
@@ -26,6 +26,16 @@ class Session:
         self._hops: list[Hop] = []
         self._host_keys: HostKeys | None = None
         self._keys: dict[Server, paramiko.PKey | None] = {}
+
+    @property
+    def host(self) -> str:
+        """The server itself, for people."""
+        return name_of(self._place.server)
+
+    @property
+    def user(self) -> str:
+        """Who logs in there."""
+        return self._place.server.login.username
 
     @property
     def transport(self) -> "paramiko.Transport | None":
