@@ -1,7 +1,7 @@
 """The access data of the SSH connector, in both generations: what is taken, and what is refused and why."""
 
+import itertools
 import json
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import paramiko
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors import ssh
@@ -372,44 +372,43 @@ def test_what_is_no_host_key_is_refused(documents: Documents) -> None:
 
 LOGINS = {"username": "me", "password": PASSWORD, "privateKey": KEY, "passphrase": "x"}
 PATHS = {"filePath": "a", "fileDir": "b", "fileName": "c", "dirPath": "d", "dirName": "e"}
-LIMITS = {"timeout": 1, "authTimeout": 2, "bannerTimeout": 3}
 
 
-def some(fields: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """Any choice of ``fields``, each plain or protected."""
-    choice = st.lists(st.sampled_from(sorted(fields)), unique=True)
-    return st.tuples(choice, st.sets(st.sampled_from(sorted(fields)))).map(
-        lambda drawn: {f"_{name}" if name in drawn[1] else name: fields[name] for name in drawn[0]}
-    )
+def choices(fields: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every choice of ``fields``, the first of them protected now and then."""
+    found = []
+    for count in range(len(fields) + 1):
+        for number, names in enumerate(itertools.combinations(fields, count)):
+            chosen = {name: fields[name] for name in names}
+            if number % 2 and names:
+                chosen[f"_{names[0]}"] = chosen.pop(names[0])
+            found.append(chosen)
+    return found
 
 
-JUMPS = st.tuples(some({"host": "j", "port": 1, "hostKey": HOST_KEYS[0]}), some(LOGINS)).map(
-    lambda drawn: {**drawn[0], "auth": drawn[1]}
-)
-
-
-@settings(max_examples=400, deadline=None)
-@given(
-    some({"host": "h", "port": 2}), some(LOGINS), some(LOGINS), some(PATHS), some(LIMITS), JUMPS, st.data()
-)
-def test_the_json_schema_takes_exactly_the_forms_that_validation_takes(
-    host: Any, flat: Any, auth: Any, path: Any, limits: Any, jump: Any, data: st.DataObject
-) -> None:
-    verb = data.draw(st.sampled_from(Verb))
-    access = {**host, **path, **limits}
-    access |= data.draw(st.sampled_from([flat, {"auth": auth}, {**flat, "_auth": auth}]))
-    access |= data.draw(st.sampled_from([{}, {"jump": jump}]))
-    access |= data.draw(st.sampled_from([{}, {"host": "h", "filePath": "a"}, {"host": "h", "dirPath": "a"}]))
-    with tempfile.TemporaryDirectory() as folder, no_secrets():
-        try:
-            Documents(Path(folder)).access(json.dumps(access), verb, connector=ssh)
-            taken = True
-        except ConfigError:
-            taken = False
-    assert CHECKERS[verb].is_valid(access) == taken
-
-
-CHECKERS = {verb: checker(ssh.EXECUTABLE, verb) for verb in Verb}
+def test_the_json_schema_takes_exactly_the_forms_that_validation_takes(documents: Documents) -> None:
+    logins = [*choices(LOGINS), *({"auth": auth} for auth in choices(LOGINS))]
+    logins += [{**flat, "_auth": auth} for flat in choices(LOGINS)[1:] for auth in choices(LOGINS)]
+    host, who = {"host": "h"}, {"auth": BOTH}
+    accesses = [{**host, **login, "filePath": "a"} for login in logins]
+    accesses += [{**host, **who, **path} for path in choices(PATHS)]
+    accesses += [{**host, **who, "dirPath": "a", "jump": {**host, "auth": auth}} for auth in choices(LOGINS)]
+    accesses += [
+        {**host, **who, "dirPath": "a", "jump": {**flat, **who}} for flat in (*choices(host), LOGINS)
+    ]
+    accesses += [{**who, "filePath": "a"}]
+    for verb in (SEND_FILE, MOUNT_DIR):
+        schema = checker(ssh.EXECUTABLE, verb)
+        sound = 0
+        for access in accesses:
+            try:
+                documents.access(json.dumps(access), verb, connector=ssh)
+                taken = True
+            except ConfigError:
+                taken = False
+            assert schema.is_valid(access) == taken, access
+            sound += taken
+        assert sound == {SEND_FILE: 8, MOUNT_DIR: 6}[verb]
 
 
 @patient
