@@ -7,6 +7,7 @@ foreground, in a session of its own, and lives on when this process has ended. A
 
 import json
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -44,6 +45,7 @@ CONTAINER = (
     "in a container, add to docker run: --device /dev/fuse --cap-add SYS_ADMIN, "
     "and on hosts with AppArmor --security-opt apparmor:unconfined"
 )
+AS_ROOT = "be root: docker run --user 0"
 RESTRICTED = "--security-opt no-new-privileges (Kubernetes: allowPrivilegeEscalation: false) must not be set"
 
 
@@ -88,12 +90,12 @@ def check_local(local: str) -> None:
 
 def check_machine() -> None:
     """Unavailable, with what to add, unless this process may mount by FUSE."""
+    user = os.geteuid()
     try:
         os.close(os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC))
-    except PermissionError:
-        if os.geteuid() == 0:
-            raise Unavailable(f"{DEVICE} may not be used here", hint=CONTAINER) from None
-        # else fusermount3 may open it
+    except PermissionError as error:
+        hint = f"on the machine itself: chmod 666 {DEVICE}; or {AS_ROOT}" if user else CONTAINER
+        raise Unavailable(f"user {user} may not use {DEVICE}: {error.strerror}", hint=hint) from None
     except OSError as error:
         hint = f"{CONTAINER}; on a machine of its own: modprobe fuse"
         raise Unavailable(f"this machine has no FUSE: {DEVICE}: {error.strerror}", hint=hint) from None
@@ -102,10 +104,16 @@ def check_machine() -> None:
         status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
     if int(status["CapEff"], 16) & SYS_ADMIN:
         return
+    # Else fusermount3, which is setuid root, mounts in place of the user.
     if not int(status["CapBnd"], 16) & SYS_ADMIN:
         raise Unavailable("this process may not mount anything: it lacks CAP_SYS_ADMIN", hint=CONTAINER)
-    if os.geteuid() == 0 or status.get("NoNewPrivs") == "1":
+    if user == 0 or status.get("NoNewPrivs") == "1":
         raise Unavailable("this process may not mount anything, and may gain no privileges", hint=RESTRICTED)
+    try:
+        pwd.getpwuid(user)
+    except KeyError:
+        hint = f"give it one in the image's Dockerfile: RUN useradd --uid {user} red; or {AS_ROOT}"
+        raise Unavailable(f"fusermount3 wants user {user} to have a name", hint=hint) from None
 
 
 def _fusermount() -> str:
@@ -202,9 +210,10 @@ def _mount(program: Program, path: str, local: str, seconds: float) -> None:
                 if process.poll() is not None or time.monotonic() > deadline:
                     break
                 time.sleep(LOOK_EVERY)
-            if process.poll() is None:
+            said = os.pread(messages, 1 << 16, 0)
+            if process.poll() is None and not said:
                 raise TemporaryFailure(f"cannot mount at {local}: not there within {seconds:g} s")
-            raise _failure(os.pread(messages, 1 << 16, 0), local)
+            raise _failure(said, local)
         except BaseException:
             _end(path, process)
             raise
@@ -291,7 +300,9 @@ def _report(path: str, local: str) -> None:
     for pid in processes(path):
         with suppress(OSError), open(f"/proc/{pid}/fd/2", "rb") as file:
             if record := _last_error(file.read(1 << 20).decode(errors="replace").splitlines()):
-                log.warning(f"the mount at {local} had failed: {record['message']}")
+                log.warning(
+                    f"the mount at {local} had lost its server, at {record.get('time')}: {record['message']}"
+                )
                 return
 
 
@@ -301,7 +312,7 @@ def _unmount(path: str, mounted: Mounted) -> None:
     while (refusal := _fusermount_u(path)) and time.monotonic() < deadline and _is_mounted(path, mounted):
         time.sleep(0.1)
     if _is_mounted(path, mounted):
-        log.warning(f"{path} is still in use, or its server does not answer: it is cut off ({refusal})")
+        log.warning(f"{path} is still in use; it is unmounted all the same ({refusal})")
         _kill(path)  # now nobody waits for it any more
         _fusermount_u(path, "-z")
     deadline = time.monotonic() + UNMOUNTED_WITHIN
