@@ -1,10 +1,12 @@
 # One Dockerfile for BuildKit and for the legacy builder, for amd64 and arm64: hence no RUN --mount, no
 # COPY --link and no here-documents.
 
+# fuse3 and libglib are for sshfs, which comes below.
 FROM debian:trixie-slim AS base
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ca-certificates python3 \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+        ca-certificates python3 fuse3 libglib2.0-0t64 \
     && apt-get clean \
     && rm -rf /var/lib/apt/lists/* /var/log/* /var/cache/debconf/*-old
 
@@ -18,6 +20,10 @@ COPY requirements.txt /opt/red-connectors/
 RUN PIP_CERT=/etc/ssl/certs/ca-certificates.crt python3 -m pip install --no-cache-dir --no-compile \
         --require-hashes --only-binary :all: --target /opt/red-connectors/lib -r /opt/red-connectors/requirements.txt \
     && rm -rf /opt/red-connectors/lib/bin
+# Debian's sshfs depends on openssh-client: 7 MB more, and a setuid program. Ours brings its own connection
+# (connectors/secure_shell/bridge.py), so the program is taken without the package.
+WORKDIR /sshfs
+RUN apt-get download sshfs && dpkg-deb --extract sshfs_*.deb .
 COPY LICENSE entrypoint.sh /opt/red-connectors/
 COPY bin/ /opt/red-connectors/bin/
 COPY connectors/ /opt/red-connectors/connectors/
@@ -32,6 +38,8 @@ LABEL org.opencontainers.image.title="red-connectors" \
       org.opencontainers.image.description="RED connectors: move one file or directory between a data store and the local file system" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=build /sshfs/usr/bin/sshfs /usr/bin/
+COPY --from=build /sshfs/usr/share/doc/sshfs/copyright /usr/share/doc/sshfs/
 COPY --from=build /opt/red-connectors /opt/red-connectors
 # For transfers without a volume: the default user, and any user of group 0, may write here.
 RUN mkdir /data && chown 1000:0 /data && chmod 0775 /data
