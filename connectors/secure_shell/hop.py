@@ -64,7 +64,7 @@ class Hop:
         if not self.transport.is_active():
             raise self._unagreed({what: ", ".join(names) for what, names in offered.items()})
         with failures.translating(self.name):
-            host_keys.check(self.server, self.transport.get_remote_server_key())
+            host_keys.check(self.server, self.transport.get_remote_server_key(), self.name)
 
     def log_in(self, key: "paramiko.PKey | None", seconds: float) -> None:
         """With ``key``, or with the password if there is none."""

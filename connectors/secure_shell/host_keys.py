@@ -76,34 +76,37 @@ class HostKeys:
             keys = [line.key for line in self._lines(server) if not line.marker]
         return [kind_of(key) for key in keys if key]
 
-    def check(self, server: Server, key: "paramiko.PKey") -> None:
-        """ProtocolViolation unless ``key`` is that of ``server``, or nothing is known and that is allowed."""
+    def check(self, server: Server, key: "paramiko.PKey", title: str = "") -> None:
+        """ProtocolViolation unless ``key`` is that of ``server``, or nothing is known and that is allowed.
+
+        ``title`` is what to call the server, if not by its name alone.
+        """
         shown = key.asbytes()
-        name = name_of(server)
+        title = title or name_of(server)
         lines = self._lines(server)
         if any(line.key == shown for line in lines if line.marker == REVOKED):
             raise ProtocolViolation(
-                f"{name}: its host key {_shown(shown)} is revoked in {self._path}",
+                f"{title}: its host key {_shown(shown)} is revoked in {self._path}",
                 hint="somebody else may have that key: ask who runs the server for a new one",
             )
         if server.host_key:
-            self._compare(name, server.host_key, shown)
+            self._compare(title, server.host_key, shown)
         elif self._path:
-            self._look_up(name, lines, shown)
+            self._look_up(title, name_of(server), lines, shown)
         else:
-            self._trust_at_first(name, shown)
+            self._trust_at_first(title, shown)
 
-    def _compare(self, name: str, wanted: str, shown: bytes) -> None:
+    def _compare(self, title: str, wanted: str, shown: bytes) -> None:
         key = _given(wanted)
         if shown == key or wanted.strip() == fingerprint(shown):
             return
-        message = f"{name}: its host key is {_shown(shown)}, and hostKey is {_shown(key) if key else wanted}"
+        message = f"{title}: its host key is {_shown(shown)}, and hostKey is {_shown(key) if key else wanted}"
         hint = f'{OLD}hostKey: "{fingerprint(shown)}"; else somebody is in between'
         if key:
             raise ProtocolViolation(message, hint=hint)
         raise AnotherKey(message, hint=hint, kind=kind_of(shown))
 
-    def _look_up(self, name: str, lines: Sequence[Known], shown: bytes) -> None:
+    def _look_up(self, title: str, name: str, lines: Sequence[Known], shown: bytes) -> None:
         keys = [line.key for line in lines if not line.marker]
         if shown in keys:
             return
@@ -111,31 +114,31 @@ class HostKeys:
         if keys:
             expected = " or ".join(_shown(key) for key in keys)
             raise ProtocolViolation(
-                f"{name}: its host key is {_shown(shown)}, and {self._path} has {expected}",
+                f"{title}: its host key is {_shown(shown)}, and {self._path} has {expected}",
                 hint=f"{OLD}{line} ; else somebody is in between",
             )
         authority = any(line.marker == AUTHORITY for line in lines)
         why = f"only {AUTHORITY}, and certificates are not looked at" if authority else "nothing"
         raise ProtocolViolation(
-            f"{name}: unknown host key {_shown(shown)}: {self._path} says {why} of this host",
+            f"{title}: unknown host key {_shown(shown)}: {self._path} says {why} of this host",
             hint=f"if it is the right one, add this line: {line}",
         )
 
-    def _trust_at_first(self, name: str, shown: bytes) -> None:
+    def _trust_at_first(self, title: str, shown: bytes) -> None:
         line = f'hostKey: "{fingerprint(shown)}"'
         if self._strict:
             raise ProtocolViolation(
-                f"{name}: unknown host key {_shown(shown)}, and RED_STRICT_HOST_KEYS is set",
+                f"{title}: unknown host key {_shown(shown)}, and RED_STRICT_HOST_KEYS is set",
                 hint=f"if it is the right one, put it into the access document: {line}",
             )
-        if name not in self._accepted:
-            log.warning(f"{name}: host key accepted unseen; to have it checked, add to the document: {line}")
-        elif self._accepted[name] != shown:
+        if title not in self._accepted:
+            log.warning(f"{title}: host key accepted unseen; to have it checked, add to the document: {line}")
+        elif self._accepted[title] != shown:
             raise ProtocolViolation(
-                f"{name}: its host key was {_shown(self._accepted[name])} and now is {_shown(shown)}",
+                f"{title}: its host key was {_shown(self._accepted[title])} and now is {_shown(shown)}",
                 hint="somebody may be in between: put the right one into the access document as hostKey",
             )
-        self._accepted[name] = shown
+        self._accepted[title] = shown
 
     def _lines(self, server: Server) -> list[Known]:
         name = name_of(server)

@@ -1,0 +1,58 @@
+"""Sessions for the tests that look at how one is opened, without a transfer around it."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from connectors.errors import RedError
+from connectors.secure_shell.place import Login, Place, Server
+from connectors.secure_shell.session import Session
+from connectors.settings import Settings
+from connectors.transfer.job import Job
+from connectors.transfer.progress import Progress
+from connectors.transfer.receipt import Receipts
+from connectors.verbs import Verb
+from tests.servers import PASSWORD
+from tests.servers.sshd import ACCOUNT, Sshd
+
+WITH_PASSWORD = Login(ACCOUNT, PASSWORD)
+
+
+def job(**settings: Any) -> Job:
+    """One that does not wait for long, unless ``settings`` say so."""
+    return Job(Verb.RECEIVE_FILE, Settings(**{"timeout": 10.0, **settings}), Progress(), Receipts(""))
+
+
+def at(server: Sshd, login: Login = WITH_PASSWORD, host_key: str = "ed25519") -> Server:
+    """``server``; ``host_key`` is one of its kinds, or what the document says."""
+    return Server(server.host, server.port, login, server.fingerprints.get(host_key, host_key))
+
+
+@contextlib.contextmanager
+def opened(server: Server, work: Job | None = None, **place: Any) -> Iterator[Session]:
+    """A session that is open."""
+    with closing(server, work, **place) as session:
+        session.open()
+        yield session
+
+
+@contextlib.contextmanager
+def closing(server: Server, work: Job | None = None, **place: Any) -> Iterator[Session]:
+    """A session that is not open yet."""
+    session = Session(Place(server, "", **place), work or job())
+    try:
+        yield session
+    finally:
+        session.close()
+
+
+def failure(server: Server, work: Job | None = None, within: float = 5.0, **place: Any) -> RedError:
+    """What opening a session raises, ``within`` so many seconds."""
+    begun = time.monotonic()
+    with pytest.raises(RedError) as caught, opened(server, work, **place):
+        pass
+    assert time.monotonic() - begun < within
+    return caught.value
