@@ -1,6 +1,7 @@
 """red-connector-ssh's cases: each generation of its document with one kind of server."""
 
 import os
+import time
 
 import pytest
 
@@ -31,7 +32,9 @@ class SshCase(Case):
         }
 
     def place(self, path: str, content: bytes) -> None:
-        self.server.place(f"{self.folder}/{path}", content)
+        file = self.server.place(f"{self.folder}/{path}", content)
+        an_hour_ago = time.time() - 3600  # SFTP tells seconds: only a file that is older has a version
+        os.utime(file, (an_hour_ago, an_hour_ago))
 
     def make_dir(self, path: str) -> None:
         self.server.make_dir(f"{self.folder}/{path}")
