@@ -13,9 +13,11 @@ from typing import Any
 
 import paramiko
 import pytest
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from paramiko import ssh_exception as theirs
 
 from connectors.errors import Exit, NotAuthenticated, RedError
-from connectors.secure_shell import waiting
+from connectors.secure_shell import failures, waiting
 from connectors.secure_shell.place import Login, Server
 from connectors.transfer.job import Cancelled
 from tests import require
@@ -521,6 +523,39 @@ def test_what_a_server_says_at_the_end_does_not_reach_stderr(
     with talking(saying(b"SSH-2.0-x\r\n\0\0\0\x0c\x04\x99nonsense")) as listener:
         failure(local(listener.port))
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("thrown", "code"),
+    [
+        (theirs.IncompatiblePeer("no acceptable macs"), Exit.PROTOCOL),
+        (theirs.MessageOrderError("In strict-kex mode"), Exit.PROTOCOL),
+        (theirs.SSHException("Expecting packet from (31,), got 20"), Exit.PROTOCOL),
+        (InvalidSignature(), Exit.PROTOCOL),
+        (theirs.AuthenticationException("Authentication failed."), Exit.NOPERM),
+        (theirs.ChannelException(1, "Administratively prohibited"), Exit.NOPERM),
+        (theirs.ChannelException(3, "Unknown channel type"), Exit.PROTOCOL),
+        (theirs.ChannelException(4, "Resource shortage"), Exit.TEMPFAIL),
+        (theirs.SSHException("SSH session not active"), Exit.TEMPFAIL),
+        (theirs.SSHException("Mismatched MAC"), Exit.TEMPFAIL),
+        (InvalidTag(), Exit.TEMPFAIL),
+        (EOFError(), Exit.TEMPFAIL),
+        (TimeoutError(), Exit.TEMPFAIL),
+        (ConnectionResetError(104, "Connection reset by peer"), Exit.TEMPFAIL),
+        (OSError("Socket is closed"), Exit.TEMPFAIL),
+        (NotAuthenticated("ours"), Exit.NOPERM),
+    ],
+)
+def test_what_libraries_throw_becomes_an_error_of_ours(thrown: Exception, code: Exit) -> None:
+    with pytest.raises(RedError) as caught, failures.translating("example.com"):
+        raise thrown
+    assert caught.value.code == code
+    assert "example.com" in caught.value.message or caught.value is thrown
+
+
+def test_a_fault_of_our_own_is_not_blamed_on_the_server() -> None:
+    with pytest.raises(ZeroDivisionError), failures.translating("example.com"):
+        raise ZeroDivisionError
 
 
 # -- cancelling and closing --------------------------------------------------------------------------

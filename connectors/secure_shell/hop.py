@@ -1,5 +1,6 @@
 """One server on the way: shaken hands with, recognized by its key, logged in to."""
 
+import logging
 import socket
 import threading
 import time
@@ -18,6 +19,8 @@ from connectors.transfer.job import Job
 
 if TYPE_CHECKING:
     import paramiko
+
+logging.getLogger("paramiko").addHandler(logging.NullHandler())  # its channels': without one, stderr
 
 KEEPALIVE = 15  # seconds of silence after which we say something, so that no firewall forgets us
 CHEAPEST_CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")

@@ -15,7 +15,7 @@ from fnmatch import translate
 from typing import TYPE_CHECKING, NamedTuple
 
 from connectors import log
-from connectors.errors import ProtocolViolation
+from connectors.errors import ConfigError, Fault, ProtocolViolation
 from connectors.secure_shell.keys import ssh_strings
 from connectors.secure_shell.place import Server
 from connectors.settings import Settings
@@ -146,9 +146,12 @@ class HostKeys:
 
 
 def read(path: str) -> Iterator[Known]:
-    """The lines of a known_hosts file; a warning for each that makes no sense."""
-    with open(path, "rb") as file:
-        lines = file.read().decode("utf-8", "replace").splitlines()
+    """The lines of a known_hosts file; a warning for each that makes no sense. ConfigError if it is gone."""
+    try:
+        with open(path, "rb") as file:
+            lines = file.read().decode("utf-8", "replace").split("\n")
+    except OSError as error:
+        raise ConfigError([Fault("RED_KNOWN_HOSTS", f"cannot be read: {error.strerror}")]) from None
     for number, text in enumerate(lines, 1):
         words = text.split()
         if not words or words[0].startswith("#"):

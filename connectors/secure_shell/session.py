@@ -41,7 +41,8 @@ class Session:
     def transport(self) -> "paramiko.Transport | None":
         """The one to the server itself, once logged in and until it is cut or closed."""
         hops = self._hops
-        return hops[-1].transport if hops and hops[-1].transport.is_authenticated() else None
+        whole = len(hops) == (2 if self._place.jump else 1)
+        return hops[-1].transport if whole and hops[-1].transport.is_authenticated() else None
 
     def open(self) -> None:
         """Reach the server and log in, unless that is done. Raises the errors of connectors.errors only."""
