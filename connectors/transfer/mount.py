@@ -175,7 +175,7 @@ def _is_there(program: Program, path: str, local: str) -> bool:
 
 
 def _answers(path: str, seconds: float, process: "subprocess.Popen[bytes] | None" = None) -> bool:
-    """Whether the root of what is mounted at ``path`` can be listed within that time.
+    """Whether what is mounted at ``path`` can be listed, and its server asked, within that time.
 
     A thread asks, since what a file system never answers cannot be given up in any other way.
     """
@@ -184,6 +184,7 @@ def _answers(path: str, seconds: float, process: "subprocess.Popen[bytes] | None
     def look() -> None:
         with suppress(OSError):
             os.listdir(path)
+            os.statvfs(path)  # which no cache answers
             listed.set()
 
     thread = threading.Thread(target=look, daemon=True)
@@ -300,9 +301,8 @@ def _report(path: str, local: str) -> None:
     for pid in processes(path):
         with suppress(OSError), open(f"/proc/{pid}/fd/2", "rb") as file:
             if record := _last_error(file.read(1 << 20).decode(errors="replace").splitlines()):
-                log.warning(
-                    f"the mount at {local} had lost its server, at {record.get('time')}: {record['message']}"
-                )
+                moment, message = record.get("time"), record["message"]
+                log.warning(f"the mount at {local} had lost its server, at {moment}: {message}")
                 return
 
 
