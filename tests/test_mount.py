@@ -3,106 +3,39 @@
 import errno
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.conformance import wait_until
-from tests.program import Result, run, start
-from tests.require import missing
-from tests.servers import PASSWORD, delay, free_port
+from tests.mounting import (
+    PASSPHRASE,
+    QUICK,
+    SSH,
+    access,
+    clean,
+    mounted,
+    mounts,
+    needs_fuse,
+    nothing_left,
+    own_server,
+    processes,
+    unmount,
+)
+from tests.program import run, start
+from tests.servers import PASSWORD
 from tests.servers import sshd as sshd_
 from tests.servers.sshd import Sshd
-
-SSH = "red-connector-ssh"
-QUICK = {"RED_TIMEOUT": "3", "RED_RETRIES": "0"}
-PASSPHRASE = "another s3cret"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def fuse() -> None:
-    """This machine can mount at all."""
-    for program in ("sshfs", "fusermount3"):
-        if not shutil.which(program):
-            missing("fuse", f"{program} is not installed: run tests/install-servers.sh")
-    try:
-        os.close(os.open("/dev/fuse", os.O_RDWR))
-    except OSError as error:
-        missing("fuse", f"/dev/fuse: {error.strerror}")
-    if os.getuid() != 0:
-        missing("fuse", "root is needed")
 
 
 @pytest.fixture
 def here(tmp_path: Path) -> Iterator[Path]:
-    """An empty folder to mount in; whatever is still mounted below it afterwards is taken away."""
+    """An empty folder to mount in."""
+    needs_fuse()
     yield tmp_path
-    for path in reversed(mounts(tmp_path)):
-        subprocess.run(["umount", "-l", path], timeout=10)
-    for pid in processes(tmp_path):
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-
-def mounts(folder: Path) -> list[str]:
-    """All mount points at or below ``folder``."""
-    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    plain = [point.encode().decode("unicode_escape").encode("latin-1").decode() for point in points]
-    return [point for point in plain if Path(point).is_relative_to(folder)]
-
-
-def processes(folder: Path) -> list[int]:
-    """Those with ``folder`` in their command line or environment, but not this one."""
-    found = []
-    for place in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if str(folder).encode() in (place / "cmdline").read_bytes() + (place / "environ").read_bytes():
-                found.append(int(place.name))
-    return [pid for pid in found if pid != os.getpid()]
-
-
-def access(server: Sshd, path: str, *, port: int = 0, **more: object) -> dict[str, Any]:
-    auth = {"username": server.username, "password": server.password}
-    return {"host": server.host, "port": port or server.port, "auth": auth, "dirPath": path, **more}
-
-
-@contextmanager
-def mounted(document: dict[str, Any], folder: Path, env: dict[str, str] | None = None) -> Iterator[Result]:
-    """The directory mounted at ``folder``; unmounted afterwards, with nothing left of it."""
-    result = run(SSH, "mount-dir", document, folder, env=env or QUICK)
-    assert result.code == 0, result.stderr
-    assert mounts(folder) == [str(folder)]
-    yield result
-    unmount(folder)
-
-
-def unmount(folder: Path) -> Result:
-    result = run(SSH, "umount-dir", folder, env=QUICK)
-    assert result.code == 0, result.stderr
-    nothing_left(folder)
-    return result
-
-
-def nothing_left(folder: Path) -> None:
-    assert mounts(folder) == []
-    wait_until(lambda: not processes(folder), "the mount's processes have ended", 5)
-
-
-def reading(path: Path, seconds: float = 20) -> "subprocess.CompletedProcess[bytes]":
-    """What another process gets that reads the file; never longer than ``seconds``."""
-    return subprocess.run(["cat", path], capture_output=True, timeout=seconds)
-
-
-def readable_again(path: Path, content: bytes) -> None:
-    wait_until(lambda: reading(path).stdout == content, f"{path} can be read again", 30)
+    clean(tmp_path)
 
 
 def test_a_mounted_directory_shows_what_is_there_and_takes_nothing(
@@ -326,167 +259,6 @@ def test_a_username_that_is_a_secret_is_not_shown_either(sshd: Sshd, here: Path,
             assert f"{sshd.username}@".encode() not in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
-def test_a_silent_server_is_an_error_in_time_and_recovers(sshd: Sshd, here: Path, fresh: str) -> None:
-    for name in ("a", "b", "c"):
-        sshd.place(f"{fresh}/{name}", name.encode())
-    with delay.start(sshd.port) as relay, mounted(access(sshd, fresh, port=relay.port), here / "m"):
-        assert reading(here / "m/a").stdout == b"a"
-        relay.hold_after(0)
-        begun = time.monotonic()
-        assert reading(here / "m/b").returncode != 0
-        assert time.monotonic() - begun < 15
-        relay.release()
-        readable_again(here / "m/c", b"c")
-
-
-def test_a_server_that_ends_and_begins_anew_is_found_again(here: Path) -> None:
-    with own_server() as server:
-        for name in ("a", "b", "c"):
-            server.place(f"x/{name}", name.encode())
-        with mounted(access(server, "x"), here / "m"):
-            assert reading(here / "m/a").stdout == b"a"
-            end(server)
-            begun = time.monotonic()
-            assert reading(here / "m/b").returncode != 0
-            assert time.monotonic() - begun < 10
-            with begun_anew(server):
-                readable_again(here / "m/c", b"c")
-
-
-def test_a_key_of_which_the_file_is_gone_logs_in_again(here: Path) -> None:
-    with own_server() as server:
-        server.place("x/a", b"a")
-        key = here / "key"
-        server.authorize(sshd_.make_key(key, "ecdsa", "-N", PASSPHRASE)[0])
-        document = access(server, "x")
-        document["auth"] = {"username": server.username, "privateKey": "key", "passphrase": PASSPHRASE}
-        assert run(SSH, "mount-dir", document, "m", env=QUICK, cwd=here).code == 0
-        key.unlink()
-        end(server)
-        with begun_anew(server):
-            readable_again(here / "m/a", b"a")
-        unmount(here / "m")
-
-
-def test_another_host_key_is_refused_when_it_connects_anew_and_no_password_is_tried(here: Path) -> None:
-    """Also where the document names none: the key that was shown when mounting is the one that counts."""
-    port = free_port()
-    with own_server(f"Port {port}") as first:
-        first.place("x/a", b"a")
-        result = run(SSH, "mount-dir", access(first, "x", port=port), here / "m", env=QUICK)
-        assert result.code == 0, result.stderr
-        assert "SHA256:" in result.stderr
-        end(first)
-    with own_server(f"Port {port}") as second:
-        second.place("x/a", b"a lie")
-        assert reading(here / "m/a").returncode != 0
-        assert reading(here / "m/a").returncode != 0
-        assert (second.logins(), second.refusals()) == (0, 0)
-        assert "host key" in unmount(here / "m").stderr
-
-
-def test_a_password_that_is_refused_when_it_connects_anew_is_tried_once(here: Path) -> None:
-    with own_server() as server:
-        server.place("x/a", b"a")
-        assert run(SSH, "mount-dir", access(server, "x"), here / "m", env=QUICK).code == 0
-        end(server)
-        config = server.folder / "sshd_config"
-        config.write_text("DenyUsers *\n" + config.read_text())
-        with begun_anew(server):
-            for _ in range(3):
-                assert reading(here / "m/a").returncode != 0
-            assert server.log().count("Failed password") == 1
-        unmount(here / "m")
-
-
-def test_unmounting_never_waits_for_a_server_that_is_gone(sshd: Sshd, here: Path, fresh: str) -> None:
-    sshd.place(f"{fresh}/a", b"a")
-    slow = {"RED_TIMEOUT": "600", "RED_RETRIES": "0"}
-    with delay.start(sshd.port) as relay:
-        for reader in (False, True):
-            document = access(sshd, fresh, port=relay.port)
-            assert run(SSH, "mount-dir", document, here / "m", env=slow).code == 0
-            relay.hold_after(0)
-            waiting = subprocess.Popen(["cat", here / "m/a"], stderr=subprocess.PIPE) if reader else None
-            time.sleep(0.3)
-            begun = time.monotonic()
-            unmount(here / "m")
-            assert time.monotonic() - begun < 12
-            if waiting:
-                assert waiting.communicate(timeout=5)
-                assert waiting.returncode != 0
-            relay.release()
-
-
-def test_a_mount_whose_program_was_killed_is_replaced(sshd: Sshd, here: Path, fresh: str) -> None:
-    sshd.place(f"{fresh}/a", b"a")
-    with mounted(access(sshd, fresh), here / "m"):
-        for pid in processes(here / "m"):
-            os.kill(pid, signal.SIGKILL)
-        result = run(SSH, "mount-dir", access(sshd, fresh), here / "m", env=QUICK)
-        assert result.code == 0, result.stderr
-        assert (here / "m/a").read_bytes() == b"a"
-
-
-def test_a_mount_whose_server_is_gone_is_replaced(sshd: Sshd, here: Path, fresh: str) -> None:
-    """The server answers anew, but a mount made with a long time limit does not know that yet."""
-    sshd.place(f"{fresh}/a", b"a")
-    slow = {"RED_TIMEOUT": "600", "RED_RETRIES": "0"}
-    with delay.start(sshd.port) as relay:
-        document = access(sshd, fresh, port=relay.port)
-        assert run(SSH, "mount-dir", document, here / "m", env=slow).code == 0
-        for pid in processes(here / "m"):
-            if b"sshfs\0" not in Path(f"/proc/{pid}/cmdline").read_bytes():
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGSTOP)
-        result = run(SSH, "mount-dir", document, here / "m", env=slow)
-        assert result.code == 0, result.stderr
-        assert "does not answer" in result.stderr
-        assert reading(here / "m/a").stdout == b"a"
-        unmount(here / "m")
-
-
-def hold_the_second(relay: delay.Relay) -> None:
-    """Nothing reaches the client any more from when it connects for the second time: sshfs's connection."""
-
-    def watch() -> None:
-        wait_until(lambda: relay.connections >= 2, "sshfs connects")
-        relay.hold_after(0)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def test_a_mount_that_takes_too_long_is_75_and_counts_as_none(sshd: Sshd, here: Path, fresh: str) -> None:
-    sshd.place(f"{fresh}/a", b"a")
-    with delay.start(sshd.port) as relay:
-        hold_the_second(relay)
-        result = run(SSH, "mount-dir", access(sshd, fresh, port=relay.port), here / "m", env=QUICK)
-    assert result.code == 75, result.stderr
-    assert result.seconds < 12
-    assert not (here / "m").exists()
-    nothing_left(here)
-
-
-@pytest.mark.parametrize(("sign", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_in_the_middle_leaves_nothing(
-    sshd: Sshd, here: Path, fresh: str, sign: int, code: int
-) -> None:
-    sshd.place(f"{fresh}/a", b"a")
-    with delay.start(sshd.port) as relay:
-        hold_the_second(relay)
-        process = start(SSH, "mount-dir", access(sshd, fresh, port=relay.port), here / "m")
-        wait_until(lambda: relay.connections >= 2, "sshfs connects")
-        time.sleep(0.2)
-        assert mounts(here)  # and whoever looks into it waits
-        process.send_signal(sign)
-        begun = time.monotonic()
-        _, err = process.communicate(timeout=10)
-        assert process.returncode == code, err
-        assert time.monotonic() - begun < 3
-        assert not (here / "m").exists()
-        nothing_left(here)
-
-
 def test_the_mount_holds_none_of_the_callers_pipes(sshd: Sshd, here: Path, fresh: str) -> None:
     """The agent reads stdout and stderr to their ends, and would wait for as long as the mount lasts."""
     sshd.make_dir(fresh)
@@ -524,30 +296,3 @@ def test_without_sshfs_it_is_69_and_says_what_to_install(sshd: Sshd, here: Path,
     assert result.code == 69, result.stderr
     assert "apt-get install sshfs" in result.stderr
     assert not (here / "m").exists()
-
-
-@contextmanager
-def own_server(*options: str) -> Iterator[Sshd]:
-    with sshd_.start(*options) as server:
-        yield server
-
-
-def end(server: Sshd) -> None:
-    """Kill it and all that it has begun: connections are reset, and new ones refused."""
-    serving = server.conversations()
-    os.kill(int((server.folder / "sshd.pid").read_text()), signal.SIGKILL)
-    for pid in serving:
-        below = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        for one in (*map(int, below), pid):
-            with suppress(ProcessLookupError):
-                os.kill(one, signal.SIGKILL)
-    time.sleep(0.1)
-
-
-@contextmanager
-def begun_anew(server: Sshd) -> Iterator[None]:
-    """The same server, with the same keys, at the same port."""
-    command = ["/usr/sbin/sshd", "-D", "-e", "-f", str(server.folder / "sshd_config")]
-    with sshd_.daemon(command, [server.port], server.folder / "sshd.log"):
-        yield
-        end(server)
