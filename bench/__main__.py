@@ -33,9 +33,8 @@ def main() -> int:
             print(f"{scenario.title} …", file=sys.stderr, flush=True)
             results = scenario.run(here, options.rounds or scenario.rounds)
             measured.append(report.Measured(scenario, results))
+            print("\n".join([*report.details(measured[-1]), ""]), flush=True)
     print("\n".join(report.summary(measured)))
-    for one in measured:
-        print("\n".join(["", *report.details(one)]))
     if not options.names:
         docs = CHECKOUT / "docs"
         (docs / "benchmarks.md").write_text(report.markdown(measured))

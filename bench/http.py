@@ -55,9 +55,10 @@ def _single(name: str, size: int, tls: bool = False) -> Callable[[Place, int], l
         ca = here.nginx.pki.ca
         access = here.document("access.json", {"url": url, "method": "GET"})
         line = ["receive-file", access, "{target}/file"]
+        few = 0 if size < MIB else 2
         contenders = [
             ours(OURS, *line, env={"RED_CA_BUNDLE": str(ca)}),
-            theirs(EXISTING, existing(OURS), *line, env={"REQUESTS_CA_BUNDLE": str(ca)}),
+            theirs(EXISTING, existing(OURS), *line, most=few, env={"REQUESTS_CA_BUNDLE": str(ca)}),
             theirs(CURL, "curl", "-sS", "--fail", "--cacert", ca, "-o", "{target}/file", url),
             theirs("wget", "wget", "-q", "--ca-certificate", ca, "-O", "{target}/file", url),
             theirs(
@@ -97,7 +98,7 @@ def _many_from(here: Place, url: str, count: int, rounds: int, delayed: bool) ->
             'cd "$1" && sed "s/.*/url=&\\nremote-name/" "$2" | curl -sSZK - --parallel-max "$3"',
             "sh", "{target}", urls, PARALLEL,
         ),
-        theirs("wget", "wget", "-q", "-P", "{target}", "-i", urls),
+        theirs("wget", "wget", "-q", "-P", "{target}", "-i", urls, most=1 if delayed else 0),
         theirs(
             "aria2c", "aria2c", "-q", "--no-conf", "--file-allocation=none", f"-j{PARALLEL}",
             "-d", "{target}", "-i", urls,

@@ -121,7 +121,7 @@ def markdown(measured: Sequence[Measured]) -> str:
         "  costs one round trip more, as it does on a network. Behind a relay that answers the TCP handshake",
         "  itself, who opens a connection for each file, as the existing HTTP connector does, takes less",
         "  time, and the ratio is larger. SSH opens one connection for all, and it makes no difference.",
-        "- Where an existing connector takes very long it is run once; it is not asked to send 10,000 files.",
+        "- Who takes very long is run once or left out.",
         f"- Peak memory is never less than that of the measuring process, about {_floor():.0f} MiB.",
         "- Of many files, aria2c, curl -Z and rclone move eight at a time, as red-connector-http does.",
         "- SSH: everybody logs in with the same RSA key (the existing connector takes no other) and uses the",
