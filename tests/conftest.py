@@ -11,6 +11,7 @@ pytest.register_assert_rewrite(
 )
 
 from tests import require  # noqa: E402
+from tests.far import Far  # noqa: E402
 from tests.servers import apache, fault, nginx, proxy, simple, sshd  # noqa: E402
 
 _numbers = count(1)
@@ -40,6 +41,12 @@ def sftp_only() -> Iterator[sshd.Sshd]:
     """sshd that knows nothing but sftp, in a chroot."""
     with require.running("sshd", lambda: sshd.start(sftp_only=True)) as server:
         yield server
+
+
+@pytest.fixture(params=["sshd", "sftp_only"])
+def far(request: pytest.FixtureRequest, fresh: str) -> Far:
+    """A folder on an SSH server, once on each kind of them."""
+    return Far(request.getfixturevalue(request.param), fresh)
 
 
 @pytest.fixture(scope="session")
