@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from connectors.transfer.checksum import Checksum
     from connectors.transfer.departure import Departure
     from connectors.transfer.part import Version
-    from connectors.transfer.small import Arrived, Leaving
+    from connectors.transfer.small import Arrived, Leaving, Load
 
 
 class Entry(NamedTuple):
@@ -89,8 +89,8 @@ class ManyAtOnce(Protocol):
     def read_small(self, files: Sequence[Entry]) -> Iterator["Arrived"]:
         """Files that have arrived whole, in any order."""
 
-    def write_small(self, folders: Sequence[str], files: Iterable["Leaving"]) -> Iterator["Leaving"]:
+    def write_small(self, files: Sequence[Entry], load: "Load") -> Iterator["Leaving"]:
         """Those of the ``files`` that are at the far end now, whole and looked at, under their names.
 
-        ``folders`` are those that the files are in, parents first; they are made where they are missing.
+        ``load`` reads them, one after the other; folders that they are in are made where they are missing.
         """

@@ -32,7 +32,7 @@ BUFFER = 8 * LONGEST_PACKET
 TAG = 16  # bytes; RFC 5647, 6
 BLOCK = 16
 HUGE_WINDOW = 1 << 30  # bytes; what is under way is limited by what was asked for, not by the window
-ORDINARY_WINDOW = 1 << 24  # bytes; paramiko's 2 MiB is a tenth of what a distant server could have sent
+ORDINARY_WINDOW = 1 << 23  # bytes; paramiko's 2 MiB is a tenth of what a distant server could have sent
 TOGETHER = 8  # packets that are sent in one call of the system
 LONGEST_LETTER = 1 << 15  # bytes of data in one packet; OpenSSH takes no more
 PADDING = os.urandom(BLOCK + 4)  # AEAD hides it; RFC 4253, 6 wants it random, not new
@@ -248,9 +248,12 @@ def express_of(transport: Any) -> ExpressPacketizer | None:
     return express if express is not None and transport.remote_cipher in CIPHERS else None
 
 
-def sizes(transport: Any) -> dict[str, int]:
-    """How much may be under way to us on a channel, and how much in one packet; for ``open_channel``."""
-    window = HUGE_WINDOW if express_of(transport) else ORDINARY_WINDOW
+def sizes(transport: Any, streaming: bool) -> dict[str, int]:
+    """How much may be under way to us on a channel, and how much in one packet; for ``open_channel``.
+
+    With ``streaming`` the far end decides how much it sends, and the window how much waits to be read.
+    """
+    window = HUGE_WINDOW if express_of(transport) and not streaming else ORDINARY_WINDOW
     return {"window_size": window, "max_packet_size": LONGEST_PACKET - 1024}
 
 

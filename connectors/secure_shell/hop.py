@@ -4,7 +4,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -78,10 +78,13 @@ class Hop:
             attempt.with_key(key)
         self.transport.set_keepalive(KEEPALIVE)
 
-    def session_channel(self, seconds: float) -> "paramiko.Channel":
-        """A channel on which nothing is started."""
+    def session_channel(self, seconds: float, streaming: bool) -> "paramiko.Channel":
+        """A channel on which nothing is started; see Session.channel."""
+        from connectors.secure_shell import express
+
+        sizes = express.sizes(self.transport, streaming)
         channel = waiting.for_answer(
-            lambda: self._open_channel("session", seconds),
+            lambda: self._open_channel("session", seconds, sizes=sizes),
             self._job,
             seconds + LATER,
             f"{self.name}: no channel was opened",
@@ -156,17 +159,16 @@ class Hop:
             f"{self.name}: no keys were agreed on: {failures.said(error)}", hint="is it an SSH server?"
         )
 
-    def _open_channel(self, kind: str, seconds: float, target: Server | None = None) -> "paramiko.Channel":
+    def _open_channel(
+        self, kind: str, seconds: float, target: Server | None = None, sizes: Mapping[str, int] | None = None
+    ) -> "paramiko.Channel":
         import paramiko
 
-        from connectors.secure_shell import express
-
-        sizes = express.sizes(self.transport) if target is None else {}
         destination = (target.host.strip("[]"), target.port) if target else None
         try:
             with failures.translating(self.name):
                 return self.transport.open_channel(
-                    kind, destination, ("127.0.0.1", 0), timeout=seconds, **sizes
+                    kind, destination, ("127.0.0.1", 0), timeout=seconds, **(sizes or {})
                 )
         except RedError as failure:
             cause = failure.__cause__

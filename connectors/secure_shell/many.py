@@ -212,14 +212,14 @@ def make_dirs(sftp: Sftp, folders: Mapping[str, bytes]) -> dict[str, Names]:
                 found[path] = {}
             else:
                 there.append(path)
-        found.update(listings(sftp, {path: folders[path] for path in there}))
+        found.update(listings(sftp, {path: folders[path] for path in there}) or {})
     return found
 
 
-def listings(sftp: Sftp, folders: Mapping[Any, bytes]) -> dict[Any, Names]:
+def listings(sftp: Sftp, folders: Mapping[Any, bytes], limit: int | None = None) -> dict[Any, Names] | None:
     """What is in each of the ``folders`` (any key, and the name as a string of SFTP), read together.
 
-    Those that cannot be read are left out.
+    Those that cannot be read are left out. None if there are more names than ``limit``.
     """
     flow = Flow(sftp)
     found: dict[Any, Names] = {}
@@ -240,6 +240,10 @@ def listings(sftp: Sftp, folders: Mapping[Any, bytes]) -> dict[Any, Names]:
                 flow.ask((_READ, key), READDIR, payload)
             elif stage == _READ and kind == NAME:
                 found[key].update(names(payload))
+                if limit is not None and sum(map(len, found.values())) > limit:
+                    for handle in handles.values():
+                        sftp.close(handle)
+                    return None
                 flow.ask((_READ, key), READDIR, handles[key])
             elif stage == _READ:
                 if payload[:4] != _EOF:

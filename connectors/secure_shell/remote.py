@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 
 from connectors.errors import CannotCreate, DataError, NotFound, NotPermitted, TemporaryFailure
 from connectors.remote import Entry
-from connectors.secure_shell import many, sftp
+from connectors.secure_shell import many, sftp, shell, trees
 from connectors.secure_shell.outcome import failure
 from connectors.secure_shell.sftp import Attributes, Sftp, Status, string
 from connectors.secure_shell.stream import Download, upload
-from connectors.secure_shell.walk import walk
+from connectors.secure_shell.walk import Tree
 from connectors.transfer.arrival import Arrival
 from connectors.transfer.departure import Departure
 from connectors.transfer.job import Job
 from connectors.transfer.part import Version
-from connectors.transfer.small import Arrived, Leaving
+from connectors.transfer.small import Arrived, Leaving, Load
+from connectors.transfer.tree import parents_first
 from connectors.verbs import Verb
 
 if TYPE_CHECKING:
@@ -155,11 +156,12 @@ class SshRemote:
     def entries(self) -> Iterable[Entry]:
         self._check_directory()
         with self._about("") as talk:
-            for name, here in walk(talk, os.fsencode(self._join("")), self.describe()):
+            tree = Tree(talk, os.fsencode(self._join("")), self.describe())
+            for path, here in tree.entries(lambda root: shell.find(self._session, self._job, root)):
                 if stat.S_ISDIR(here.mode or 0):
-                    yield Entry(name, True)
+                    yield Entry(path, True)
                 else:
-                    yield Entry(name, False, here.size, version=version_of(here))
+                    yield Entry(path, False, here.size, version=version_of(here))
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -183,13 +185,14 @@ class SshRemote:
             raise TemporaryFailure(f"{self.describe(path)} changed while it was received")
 
     def read_small(self, files: Sequence[Entry]) -> Iterator[Arrived]:
-        def wanted() -> Iterator[many.Wanted]:
-            for entry in files:
-                known = entry.size if entry.version else None
-                yield many.Wanted(entry, self._name(entry.path), known)
+        with self._about("") as talk:
+            done = yield from trees.read(talk, self._session, self._join(""), files)
+            rest = (file for file in files if file.path not in done)
+            for wanted, here, content in many.read(talk, map(self._wanted, rest)):
+                yield Arrived(wanted, wanted.version or version_of(here or Attributes()), content)
 
-        for entry, here, content in many.read(self._talk(), wanted()):
-            yield Arrived(entry, entry.version or version_of(here or Attributes()), content)
+    def _wanted(self, file: Entry) -> many.Wanted:
+        return many.Wanted(file, self._name(file.path), file.size if file.version else None)
 
     # -- writing -----------------------------------------------------------------------------------
 
@@ -245,13 +248,19 @@ class SshRemote:
         with self._about(path) as talk:
             self._make(talk, self._join(path))
 
-    def write_small(self, folders: Sequence[str], files: Iterable[Leaving]) -> Iterator[Leaving]:
-        self.make_dir("")
+    def write_small(self, files: Sequence[Entry], load: Load) -> Iterator[Leaving]:
+        self.make_dir(os.path.dirname(self._join("")) if self._path else "")
         with self._about("") as talk:
+            done = yield from trees.write(talk, self._session, self._join(""), files, load)
+            rest = [file for file in files if file.path not in done]
+            if not rest:
+                return
+            self.make_dir("")
+            folders = parents_first({os.path.dirname(file.path) for file in rest})
             there = many.make_dirs(talk, {folder: self._name(folder) for folder in folders})
 
             def outgoing() -> Iterator[many.Outgoing]:
-                for file in files:
+                for file in load(rest):
                     folder, name = os.path.split(file.entry.path)
                     if folder not in there:
                         continue  # it could not be made, or not be read

@@ -49,11 +49,14 @@ class Session:
         with self._lock:
             self._open()
 
-    def channel(self) -> "paramiko.Channel":
-        """A new session channel on which nothing is started; the errors are those of open()."""
+    def channel(self, *, streaming: bool = False) -> "paramiko.Channel":
+        """A new session channel on which nothing is started; the errors are those of open().
+
+        With ``streaming``, the far end waits when what it sends is not read.
+        """
         with self._lock:
             hop = self._open()
-        return hop.session_channel(self._limit(None))
+        return hop.session_channel(self._limit(None), streaming)
 
     def pinned(self) -> Place:
         """The place with all that it takes to log in again later, and elsewhere: the host keys that were

@@ -7,7 +7,7 @@ client waits for each answer; over a distance, and for many small files, that is
 import struct
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import count
 from queue import Empty, SimpleQueue
@@ -100,11 +100,8 @@ class Sftp:
         self.heard = time.monotonic()
         self.extensions: dict[str, bytes] = {}
         self.block = SAFE_BLOCK
-        self._send_some = type(channel).send
+        self._send_some = sender(channel)
         if express:
-            from connectors.secure_shell.express import send
-
-            self._send_some = send
             express.deliver(channel.chanid, self._feed)
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -316,6 +313,15 @@ class Sftp:
     @property
     def host(self) -> str:
         return self._host
+
+
+def sender(channel: Any) -> Callable[[Any, memoryview], int]:
+    """How to send on ``channel``: a function of it and data that says how many bytes it has taken."""
+    from connectors.secure_shell import express
+
+    if express.express_of(channel.get_transport()):
+        return express.send
+    return lambda channel, data: int(channel.send(data))
 
 
 class Flow:

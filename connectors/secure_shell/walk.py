@@ -2,14 +2,25 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
-from connectors.errors import DataError, NotFound, ProtocolViolation, RedError, SeveralFailures
-from connectors.secure_shell import many, sftp
+from connectors.errors import (
+    DataError,
+    NotFound,
+    ProtocolViolation,
+    RedError,
+    SeveralFailures,
+    TemporaryFailure,
+)
+from connectors.secure_shell import many, sftp, shell
+from connectors.secure_shell.outcome import failure
 from connectors.secure_shell.sftp import Attributes, Flow, Sftp, string
 
 DEEPEST = 200  # directories inside each other; a server that shows more leads us in a circle
+FEW = 500  # names; with more, the server's own find is faster
+
+Found = list[tuple[bytes, Attributes]]
 
 
 class _Folder(NamedTuple):
@@ -17,85 +28,141 @@ class _Folder(NamedTuple):
     ancestors: tuple[bytes, ...]
     """The real names of the tree's root and of all folders on the way, this one included."""
 
-
-def walk(talk: Sftp, root: bytes, place: str) -> Iterator[tuple[str, Attributes]]:
-    """All files and directories below ``root``, parents before children: path and attributes.
-
-    A link that leads out of it, back to a folder that it is in, or nowhere, and what is neither file nor
-    directory: one error reports all of them, before anything is told. ``place`` names the root to people.
-    """
-    real = _real_name(talk.ask(sftp.REALPATH, string(root)))
-    failures: list[RedError] = []
-    found: list[tuple[str, Attributes]] = []
-    level = [_Folder("", (real,))]
-    while level:
-        if level[0].path.count("/") > DEEPEST:
-            raise ProtocolViolation(f"{place}: more than {DEEPEST} directories inside each other")
-        listings = many.listings(talk, {one: string(_join(root, one.path)) for one in level})
-        below: list[_Folder] = []
-        links: dict[str, _Folder] = {}
-        for folder in level:
-            if folder not in listings:
-                failures.append(NotFound(f"{place}/{folder.path}: this directory cannot be read"))
-                continue
-            for name, here in listings[folder].items():
-                if name in (b".", b".."):
-                    continue
-                path = f"{folder.path}/{os.fsdecode(name)}" if folder.path else os.fsdecode(name)
-                kind = stat.S_IFMT(here.mode or 0)
-                if kind == stat.S_IFDIR:
-                    found.append((path, here))
-                    below.append(_Folder(path, (*folder.ancestors, os.path.join(folder.ancestors[-1], name))))
-                elif kind == stat.S_IFREG:
-                    found.append((path, here))
-                elif kind in (stat.S_IFLNK, 0):
-                    links[path] = folder
-                else:
-                    failures.append(DataError(f"{place}/{path} is neither a file nor a directory"))
-        for path, outcome in _followed(talk, root, place, links):
-            if isinstance(outcome, RedError):
-                failures.append(outcome)
-                continue
-            here, real_name = outcome
-            found.append((path, here))
-            if stat.S_ISDIR(here.mode or 0):
-                below.append(_Folder(path, (*links[path].ancestors, real_name)))
-        level = below
-    if failures:
-        raise SeveralFailures(f"{place}: {len(failures)} of its entries cannot be received", failures)
-    yield from found
+    def inner(self, name: bytes, real: bytes) -> "_Folder":
+        path = f"{self.path}/{os.fsdecode(name)}" if self.path else os.fsdecode(name)
+        return _Folder(path, (*self.ancestors, real))
 
 
-def _followed(
-    talk: Sftp, root: bytes, place: str, links: dict[str, _Folder]
-) -> Iterator[tuple[str, RedError | tuple[Attributes, bytes]]]:
-    """What each of the links leads to, attributes and real name, or why it cannot be followed."""
-    flow = Flow(talk)
-    for path in links:
-        name = string(_join(root, path))
-        flow.ask((path, sftp.REALPATH), sftp.REALPATH, name)
-        flow.ask((path, sftp.STAT), sftp.STAT, name)
-    flow.flush()
-    answers: dict[tuple[str, int], tuple[int, bytes]] = {}
-    while flow.pending:
-        tag, kind, payload = flow.next()
-        answers[tag] = kind, payload
-    for path, folder in links.items():
-        kind, payload = answers[path, sftp.STAT]
-        resolved, name = answers[path, sftp.REALPATH]
-        if kind != sftp.ATTRS or resolved != sftp.NAME:
-            yield path, NotFound(f"{place}/{path} is a link that leads nowhere")
-            continue
-        here, real = sftp.attributes(payload), _real_name(name)
-        tree = folder.ancestors[0].rstrip(b"/") + b"/"
-        if not (real + b"/").startswith(tree):
-            yield path, DataError(f"{place}/{path} is a link that leads out of the directory")
-        elif real in folder.ancestors:
-            yield path, DataError(f"{place}/{path} is a link to a folder that it is in")
-        elif not (stat.S_ISDIR(here.mode or 0) or stat.S_ISREG(here.mode or 0)):
-            yield path, DataError(f"{place}/{path} is neither a file nor a directory")
+class Tree:
+    """All files and directories below ``root``; ``place`` is its name for people."""
+
+    def __init__(self, talk: Sftp, root: bytes, place: str) -> None:
+        self._talk = talk
+        self._root = root
+        self._place = place
+        self._real = real_name(talk, root)
+        self._found: list[tuple[str, Attributes]] = []
+        self._links: list[tuple[bytes, _Folder]] = []
+        self._failures: list[RedError] = []
+
+    def entries(self, find: Callable[[bytes], Found]) -> list[tuple[str, Attributes]]:
+        """Path and attributes of each, parents before children. ``find`` lists a large tree: see shell.find.
+
+        A link that leads out of the tree, back to a folder that it is in, or nowhere, and what is neither
+        file nor directory: one error reports all of them.
+        """
+        top = [_Folder("", (self._real,))]
+        if not self._walk(top, limit=FEW) and not self._find(find):
+            self._walk(top)
+        while self._links:
+            self._walk(self._followed())
+        if self._failures:
+            what = f"{self._place}: {len(self._failures)} of its entries cannot be received"
+            raise SeveralFailures(what, self._failures)
+        return self._found
+
+    def _walk(self, level: list[_Folder], limit: int | None = None) -> bool:
+        """List these folders and all below them; False, and nothing done, with more than ``limit`` names."""
+        while level:
+            if max(len(folder.ancestors) for folder in level) > DEEPEST:
+                raise ProtocolViolation(f"{self._place}: more than {DEEPEST} directories inside each other")
+            names = {folder: string(_join(self._root, folder.path)) for folder in level}
+            listings = many.listings(self._talk, names, limit and limit - len(self._found))
+            if listings is None:
+                self._found, self._links, self._failures = [], [], []
+                return False
+            below: list[_Folder] = []
+            for folder in level:
+                if folder not in listings:
+                    self._failures.append(self._unreadable(folder.path))
+                for name, here in listings.get(folder, {}).items():
+                    if name not in (b".", b".."):
+                        self._add(name, here, folder, below)
+            level = below
+        return True
+
+    def _add(self, name: bytes, here: Attributes, folder: _Folder, below: list[_Folder]) -> None:
+        inner = folder.inner(name, os.path.join(folder.ancestors[-1], name))
+        kind = stat.S_IFMT(here.mode or 0)
+        if kind in (stat.S_IFDIR, stat.S_IFREG):
+            self._found.append((inner.path, here))
+            if kind == stat.S_IFDIR:
+                below.append(inner)
+        elif kind in (stat.S_IFLNK, 0):
+            self._links.append((name, folder))
         else:
-            yield path, (here, real)
+            self._fail(DataError, inner.path, "neither a file nor a directory")
+
+    def _find(self, find: Callable[[bytes], Found]) -> bool:
+        """List the whole tree by ``find``; False, and nothing done, where that does not work."""
+        try:
+            found = find(self._real)
+        except shell.Unusable:
+            return False
+        there = sftp.attributes(self._talk.ask(sftp.STAT, string(self._real)))
+        shown = found[0][1]
+        if (there.modified, there.owner, there.mode) != (shown.modified, shown.owner, shown.mode):
+            return False  # SFTP and the shell do not speak of the same place
+        folders = {b"": _Folder("", (self._real,))}
+        for path, here in found[1:]:
+            parent, name = os.path.split(path)
+            below: list[_Folder] = []
+            self._add(name, here, folders[parent], below)
+            if below:
+                folders[path] = below[0]
+        return True
+
+    def _followed(self) -> list[_Folder]:
+        """Add what the links lead to; the folders among that, to be listed."""
+        links, self._links = self._links, []
+        flow = Flow(self._talk)
+        for index, (name, folder) in enumerate(links):
+            place = string(_join(self._root, folder.inner(name, b"").path))
+            flow.ask((index, sftp.REALPATH), sftp.REALPATH, place)
+            flow.ask((index, sftp.STAT), sftp.STAT, place)
+        flow.flush()
+        answers: dict[tuple[int, int], tuple[int, bytes]] = {}
+        while flow.pending:
+            tag, kind, payload = flow.next()
+            answers[tag] = kind, payload
+        folders = []
+        for index, (name, folder) in enumerate(links):
+            kind, payload = answers[index, sftp.STAT]
+            resolved, real_name = answers[index, sftp.REALPATH]
+            if kind != sftp.ATTRS or resolved != sftp.NAME:
+                self._fail(NotFound, folder.inner(name, b"").path, "a link that leads nowhere")
+                continue
+            here, real = sftp.attributes(payload), _real_name(real_name)
+            inner = folder.inner(name, real)
+            if not (real + b"/").startswith(self._real.rstrip(b"/") + b"/"):
+                self._fail(DataError, inner.path, "a link that leads out of the directory")
+            elif real in folder.ancestors:
+                self._fail(DataError, inner.path, "a link to a folder that it is in")
+            elif stat.S_ISDIR(here.mode or 0):
+                self._found.append((inner.path, here))
+                folders.append(inner)
+            elif stat.S_ISREG(here.mode or 0):
+                self._found.append((inner.path, here))
+            else:
+                self._fail(DataError, inner.path, "neither a file nor a directory")
+        return folders
+
+    def _unreadable(self, path: str) -> RedError:
+        """Why the directory could not be listed."""
+        place = f"{self._place}/{path}".rstrip("/")
+        try:
+            self._talk.close(self._talk.ask(sftp.OPENDIR, string(_join(self._root, path))))
+        except sftp.Status as status:
+            return failure(status, place)
+        return TemporaryFailure(f"{place}: it could not be read to its end")
+
+    def _fail(self, kind: type[RedError], path: str, why: str) -> None:
+        self._failures.append(kind(f"{self._place}/{path}: {why}"))
+
+
+def real_name(talk: Sftp, name: bytes) -> bytes:
+    """The absolute name, without links, of ``name``."""
+    return _real_name(talk.ask(sftp.REALPATH, string(name)))
 
 
 def _join(root: bytes, path: str) -> bytes:

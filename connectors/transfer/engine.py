@@ -29,7 +29,7 @@ from connectors.transfer.local import make_dir, reading
 from connectors.transfer.names import is_hidden_name, safe_path
 from connectors.transfer.part import version_of
 from connectors.transfer.retry import persistently
-from connectors.transfer.tree import listed, local_tree, parents_first
+from connectors.transfer.tree import listed, local_tree
 from connectors.verbs import Verb
 
 if TYPE_CHECKING:
@@ -203,15 +203,13 @@ def _receive_small(remote: Remote, job: Job, local: str, files: Sequence[Entry])
             job.progress.expect(len(arrived.content) - (arrived.entry.size or 0))
             job.progress.moved(len(arrived.content))
             if job.receipts.wanted:
-                _small_receipt(job, target, remote.describe(path), arrived.content, began)
+                sha256 = small.hexdigest(arrived.content, "sha256")
+                seconds = time.monotonic() - began
+                size = len(arrived.content)
+                job.receipts.add(job.verb, target, remote.describe(path), size, sha256, seconds, 1)
 
     _as_far_as_it_goes(job, receive)
     return [entry for entry in files if entry.path not in done]
-
-
-def _small_receipt(job: Job, local: str, place: str, content: bytes, began: float) -> None:
-    sha256 = small.hexdigest(content, "sha256")
-    job.receipts.add(job.verb, local, place, len(content), sha256, time.monotonic() - began, 1)
 
 
 def _as_far_as_it_goes(job: Job, step: Callable[[], None]) -> None:
@@ -300,17 +298,17 @@ def _send_small(remote: Remote, job: Job, local: str, files: Sequence[Entry]) ->
     if len(together) < small.WORTH_IT or not hasattr(remote, "write_small"):
         return files
     many = cast(ManyAtOnce, remote)
-    folders = parents_first({os.path.dirname(entry.path) for entry in together})
     done: set[str] = set()
 
     def send() -> None:
         began = time.monotonic()
-        for left in many.write_small(folders, small.load(job, local, together)):
+        for left in many.write_small(together, partial(small.load, job, local)):
             path = left.entry.path
             done.add(path)
-            job.progress.moved(len(left.content))
+            job.progress.moved(left.size)
             if job.receipts.wanted:
-                _small_receipt(job, os.path.join(local, path), remote.describe(path), left.content, began)
+                source, seconds = os.path.join(local, path), time.monotonic() - began
+                job.receipts.add(job.verb, source, remote.describe(path), left.size, left.sha256, seconds, 1)
 
     _as_far_as_it_goes(job, send)
     return [entry for entry in files if entry.path not in done]

@@ -6,7 +6,7 @@ has the retries and the words.
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ WORTH_IT = 2
 
 
 class Arrived(NamedTuple):
-    """A file that was received whole."""
+    """A file that was received whole: its content."""
 
     entry: Entry
     version: Version
@@ -33,12 +33,20 @@ class Arrived(NamedTuple):
 
 
 class Leaving(NamedTuple):
-    """A file to send: its content, its permission bits, and the hidden name it has until it is complete."""
+    """A file to send: its size in bytes, its SHA-256 if it is for a receipt, its permission bits, the hidden
+    name that it has until it is complete, and its content, which who is told of its arrival need not get.
+    """
 
     entry: Entry
-    content: bytes
+    size: int
+    sha256: str
     mode: int
     staging_name: str
+    content: bytes
+
+
+Load = Callable[[Sequence[Entry]], Iterator[Leaving]]
+"""Reads files: gives those that can be read and are what was promised."""
 
 
 def is_small(entry: Entry) -> bool:
@@ -108,7 +116,8 @@ def load(job: Job, root: str, entries: Sequence[Entry]) -> Iterator[Leaving]:
         promised = entry.size in (None, len(content)) and matches(content, entry.checksum)
         if unchanged and promised and len(content) <= SMALL:
             name = staging_name(os.path.basename(entry.path), source)
-            yield Leaving(entry, content, stat.S_IMODE(before.st_mode), name)
+            sha256 = hexdigest(content, "sha256") if job.receipts.wanted else ""
+            yield Leaving(entry, len(content), sha256, stat.S_IMODE(before.st_mode), name, content)
 
 
 def matches(content: bytes, checksum: Checksum | None) -> bool:

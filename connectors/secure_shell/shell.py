@@ -1,0 +1,201 @@
+"""Large trees through the server's shell: one command that lists them, one that streams what is in them.
+
+By SFTP a server answers four requests for each small file, and formats a line for each name that it
+lists. find and tar do the same in a fraction of the time. All this is a short cut: where there is no
+shell, or its find or tar are not GNU's, or anything looks odd, ``Unusable`` is raised, or less comes than
+was asked for, and the way through SFTP does the rest.
+
+Nothing of what comes from outside stands in a command: the names are read from standard input.
+"""
+
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from connectors.errors import RedError
+from connectors.secure_shell import tar, waiting
+from connectors.secure_shell.sftp import LOOK_EVERY, Attributes, sender
+from connectors.transfer.job import Job
+
+if TYPE_CHECKING:
+    from connectors.secure_shell.session import Session
+
+MANY = 300
+"""Files: with fewer, starting a shell takes longer than it saves."""
+
+FIND = r"""
+IFS= read -r d && cd -- "$d" && exec find . -printf "%y %m %s %T@ %U %P\0"
+"""
+READ = r"""
+IFS= read -r d && cd -- "$d" && exec tar -c -f - --format=gnu --dereference --hard-dereference --null -T -
+"""
+# Into a hidden folder $s of $d; looked at; and only then moved, each file and folder in one step. If anything
+# ends it, a connection that is lost included (tar meets the end of its input), $s is removed.
+WRITE = r"""
+IFS= read -r d && IFS= read -r s && read -r e && cd -- "$d" && [ "$(stat -c "%Y %u %f" .)" = "$e" ] || exit 1
+d=$(pwd -P && echo x) && d=${d%?x} && mkdir -- "$s" && cd -- "$s" || exit 1
+tar -x -m -f - --no-same-owner --no-same-permissions && cd new &&
+find . -type f -printf "%s %P\0" | LC_ALL=C sort -z | cmp -s - ../sizes &&
+find . -mindepth 1 -maxdepth 1 -exec mv -n -t ../.. -- {} + && cd .. && rmdir new
+r=$?
+cd ..; cd -- "$d"; rm -rf -- "$s"; exit $r
+"""
+TOGETHER = 1 << 18  # bytes that are handed over at once
+KINDS = {b"f": stat.S_IFREG, b"d": stat.S_IFDIR, b"l": stat.S_IFLNK}
+
+
+class Unusable(Exception):
+    """It cannot be done this way."""
+
+
+class _Command:
+    """A command that runs on the server."""
+
+    def __init__(self, session: "Session", job: Job, script: str) -> None:
+        self._job = job
+        self._seconds = job.settings.timeout
+        try:
+            self._channel: Any = session.channel(streaming=True)
+            waiting.for_answer(lambda: self._start(script), job, self._seconds, "no command was started")
+        except (RedError, OSError, EOFError) as error:
+            raise Unusable from error
+        self._channel.settimeout(LOOK_EVERY)
+        self._send = sender(self._channel)
+
+    def _start(self, script: str) -> None:
+        from paramiko.ssh_exception import SSHException
+
+        try:
+            # One word in single quotes is the same for every log-in shell; nobody reads what the tools say.
+            self._channel.exec_command(f"exec sh -c 'exec 2>/dev/null; {script.strip()}'")
+        except SSHException as error:
+            raise Unusable from error
+
+    def say(self, *parts: bytes) -> None:
+        """Into its standard input."""
+        for part in parts:
+            rest = memoryview(part)
+            while rest:
+                sent = self._patiently(lambda rest=rest: self._send(self._channel, rest))
+                if not sent:
+                    raise Unusable
+                rest = rest[sent:]
+
+    def end(self) -> None:
+        """Of its standard input."""
+        self._channel.shutdown_write()
+
+    def hear(self) -> Iterator[bytes]:
+        """Its standard output, as it comes; Unusable if it did not succeed."""
+        while data := self._patiently(lambda: self._channel.recv(1 << 20)):
+            yield data
+        self._patiently(self._ended)
+        if self._channel.exit_status:
+            raise Unusable
+
+    def _ended(self) -> bool:
+        if not self._channel.status_event.wait(LOOK_EVERY):
+            raise TimeoutError
+        return True
+
+    def _patiently(self, step: Any) -> Any:
+        """What ``step`` returns, as soon as it does not time out."""
+        waited = 0.0
+        while True:
+            self._job.check_cancelled()
+            try:
+                return step()
+            except TimeoutError:
+                waited += LOOK_EVERY
+                if waited > self._seconds:
+                    raise Unusable from None
+            except (OSError, EOFError) as error:
+                raise Unusable from error
+
+    def close(self) -> None:
+        with suppress(OSError, EOFError):
+            self._channel.close()
+
+
+@contextmanager
+def _running(session: "Session", job: Job, script: str) -> Iterator[_Command]:
+    command = _Command(session, job, script)
+    try:
+        yield command
+    finally:
+        command.close()
+
+
+def find(session: "Session", job: Job, root: bytes) -> list[tuple[bytes, Attributes]]:
+    """All that is below ``root`` (absolute), parents before children, and ``root`` itself first as b"".
+
+    Links are not followed.
+    """
+    if b"\n" in root:
+        raise Unusable
+    with _running(session, job, FIND) as command:
+        command.say(root + b"\n")
+        command.end()
+        output = b"".join(command.hear())
+    found = []
+    try:
+        for line in output.split(b"\0")[:-1]:
+            kind, mode, size, modified, owner, name = line.split(b" ", 5)
+            bits = KINDS.get(kind, stat.S_IFSOCK) | int(mode, 8)
+            found.append((name, Attributes(int(size), int(owner), bits, int(modified.partition(b".")[0]))))
+    except ValueError:  # the log-in shell has said something, say
+        raise Unusable from None
+    if not found or found[0][0]:
+        raise Unusable
+    return found
+
+
+def read(session: "Session", job: Job, root: bytes, names: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """The files called ``names`` below ``root`` (absolute), name and content, as tar sends them."""
+    if b"\n" in root:
+        raise Unusable
+    with _running(session, job, READ) as command:
+        command.say(root + b"\n", b"".join(name + b"\0" for name in names))
+        command.end()
+        try:
+            yield from tar.members(command.hear())
+        except tar.Malformed:
+            raise Unusable from None
+
+
+def write(
+    session: "Session",
+    job: Job,
+    folder: bytes,
+    here: Attributes,
+    staging: bytes,
+    files: Iterable[tuple[bytes, int, bytes | None]],
+) -> None:
+    """Make in ``folder`` (absolute) what ``files`` says: path, mode and content, None for a folder.
+
+    ``here`` is what SFTP tells of the folder: the shell may see another one under that name. What is
+    outermost in ``files`` must not be there yet. Until all is complete it is in the hidden folder
+    ``staging``. If this raises, no file has come to be there, or only whole ones.
+    """
+    if b"\n" in folder + staging:
+        raise Unusable
+    with _running(session, job, WRITE) as command:
+        facts = b"%d %d %x\n" % (here.modified or 0, here.owner or 0, here.mode or 0)
+        command.say(folder + b"\n" + staging + b"\n" + facts)
+        sizes: list[bytes] = []
+        pieces: list[bytes] = []
+        gathered = 0
+        for path, mode, content in files:
+            pieces += tar.member(b"new/" + path, mode, content)
+            if content is not None:
+                gathered += len(content)
+                sizes.append(b"%d %b\0" % (len(content), path))
+            if gathered > TOGETHER:
+                command.say(b"".join(pieces))
+                pieces, gathered = [], 0
+        pieces += tar.member(b"sizes", 0o600, b"".join(sorted(sizes)))
+        command.say(b"".join(pieces), tar.END)
+        command.end()
+        for _ in command.hear():
+            pass
