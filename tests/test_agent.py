@@ -96,7 +96,9 @@ def experiment(image: str, command: list[str], server: bridge.Bridge, result: st
     }
 
 
-def execute(faice: Path, red: dict[str, Any], folder: Path) -> "subprocess.CompletedProcess[str]":
+def execute(
+    faice: Path, red: dict[str, Any], folder: Path, *options: str
+) -> "subprocess.CompletedProcess[str]":
     (folder / "red.json").write_text(json.dumps(red))
     command = [
         faice,
@@ -105,6 +107,7 @@ def execute(faice: Path, red: dict[str, Any], folder: Path) -> "subprocess.Compl
         "--non-interactive",
         "-d",
         "--format=json",
+        *options,
         folder / "red.json",
     ]
     return engine.sh(*command, timeout=180)
