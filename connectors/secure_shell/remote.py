@@ -41,6 +41,7 @@ class SshRemote:
         self._path = path
         self._job = job
         self._lock = threading.Lock()
+        self._origin = f"ssh://{session.user}@{session.host}/{path}"
         self._sftp: Sftp | None = None
 
     # -- names -------------------------------------------------------------------------------------
@@ -49,7 +50,7 @@ class SshRemote:
         return f"{self._session.host}:{self._join(path)}"
 
     def identity(self, path: str) -> str:
-        return f"ssh://{self._session.user}@{self._session.host}/{self._join(path)}"
+        return f"{self._origin}/{path}"
 
     def _join(self, path: str) -> str:
         if not path:

@@ -28,9 +28,11 @@ class _Folder(NamedTuple):
     ancestors: tuple[bytes, ...]
     """The real names of the tree's root and of all folders on the way, this one included."""
 
+    def join(self, name: bytes) -> str:
+        return f"{self.path}/{os.fsdecode(name)}" if self.path else os.fsdecode(name)
+
     def inner(self, name: bytes, real: bytes) -> "_Folder":
-        path = f"{self.path}/{os.fsdecode(name)}" if self.path else os.fsdecode(name)
-        return _Folder(path, (*self.ancestors, real))
+        return _Folder(self.join(name), (*self.ancestors, real))
 
 
 class Tree:
@@ -82,16 +84,17 @@ class Tree:
         return True
 
     def _add(self, name: bytes, here: Attributes, folder: _Folder, below: list[_Folder]) -> None:
-        inner = folder.inner(name, os.path.join(folder.ancestors[-1], name))
+        path = folder.join(name)
         kind = stat.S_IFMT(here.mode or 0)
-        if kind in (stat.S_IFDIR, stat.S_IFREG):
-            self._found.append((inner.path, here))
-            if kind == stat.S_IFDIR:
-                below.append(inner)
+        if kind == stat.S_IFREG:
+            self._found.append((path, here))
+        elif kind == stat.S_IFDIR:
+            self._found.append((path, here))
+            below.append(folder.inner(name, os.path.join(folder.ancestors[-1], name)))
         elif kind in (stat.S_IFLNK, 0):
             self._links.append((name, folder))
         else:
-            self._fail(DataError, inner.path, "neither a file nor a directory")
+            self._fail(DataError, path, "neither a file nor a directory")
 
     def _find(self, find: Callable[[bytes], Found]) -> bool:
         """List the whole tree by ``find``; False, and nothing done, where that does not work."""
@@ -117,7 +120,7 @@ class Tree:
         links, self._links = self._links, []
         flow = Flow(self._talk)
         for index, (name, folder) in enumerate(links):
-            place = string(_join(self._root, folder.inner(name, b"").path))
+            place = string(_join(self._root, folder.join(name)))
             flow.ask((index, sftp.REALPATH), sftp.REALPATH, place)
             flow.ask((index, sftp.STAT), sftp.STAT, place)
         flow.flush()
@@ -130,7 +133,7 @@ class Tree:
             kind, payload = answers[index, sftp.STAT]
             resolved, real_name = answers[index, sftp.REALPATH]
             if kind != sftp.ATTRS or resolved != sftp.NAME:
-                self._fail(NotFound, folder.inner(name, b"").path, "a link that leads nowhere")
+                self._fail(NotFound, folder.join(name), "a link that leads nowhere")
                 continue
             here, real = sftp.attributes(payload), _real_name(real_name)
             inner = folder.inner(name, real)

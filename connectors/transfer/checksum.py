@@ -31,8 +31,8 @@ def parse(text: str) -> Checksum:
     return Checksum(algorithm, digest)
 
 
-def hasher(algorithm: str) -> "_Hash":
-    """A fresh hash object; works on FIPS machines too, since nothing here defends against an attacker."""
+def hasher(algorithm: str, data: bytes = b"") -> "_Hash":
+    """A hash object of ``data``; on FIPS machines too, since nothing here defends against an attacker."""
     import hashlib
 
-    return hashlib.new(algorithm, usedforsecurity=False)
+    return hashlib.new(algorithm, data, usedforsecurity=False)

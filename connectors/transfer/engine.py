@@ -29,7 +29,7 @@ from connectors.transfer.local import make_dir, reading
 from connectors.transfer.names import is_hidden_name, safe_path
 from connectors.transfer.part import version_of
 from connectors.transfer.retry import persistently
-from connectors.transfer.tree import listed, local_tree
+from connectors.transfer.tree import listed, local_tree, names_below
 from connectors.verbs import Verb
 
 if TYPE_CHECKING:
@@ -170,7 +170,8 @@ def _receive_tree(remote: Remote, job: Job, local: str, listing: Sequence[Entry]
         inner_dirs.make(entry.path if entry.is_dir else os.path.dirname(entry.path))
     files = [entry for entry in entries if not entry.is_dir]
     job.progress.expect(total_size(files))
-    here = _already_right(remote, job, local, files)
+    there = names_below(local)
+    here = _already_right(remote, job, local, [entry for entry in files if entry.path in there])
 
     def receive(entry: Entry) -> None:
         target = os.path.join(local, entry.path)
@@ -180,12 +181,17 @@ def _receive_tree(remote: Remote, job: Job, local: str, listing: Sequence[Entry]
 
     to_fetch = [entry for entry in files if entry.path not in here]
     alone = 1 if remote.presents_password and listing is not None else 0
-    rest = _receive_small(remote, job, local, to_fetch)
+    rest = _receive_small(remote, job, local, to_fetch, there)
     _all(job, rest, receive, "were not received", alone)
 
 
-def _receive_small(remote: Remote, job: Job, local: str, files: Sequence[Entry]) -> Sequence[Entry]:
-    """Receive what ``remote`` can deliver many at once; those of the ``files`` that are left to do."""
+def _receive_small(
+    remote: Remote, job: Job, local: str, files: Sequence[Entry], there: set[str]
+) -> Sequence[Entry]:
+    """Receive what ``remote`` can deliver many at once; those of the ``files`` that are left to do.
+
+    ``there`` is what was in ``local`` before.
+    """
     together = [entry for entry in files if small.is_small(entry)]
     if len(together) < small.WORTH_IT or not hasattr(remote, "read_small"):
         return files
@@ -195,17 +201,16 @@ def _receive_small(remote: Remote, job: Job, local: str, files: Sequence[Entry])
     def receive() -> None:
         began = time.monotonic()
         for arrived in many.read_small(together):
-            path = arrived.entry.path
-            target = os.path.join(local, path)
-            if not small.install(job, target, remote.identity(path), arrived):
+            path, size = arrived.entry.path, len(arrived.content)
+            target = f"{local}/{path}"  # os.path.join would take a tenth of all the time
+            if not small.install(job, target, remote.identity(path), arrived, replace=path in there):
                 continue
             done.add(path)
-            job.progress.expect(len(arrived.content) - (arrived.entry.size or 0))
-            job.progress.moved(len(arrived.content))
+            job.progress.expect(size - (arrived.entry.size or 0))
+            job.progress.moved(size)
             if job.receipts.wanted:
                 sha256 = small.hexdigest(arrived.content, "sha256")
                 seconds = time.monotonic() - began
-                size = len(arrived.content)
                 job.receipts.add(job.verb, target, remote.describe(path), size, sha256, seconds, 1)
 
     _as_far_as_it_goes(job, receive)

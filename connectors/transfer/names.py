@@ -59,6 +59,4 @@ def is_hidden_name(name: str) -> bool:
 
 def fingerprint(text: str) -> str:
     """64 characters that stand for ``text`` and do not tell it."""
-    sha256 = hasher("sha256")
-    sha256.update(os.fsencode(text))
-    return sha256.hexdigest()
+    return hasher("sha256", os.fsencode(text)).hexdigest()

@@ -20,6 +20,8 @@ from connectors.transfer.part import Version, remember_version
 SMALL = 1 << 16
 """Bytes: larger files gain nothing from going together."""
 
+NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+
 WORTH_IT = 2
 """Files: fewer are as fast in the ordinary way."""
 
@@ -54,22 +56,22 @@ def is_small(entry: Entry) -> bool:
     return not entry.is_dir and (entry.size is None or entry.size <= SMALL)
 
 
-def install(job: Job, target: str, source: str, arrived: Arrived) -> bool:
+def install(job: Job, target: str, source: str, arrived: Arrived, *, replace: bool) -> bool:
     """Let the file appear as ``target`` if it is what was promised; False, and nothing done, if not.
 
-    It is not synced one by one, as larger ones are: on a disk that would take most of the time.
+    With ``replace`` there is something already, which may only be replaced if it is a regular file. The new
+    file is not synced by itself, as a larger one is: on a disk that would take most of the time.
     """
     job.check_cancelled()
     entry, version, content = arrived
     if entry.size not in (None, len(content)) or not matches(content, entry.checksum):
         return False
-    folder, name = os.path.split(target)
-    part = os.path.join(folder, hidden_name(name, "part"))
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    folder, slash, name = target.rpartition("/")
+    part = f"{folder}{slash}{hidden_name(name, 'part')}"
     try:
-        if _in_the_way(target):
+        if replace and not stat.S_ISREG(os.lstat(target).st_mode):
             return False
-        fd = os.open(part, flags, 0o777 if version.executable else 0o666)
+        fd = os.open(part, NEW, 0o777 if version.executable else 0o666)
     except OSError:
         return False
     try:
@@ -86,14 +88,6 @@ def install(job: Job, target: str, source: str, arrived: Arrived) -> bool:
     with suppress(OSError):
         os.unlink(part)
     return False
-
-
-def _in_the_way(target: str) -> bool:
-    """Whether there is something that is not to be replaced."""
-    try:
-        return not stat.S_ISREG(os.lstat(target).st_mode)
-    except FileNotFoundError:
-        return False
 
 
 def load(job: Job, root: str, entries: Sequence[Entry]) -> Iterator[Leaving]:

@@ -49,6 +49,22 @@ def listed(root: str, listing: Sequence[Entry]) -> Sequence[Entry]:
     return listing
 
 
+def names_below(root: str) -> set[str]:
+    """The paths below ``root`` of all that is neither a directory nor in one that is a link."""
+    found: set[str] = set()
+    folders = [""]
+    while folders:
+        below = folders.pop()
+        with reading(root), os.scandir(os.path.join(root, below)) as names:
+            for one in names:
+                path = f"{below}/{one.name}" if below else one.name
+                if one.is_dir(follow_symlinks=False):
+                    folders.append(path)
+                else:
+                    found.add(path)
+    return found
+
+
 def parents_first(folders: Iterable[str]) -> list[str]:
     """The ``folders``, relative paths, and all that they are in, "" too."""
     found = {""}
