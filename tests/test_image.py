@@ -53,7 +53,8 @@ def test_the_version_is_also_a_tag() -> None:
 
 
 def test_it_is_small() -> None:
-    assert engine.config()["Size"] < 150_000_000
+    """Debian with Python takes 120 MB, libcurl and cryptography 16 each, sshfs 5."""
+    assert engine.config()["Size"] < 175_000_000
 
 
 def test_the_user_is_a_number_and_not_root() -> None:
@@ -157,6 +158,12 @@ for compiled in pathlib.Path("/opt/red-connectors").rglob("*.pyc"):
         print(compiled)
 """
     assert engine.run("python3", "-c", script).stdout == ""
+
+
+def test_sshfs_is_there_and_works_without_opensshs_client() -> None:
+    assert "SSHFS version" in engine.shell("sshfs --version")
+    assert engine.shell("command -v ssh || ls /usr/lib/openssh 2>/dev/null || :") == ""
+    assert engine.shell("ls /usr/share/doc/sshfs") == "copyright\n"
 
 
 def test_there_is_neither_pip_nor_a_compiler_nor_what_apt_left() -> None:
