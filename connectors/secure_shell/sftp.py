@@ -63,9 +63,9 @@ class Status(RedError):
 
 def start(session: "Session", job: Job) -> "Sftp":
     """SFTP on a new channel of ``session``."""
-    from connectors.secure_shell import express, failures
-
     channel = session.channel()
+    from connectors.secure_shell import express, failures  # paramiko is Session's to import, while it waits
+
     with failures.translating(session.host):
         try:
             channel.invoke_subsystem("sftp")
