@@ -281,11 +281,11 @@ def version_of(here: Attributes) -> Version:
 
     A file of no size may still have content, as those in /proc have.
     """
-    executable = bool(here.mode and here.mode & stat.S_IXUSR)
+    size, _, mode, modified = here
     validator = ""
-    if here.size is not None and here.modified is not None and here.modified + SETTLED <= time.time():
-        validator = f"{here.modified}-{here.size}"
-    return Version(validator, here.size or None, (), executable)
+    if size is not None and modified is not None and modified + SETTLED <= time.time():
+        validator = f"{modified}-{size}"
+    return Version(validator, size or None, (), bool(mode and mode & stat.S_IXUSR))
 
 
 def _nobody_may_write(here: Attributes) -> bool:

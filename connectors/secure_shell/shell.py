@@ -8,6 +8,7 @@ was asked for, and the way through SFTP does the rest.
 Nothing of what comes from outside stands in a command: the names are read from standard input.
 """
 
+import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -42,7 +43,7 @@ r=$?
 cd ..; cd -- "$d"; rm -rf -- "$s"; exit $r
 """
 TOGETHER = 1 << 18  # bytes that are handed over at once
-KINDS = {b"f": stat.S_IFREG, b"d": stat.S_IFDIR, b"l": stat.S_IFLNK}
+KINDS = {"f": stat.S_IFREG, "d": stat.S_IFDIR, "l": stat.S_IFLNK}
 
 
 class Unusable(Exception):
@@ -127,8 +128,8 @@ def _running(session: "Session", job: Job, script: str) -> Iterator[_Command]:
         command.close()
 
 
-def find(session: "Session", job: Job, root: bytes) -> list[tuple[bytes, Attributes]]:
-    """All that is below ``root`` (absolute), parents before children, and ``root`` itself first as b"".
+def find(session: "Session", job: Job, root: bytes) -> list[tuple[str, Attributes]]:
+    """All that is below ``root`` (absolute), parents before children, and ``root`` itself first as "".
 
     Links are not followed.
     """
@@ -137,13 +138,13 @@ def find(session: "Session", job: Job, root: bytes) -> list[tuple[bytes, Attribu
     with _running(session, job, FIND) as command:
         command.say(root + b"\n")
         command.end()
-        output = b"".join(command.hear())
+        output = os.fsdecode(b"".join(command.hear()))
     found = []
     try:
-        for line in output.split(b"\0")[:-1]:
-            kind, mode, size, modified, owner, name = line.split(b" ", 5)
+        for line in output.split("\0")[:-1]:
+            kind, mode, size, modified, owner, path = line.split(" ", 5)
             bits = KINDS.get(kind, stat.S_IFSOCK) | int(mode, 8)
-            found.append((name, Attributes(int(size), int(owner), bits, int(modified.partition(b".")[0]))))
+            found.append((path, Attributes(int(size), int(owner), bits, int(modified.partition(".")[0]))))
     except ValueError:  # the log-in shell has said something, say
         raise Unusable from None
     if not found or found[0][0]:

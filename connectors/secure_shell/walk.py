@@ -20,7 +20,7 @@ from connectors.secure_shell.sftp import Attributes, Flow, Sftp, string
 DEEPEST = 200  # directories inside each other; a server that shows more leads us in a circle
 FEW = 500  # names; with more, the server's own find is faster
 
-Found = list[tuple[bytes, Attributes]]
+Found = list[tuple[str, Attributes]]
 
 
 class _Folder(NamedTuple):
@@ -106,11 +106,14 @@ class Tree:
         shown = found[0][1]
         if (there.modified, there.owner, there.mode) != (shown.modified, shown.owner, shown.mode):
             return False  # SFTP and the shell do not speak of the same place
-        folders = {b"": _Folder("", (self._real,))}
+        folders = {"": _Folder("", (self._real,))}
         for path, here in found[1:]:
+            if stat.S_ISREG(here.mode or 0):
+                self._found.append((path, here))
+                continue
             parent, name = os.path.split(path)
             below: list[_Folder] = []
-            self._add(name, here, folders[parent], below)
+            self._add(os.fsencode(name), here, folders[parent], below)
             if below:
                 folders[path] = below[0]
         return True

@@ -236,12 +236,13 @@ def _discovered(remote: Remote, job: Job) -> list[Entry]:
     def discover() -> None:
         entries.clear()
         for entry in remote.entries():
-            if is_hidden_name(os.path.basename(entry.path)):
+            if is_hidden_name(entry.path.rpartition("/")[2]):
                 continue  # left there by a transfer to this directory
             try:
-                entries.append(entry._replace(path=safe_path(entry.path)))
+                safe_path(entry.path)
             except ValueError as error:
                 raise ProtocolViolation(f"{remote.describe()} shows a dangerous name: {error}") from None
+            entries.append(entry)
 
     workers.run(job, [lambda: persistently(job, discover)], 1)
     return entries

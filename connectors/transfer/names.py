@@ -47,7 +47,7 @@ def safe_path(path: str) -> str:
 def hidden_name(name: str, kind: str) -> str:
     """The name beside ``name`` for the file of ``kind`` (part, state) that belongs to it, at any time."""
     hidden = f".{name}.red-{kind}"
-    if len(os.fsencode(hidden)) > LONGEST_NAME:
+    if 4 * len(hidden) > LONGEST_NAME and len(os.fsencode(hidden)) > LONGEST_NAME:  # UTF-8: 4 at most
         hidden = f".{fingerprint(name)}.red-{kind}"
     return hidden
 
