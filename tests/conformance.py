@@ -3,7 +3,7 @@
 A promise is a function over a Case: a connector together with a running server that the test can look
 into. ``@promise(VERB, …)`` says which verbs it takes; a connector is held to every promise whose verbs
 its SCHEMAS have. This module has those about the command line;
-tests/conformance_files.py and tests/conformance_directories.py the others.
+tests/conformance_files.py, tests/conformance_directories.py and tests/conformance_mounts.py the others.
 """
 
 import hashlib

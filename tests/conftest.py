@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 pytest.register_assert_rewrite(
-    "tests.conformance", "tests.conformance_files", "tests.conformance_directories"
+    "tests.conformance",
+    "tests.conformance_files",
+    "tests.conformance_directories",
+    "tests.conformance_mounts",
 )
 
 from tests import require  # noqa: E402

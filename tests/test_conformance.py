@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 import tests.conformance_directories
-import tests.conformance_files  # noqa: F401  # importing them registers their promises
+import tests.conformance_files  # importing them registers their promises
+import tests.conformance_mounts  # noqa: F401
 from connectors import registry
 from tests.conformance import PROMISES, Promise
 from tests.servers.cases import CASES, Factory

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from connectors.verbs import RECEIVE_DIR, SEND_DIR, Verb
+from connectors.verbs import Verb
 from tests.conformance import Access, Case
 from tests.servers.sshd import Sshd
 
@@ -22,7 +22,7 @@ class SshCase(Case):
         self.make_dir("")
 
     def access(self, verb: Verb, path: str, port: int = 0, host: str = "") -> Access:
-        key = "dirPath" if verb in (RECEIVE_DIR, SEND_DIR) else "filePath"
+        key = "dirPath" if verb.of_directory else "filePath"
         return {
             "host": host or self.server.host,
             "port": port or self.port,
@@ -53,7 +53,7 @@ class FlatCase(SshCase):
 
     def access(self, verb: Verb, path: str, port: int = 0, host: str = "") -> Access:
         folder, name = os.path.split(f"{self.folder}/{path}")
-        if verb in (RECEIVE_DIR, SEND_DIR):
+        if verb.of_directory:
             where = {"dirName": f"{self.folder}/{path}"}
         else:
             where = {"fileDir": folder, "fileName": name}
