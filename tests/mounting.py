@@ -79,8 +79,13 @@ def nothing_left(folder: Path) -> None:
 
 
 def reading(path: Path, seconds: float = 20) -> "subprocess.CompletedProcess[bytes]":
-    """What another process gets that reads the file; never longer than ``seconds``."""
-    return subprocess.run(["cat", path], capture_output=True, timeout=seconds)
+    """What another process gets that reads the file; AssertionError if it gets nothing for ``seconds``."""
+    reader = subprocess.Popen(["cat", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        out, err = reader.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:  # not to be waited for: nothing can kill it before the mount is gone
+        raise AssertionError(f"reading {path} hangs") from None
+    return subprocess.CompletedProcess(["cat", path], reader.returncode, out, err)
 
 
 def readable_again(path: Path, content: bytes) -> None:

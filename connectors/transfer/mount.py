@@ -211,8 +211,8 @@ def _mount(program: Program, path: str, local: str, seconds: float) -> None:
                 if process.poll() is not None or time.monotonic() > deadline:
                     break
                 time.sleep(LOOK_EVERY)
-            said = os.pread(messages, 1 << 16, 0)
-            if process.poll() is None and not said:
+            said = os.pread(messages, 1 << 16, 0).decode(errors="replace").splitlines()
+            if process.poll() is None and not _last_error(said):
                 raise TemporaryFailure(f"cannot mount at {local}: not there within {seconds:g} s")
             raise _failure(said, local)
         except BaseException:
@@ -245,10 +245,9 @@ def _start(program: Program, path: str, messages: int) -> "subprocess.Popen[byte
         raise Unavailable(f"cannot run {program.command[0]}: {error.strerror}") from None
 
 
-def _failure(said: bytes, local: str) -> RedError:
-    """What a program that has ended says of it."""
-    lines = [line for line in said.decode(errors="replace").splitlines() if line.strip()]
-    if record := _last_error(lines):
+def _failure(said: Sequence[str], local: str) -> RedError:
+    """What a program that cannot go on says of it."""
+    if record := _last_error(said):
         message = f"cannot mount at {local}: {record['message']}"
         code, hint = record["code"], str(record.get("hint", ""))
         if code == Exit.TEMPFAIL:
@@ -256,7 +255,7 @@ def _failure(said: bytes, local: str) -> RedError:
         error = RedError(message, hint=hint)
         error.code = Exit(code)
         return error
-    text = "; ".join(lines)[-1000:] or "the program ended without a word"
+    text = "; ".join(line for line in said if line.strip())[-1000:] or "the program ended without a word"
     lower = text.lower()
     if "mount point" in lower or "mountpoint" in lower:  # "bad mount point", "no write access to mountpoint"
         return CannotCreate(f"cannot mount at {local}: {text}")
