@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby, islice
 from typing import Any, NamedTuple
 
+from connectors.errors import ProtocolViolation
 from connectors.secure_shell.sftp import (
     ATTRS,
     CLOSE,
@@ -44,11 +45,14 @@ from connectors.transfer.small import SMALL
 
 UNDER_WAY = 256  # files
 BYTES_UNDER_WAY = 4 << 20
+MOST_NAMES = 1 << 22  # in a directory; a server that shows more may never end
 
 _KNOWN, _OPENED, _READ, _WRITTEN, _SIZED, _CLOSED, _RENAMED, _REMOVED = range(8)
 _START = struct.pack(">Q", 0)
 _OK = struct.pack(">I", OK)
 _EOF = struct.pack(">I", EOF)
+_NONE = struct.pack(">I", 0)
+ENDS = ((STATUS, _EOF), (NAME, _NONE))  # of a directory
 
 
 class Wanted(NamedTuple):
@@ -158,8 +162,10 @@ def write(sftp: Sftp, files: Iterable[Outgoing]) -> Iterator[Any]:
                 return
             flow.flush()
             for (stage, file), kind, payload in flow.some():
-                good = kind != STATUS or payload[:4] == _OK
-                if stage == _SIZED:
+                good = kind == STATUS and payload[:4] == _OK
+                if stage == _OPENED:
+                    good = kind == HANDLE
+                elif stage == _SIZED:
                     good = kind == ATTRS and attributes(payload).size == len(file.content)
                 if stage == _OPENED and good:
                     _fill(flow, file, payload)
@@ -207,8 +213,8 @@ def make_dirs(sftp: Sftp, folders: Mapping[str, bytes]) -> dict[str, Names]:
         flow.flush()
         there = []
         while flow.pending:
-            path, _, payload = flow.next()
-            if payload[:4] == _OK:
+            path, kind, payload = flow.next()
+            if kind == STATUS and payload[:4] == _OK:
                 found[path] = {}
             else:
                 there.append(path)
@@ -238,16 +244,24 @@ def listings(sftp: Sftp, folders: Mapping[Any, bytes], limit: int | None = None)
                 found[key] = {}
                 handles[key] = payload
                 flow.ask((_READ, key), READDIR, payload)
-            elif stage == _READ and kind == NAME:
-                found[key].update(names(payload))
+            elif stage == _READ and kind == NAME and payload[:4] != _NONE:
+                _add(sftp, found[key], payload)
                 if limit is not None and sum(map(len, found.values())) > limit:
                     for handle in handles.values():
                         sftp.close(handle)
                     return None
                 flow.ask((_READ, key), READDIR, handles[key])
             elif stage == _READ:
-                if payload[:4] != _EOF:
+                if (kind, payload[:4]) not in ENDS:
                     del found[key]
                 flow.ask((_CLOSED, key), CLOSE, handles.pop(key))
             else:
                 under_way -= 1
+
+
+def _add(sftp: Sftp, found: Names, payload: bytes) -> None:
+    """Add the names of an answer; a server that goes on for ever would be listened to for ever."""
+    before = len(found)
+    found.update(names(payload))
+    if not before < len(found) <= MOST_NAMES:
+        raise ProtocolViolation(f"{sftp.host}: shows a directory without end")

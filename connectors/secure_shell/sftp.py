@@ -8,7 +8,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import count
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,6 +26,9 @@ STATUS, HANDLE, DATA, NAME, ATTRS = range(101, 106)
 EXTENDED, EXTENDED_REPLY = 200, 201
 OK, EOF, NO_SUCH_FILE, PERMISSION_DENIED, FAILURE, BAD_MESSAGE, NO_CONNECTION, CONNECTION_LOST = range(8)
 UNSUPPORTED = 8
+ANSWERS = {OPEN: HANDLE, OPENDIR: HANDLE, READDIR: NAME, REALPATH: NAME, STAT: ATTRS, FSTAT: ATTRS}
+"""What requests are answered by; all others by a status."""
+
 FOR_READING, FOR_WRITING, CREATING, TRUNCATING = 1, 2, 8, 16
 
 NO_ATTRIBUTES = b"\0\0\0\0"
@@ -94,7 +97,8 @@ class Sftp:
         self._partial = bytearray()
         self._needed = 4
         self._sending = threading.Lock()
-        self._sending_since = 0.0
+        self._blocked: dict[int, float] = {}
+        """For each thread that is sending, since when nothing of it has been taken."""
         self._received = self._widened = 0
         self._lost: RedError | None = None
         self.heard = time.monotonic()
@@ -111,30 +115,34 @@ class Sftp:
         self._waiting[-1] = flow, None
         self.send(struct.pack(">IBI", 5, INIT, 3))
         _, _, payload = flow.next()
-        (version,) = struct.unpack_from(">I", payload)
+        fields = _Fields(payload)
+        version = fields.number()
         if version < 3:
             raise ProtocolViolation(f"{self._host}: speaks version {version} of SFTP, 3 is needed")
-        fields = _Fields(payload, 4)
         while fields.left():
             name = fields.string()
             self.extensions[name.decode("ascii", "replace")] = fields.string()
         if LIMITS in self.extensions:
-            limits = _Fields(self.ask(EXTENDED, string(LIMITS.encode())))
-            limits.skip(8)
-            lengths = [struct.unpack(">Q", limits.take(8))[0] for _ in range(2)]
-            self.block = max(SAFE_BLOCK, min(LONGEST_BLOCK, *(length or LONGEST_BLOCK for length in lengths)))
+            with suppress(Status):  # it has said that it can, so it may as well
+                limits = _Fields(self.ask(EXTENDED, string(LIMITS.encode()), wanted=EXTENDED_REPLY))
+                limits.skip(8)
+                lengths = [int.from_bytes(limits.take(8), "big") or LONGEST_BLOCK for _ in range(2)]
+                self.block = max(SAFE_BLOCK, min(LONGEST_BLOCK, *lengths))
 
     @property
     def alive(self) -> bool:
         return self._lost is None
 
-    def ask(self, kind: int, *parts: bytes) -> bytes:
-        """One request and its answer's payload; Status if that is a status other than OK."""
+    def ask(self, kind: int, *parts: bytes, wanted: int | None = None) -> bytes:
+        """One request and its answer's payload; Status if that is a status other than OK.
+
+        ``wanted`` is the kind of answer that there should be, if ANSWERS does not know.
+        """
         flow = Flow(self)
         flow.ask(None, kind, *parts)
         flow.flush()
-        _, kind, payload = flow.next()
-        return checked(kind, payload)
+        _, answer, payload = flow.next()
+        return checked(answer, payload, wanted or ANSWERS.get(kind, STATUS))
 
     def close(self, handle: bytes) -> None:
         """Of a file that was read, or is given up: nothing depends on it."""
@@ -181,7 +189,6 @@ class Sftp:
         if self._lost:
             raise self._lost
         with self._sending:
-            self._sending_since = time.monotonic()
             try:
                 for part in parts:
                     self._send_all(memoryview(part))
@@ -193,23 +200,34 @@ class Sftp:
                     widen(self._channel, used)
             except (OSError, EOFError) as error:
                 raise self._lost or self._broken(error) from None
-            finally:
-                self._sending_since = 0.0
         if self._channel.closed:
             raise self._lost or self._broken(None)
 
     def _send_all(self, rest: memoryview) -> None:
         while rest:
-            try:
-                sent = self._send_some(self._channel, rest)
-            except TimeoutError:  # the window is closed: _watch decides for how long
-                if self._lost:
-                    raise self._lost from None
-                continue
+            with self.watched():
+                while True:
+                    try:
+                        sent = self._send_some(self._channel, rest)
+                        break
+                    except TimeoutError:  # the window is closed: _watch decides for how long
+                        if self._lost:
+                            raise self._lost from None
             if not sent:
                 raise EOFError
             rest = rest[sent:]
-            self._sending_since = time.monotonic()
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """What is done in here must not take longer than a server may be silent, or the connection is lost:
+        nothing else ends a write to a server that no longer reads.
+        """
+        thread = threading.get_ident()
+        self._blocked[thread] = time.monotonic()
+        try:
+            yield
+        finally:
+            del self._blocked[thread]
 
     # -- receiving ---------------------------------------------------------------------------------
 
@@ -232,11 +250,10 @@ class Sftp:
             self._feed(memoryview(data))
 
     def _watch(self) -> None:
-        """A server that reads no more must not hold us for ever: nothing else ends a blocked write."""
-        since = self._sending_since
-        if not since:
+        blocked = list(self._blocked.values())
+        if not blocked:
             return
-        stuck = time.monotonic() - max(since, self.heard)
+        stuck = time.monotonic() - max(min(blocked), self.heard)
         if stuck > self._job.settings.timeout:
             self.lose(TemporaryFailure(f"{self._host}: took nothing for {self._job.settings.timeout:g} s"))
         elif self._job.cancelled.is_set() and stuck > 5 * LOOK_EVERY:
@@ -276,7 +293,7 @@ class Sftp:
         except RedError as error:
             self.lose(error)
         except (struct.error, IndexError):
-            self.lose(ProtocolViolation(f"{self._host}: sends answers that are not SFTP"))
+            self.lose(ProtocolViolation(f"{self._host}: its answers are not SFTP"))
 
     def _take(self, message: memoryview) -> None:
         kind = message[0]
@@ -386,7 +403,7 @@ class Flow:
 
 
 class _Fields:
-    """The fields of a message, one after another; struct.error or IndexError where they end too early."""
+    """The fields of a message, one after another; ProtocolViolation where they end too early."""
 
     def __init__(self, payload: bytes, position: int = 0) -> None:
         self._payload = payload
@@ -396,11 +413,11 @@ class _Fields:
         return len(self._payload) - self._position
 
     def skip(self, count: int) -> None:
-        self._position += count
+        self.take(count)
 
     def take(self, count: int) -> bytes:
         if count > self.left():
-            raise struct.error
+            raise ProtocolViolation("the server sends answers that end too early")
         self._position += count
         return self._payload[self._position - count : self._position]
 
@@ -439,13 +456,15 @@ def with_mode(mode: int | None) -> bytes:
     return struct.pack(">II", 4, mode & 0o7777) if mode is not None else NO_ATTRIBUTES
 
 
-def checked(kind: int, payload: bytes) -> bytes:
-    """The payload of an answer; Status if it is a status other than OK."""
+def checked(kind: int, payload: bytes, wanted: int = STATUS) -> bytes:
+    """The payload of an answer, which must be of the kind ``wanted``; Status if it is one other than OK."""
     if kind == STATUS:
         fields = _Fields(payload)
         code = fields.number()
         if code != OK:
             raise Status(code, fields.string().decode("utf-8", "replace") if fields.left() >= 4 else "")
+    if kind != wanted:
+        raise ProtocolViolation("the server answers something that was not asked")
     return payload
 
 

@@ -176,4 +176,6 @@ def _join(root: bytes, path: str) -> bytes:
 
 
 def _real_name(payload: bytes) -> bytes:
-    return next(sftp.names(payload))[0]
+    for name, _ in sftp.names(payload):
+        return name
+    raise ProtocolViolation("the server does not tell the real name of a directory")
