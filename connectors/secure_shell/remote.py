@@ -132,7 +132,7 @@ class SshRemote:
             while here is None:
                 here = self._find(place or ".")
                 if here is None:
-                    place = os.path.dirname(place)
+                    place = _above(place)
             if not stat.S_ISDIR(here.mode or stat.S_IFDIR):
                 raise CannotCreate(f"{self.describe(path)}: {place} is not a directory")
             if _nobody_may_write(here) and self._session.user != "root":
@@ -158,7 +158,7 @@ class SshRemote:
         self._check_directory()
         with self._about("") as talk:
             tree = Tree(talk, os.fsencode(self._join("")), self.describe())
-            for path, here in tree.entries(lambda root: shell.find(self._session, self._job, root)):
+            for path, here in tree.entries(lambda root: shell.find(self._session, talk, root)):
                 if stat.S_ISDIR(here.mode or 0):
                     yield Entry(path, True)
                 else:
@@ -236,7 +236,7 @@ class SshRemote:
         """Make the folder and those that it is in, where they are missing."""
         here = self._find(folder or ".")
         if here is None:
-            self._make(talk, os.path.dirname(folder))
+            self._make(talk, _above(folder))
             try:
                 talk.ask(sftp.MKDIR, _string(folder), sftp.NO_ATTRIBUTES)
             except Status as status:
@@ -286,6 +286,14 @@ def version_of(here: Attributes) -> Version:
     if size is not None and modified is not None and modified + SETTLED <= time.time():
         validator = f"{modified}-{size}"
     return Version(validator, size or None, (), bool(mode and mode & stat.S_IXUSR))
+
+
+def _above(place: str) -> str:
+    """The folder that ``place`` is in; NotFound where there is none above it."""
+    above = os.path.dirname(place)
+    if above == place:
+        raise NotFound(f"the server has no directory {place or '.'}")
+    return above
 
 
 def _nobody_may_write(here: Attributes) -> bool:

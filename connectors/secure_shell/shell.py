@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.errors import RedError
 from connectors.secure_shell import tar, waiting
-from connectors.secure_shell.sftp import LOOK_EVERY, Attributes, sender
-from connectors.transfer.job import Job
+from connectors.secure_shell.sftp import LOOK_EVERY, Attributes, Sftp, sender
 
 if TYPE_CHECKING:
     from connectors.secure_shell.session import Session
@@ -53,8 +52,9 @@ class Unusable(Exception):
 class _Command:
     """A command that runs on the server."""
 
-    def __init__(self, session: "Session", job: Job, script: str) -> None:
-        self._job = job
+    def __init__(self, session: "Session", talk: Sftp, script: str) -> None:
+        self._talk = talk
+        self._job = job = talk.job
         self._seconds = job.settings.timeout
         try:
             self._channel: Any = session.channel(streaming=True)
@@ -78,7 +78,8 @@ class _Command:
         for part in parts:
             rest = memoryview(part)
             while rest:
-                sent = self._patiently(lambda rest=rest: self._send(self._channel, rest))
+                with self._talk.watched():
+                    sent = self._patiently(lambda rest=rest: self._send(self._channel, rest))
                 if not sent:
                     raise Unusable
                 rest = rest[sent:]
@@ -120,22 +121,22 @@ class _Command:
 
 
 @contextmanager
-def _running(session: "Session", job: Job, script: str) -> Iterator[_Command]:
-    command = _Command(session, job, script)
+def _running(session: "Session", talk: Sftp, script: str) -> Iterator[_Command]:
+    command = _Command(session, talk, script)
     try:
         yield command
     finally:
         command.close()
 
 
-def find(session: "Session", job: Job, root: bytes) -> list[tuple[str, Attributes]]:
+def find(session: "Session", talk: Sftp, root: bytes) -> list[tuple[str, Attributes]]:
     """All that is below ``root`` (absolute), parents before children, and ``root`` itself first as "".
 
     Links are not followed.
     """
     if b"\n" in root:
         raise Unusable
-    with _running(session, job, FIND) as command:
+    with _running(session, talk, FIND) as command:
         command.say(root + b"\n")
         command.end()
         output = os.fsdecode(b"".join(command.hear()))
@@ -152,11 +153,13 @@ def find(session: "Session", job: Job, root: bytes) -> list[tuple[str, Attribute
     return found
 
 
-def read(session: "Session", job: Job, root: bytes, names: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
+def read(
+    session: "Session", talk: Sftp, root: bytes, names: Iterable[bytes]
+) -> Iterator[tuple[bytes, bytes]]:
     """The files called ``names`` below ``root`` (absolute), name and content, as tar sends them."""
     if b"\n" in root:
         raise Unusable
-    with _running(session, job, READ) as command:
+    with _running(session, talk, READ) as command:
         command.say(root + b"\n", b"".join(name + b"\0" for name in names))
         command.end()
         try:
@@ -167,7 +170,7 @@ def read(session: "Session", job: Job, root: bytes, names: Iterable[bytes]) -> I
 
 def write(
     session: "Session",
-    job: Job,
+    talk: Sftp,
     folder: bytes,
     here: Attributes,
     staging: bytes,
@@ -181,7 +184,7 @@ def write(
     """
     if b"\n" in folder + staging:
         raise Unusable
-    with _running(session, job, WRITE) as command:
+    with _running(session, talk, WRITE) as command:
         facts = b"%d %d %x\n" % (here.modified or 0, here.owner or 0, here.mode or 0)
         command.say(folder + b"\n" + staging + b"\n" + facts)
         sizes: list[bytes] = []

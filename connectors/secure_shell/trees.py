@@ -28,7 +28,7 @@ def read(talk: Sftp, session: Session, root: str, files: Sequence[Entry]) -> Gen
     if len(wanted) < shell.MANY:
         return done
     try:
-        for name, content in shell.read(session, talk.job, real_name(talk, os.fsencode(root)), wanted):
+        for name, content in shell.read(session, talk, real_name(talk, os.fsencode(root)), wanted):
             file = wanted.get(name)
             if file and file.version and file.size == len(content):
                 yield Arrived(file, file.version, content)
@@ -66,7 +66,7 @@ def write(
     try:
         real = real_name(talk, os.fsencode(folder or "."))
         here = sftp.attributes(talk.ask(sftp.STAT, string(real)))
-        shell.write(session, talk.job, real, here, os.fsencode(staging), members())
+        shell.write(session, talk, real, here, os.fsencode(staging), members())
     except (shell.Unusable, Status):
         return done
     for file in left:
