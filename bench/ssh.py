@@ -121,9 +121,9 @@ def _receive_file(here: Place, rounds: int) -> list[Result]:
             ours(OURS, *line, env=door.known()),
             door.existing(*line, most=1),
             theirs(SFTP, *door.sftp(f"get {far} {{target}}/large")),
-            theirs(SCP, "scp", "-q", *door.options, f"{door.host}:{far}", "{target}/large"),
-            theirs(RSYNC, *_rsync(door), f"{door.host}:{far}", "{target}/large"),
-            theirs(RCLONE, *_rclone("copyto"), door.rclone(far), "{target}/large"),
+            theirs(SCP, "scp", "-q", *door.options, f"{door.host}:{far}", "{target}/large", most=2),
+            theirs(RSYNC, *_rsync(door), f"{door.host}:{far}", "{target}/large", most=2),
+            theirs(RCLONE, *_rclone("copyto"), door.rclone(far), "{target}/large", most=2),
         ]
         return side_by_side(contenders, rounds, here.fresh, is_file(GIB, "large"))
 
@@ -136,9 +136,9 @@ def _send_file(here: Place, rounds: int) -> list[Result]:
             ours(OURS, *line, env=door.known()),
             door.existing(*line, most=1),
             theirs(SFTP, *door.sftp(f"put {near} {far}")),
-            theirs(SCP, "scp", "-q", *door.options, near, f"{door.host}:{far}"),
-            theirs(RSYNC, *_rsync(door), near, f"{door.host}:{far}"),
-            theirs(RCLONE, *_rclone("copyto"), near, door.rclone(far)),
+            theirs(SCP, "scp", "-q", *door.options, near, f"{door.host}:{far}", most=2),
+            theirs(RSYNC, *_rsync(door), near, f"{door.host}:{far}", most=2),
+            theirs(RCLONE, *_rclone("copyto"), near, door.rclone(far), most=2),
         ]
         return side_by_side(contenders, rounds, lambda: _far_target(here.sshd), is_file(GIB, "large"))
 
@@ -197,7 +197,6 @@ def _sftp_only(here: Place, rounds: int) -> list[Result]:
         contenders = [
             ours(OURS, *line, env=door.known()),
             door.existing(*line, most=1),
-            theirs(SFTP, *door.sftp(f"put -r {near} {far}"), most=1),
             theirs(RCLONE, *_rclone("copy"), near, door.rclone(f"{far}/{near.name}"), most=1),
         ]
         check = is_directory(FAR_FILES, near.name)
