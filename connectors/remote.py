@@ -82,9 +82,12 @@ class Remote(Protocol):
 class ManyAtOnce(Protocol):
     """What a Remote may offer beside: small files together, where one by one would cost a round trip each.
 
-    Both take the trees' files as they come and pass over in silence what does not work out at once; the
-    engine then does the rest one by one, with retries and words. Called in one thread.
+    All of them take the files of a tree and pass over in silence what does not work out at once; the engine
+    then does the rest one by one, with retries and words. Called in one thread.
     """
+
+    def check_many(self, files: Sequence[Entry]) -> Iterator[Entry]:
+        """Those of the ``files`` that are there and may be read."""
 
     def read_small(self, files: Sequence[Entry]) -> Iterator["Arrived"]:
         """Files that have arrived whole, in any order."""

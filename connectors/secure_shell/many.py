@@ -124,6 +124,28 @@ def _is_small(here: Attributes) -> bool:
     return stat.S_ISREG(here.mode or 0) and here.size is not None and here.size <= SMALL
 
 
+def readable(sftp: Sftp, files: Iterable[tuple[Any, bytes]]) -> Iterator[Any]:
+    """The keys of those ``files`` (key, and name as a string of SFTP) that are regular and may be read."""
+    flow = Flow(sftp)
+    todo = iter(files)
+    under_way = 0
+    while True:
+        for key, name in islice(todo, UNDER_WAY - under_way):
+            under_way += 1
+            flow.ask((_KNOWN, key, name), STAT, name)
+        if not flow.pending:
+            return
+        flow.flush()
+        for (stage, key, name), kind, payload in flow.some():
+            if stage == _KNOWN and kind == ATTRS and stat.S_ISREG(attributes(payload).mode or 0):
+                flow.ask((_OPENED, key, name), OPEN, name, FOR_READING_ONLY)
+            elif stage == _OPENED and kind == HANDLE:
+                flow.ask((_CLOSED, key, name), CLOSE, payload)
+                yield key
+            else:
+                under_way -= 1
+
+
 class Outgoing(NamedTuple):
     """A small file to write: the caller's ``key``, its name and that of its temporary, its content.
 

@@ -112,6 +112,10 @@ class SshRemote:
         place = self._session.pinned()
         return sshfs.program(place, place.timeout or self._job.settings.timeout)
 
+    def check_many(self, files: Sequence[Entry]) -> Iterator[Entry]:
+        with self._about("") as talk:
+            yield from many.readable(talk, ((file, self._name(file.path)) for file in files))
+
     def _check_directory(self) -> None:
         here = self._attributes("")
         if here.mode is not None and not stat.S_ISDIR(here.mode):

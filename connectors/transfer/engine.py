@@ -66,6 +66,7 @@ def check(remote: Remote, job: Job, listing: Sequence[Entry] | None) -> None:
     """The far end answers, lets us in, and has all that is to be read, or lets it be written."""
     files = [entry for entry in listing or () if not entry.is_dir]
     if files and not job.verb.sends:
+        files = _without_checked(remote, job, files)
         _all(job, files, lambda entry: _check(remote, job, entry.path), "cannot be received", alone=1)
         return
     try:
@@ -73,6 +74,16 @@ def check(remote: Remote, job: Job, listing: Sequence[Entry] | None) -> None:
     except ConfigError:  # it cannot tell what it holds; with a listing that asks for no file, it need not
         if listing is None:
             raise
+
+
+def _without_checked(remote: Remote, job: Job, files: list[Entry]) -> list[Entry]:
+    """Those of the ``files`` that ``remote`` has not found to be in order, many at once."""
+    if len(files) < small.WORTH_IT or not hasattr(remote, "check_many"):
+        return files
+    done: set[str] = set()
+    many = cast(ManyAtOnce, remote)
+    _as_far_as_it_goes(job, lambda: done.update(file.path for file in many.check_many(files)))
+    return [file for file in files if file.path not in done]
 
 
 def _check(remote: Remote, job: Job, path: str) -> None:
