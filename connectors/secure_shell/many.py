@@ -106,7 +106,8 @@ def read(sftp: Sftp, files: Iterable[Wanted]) -> Iterator[Read]:
         flow.flush()
         for (stage, file), kind, payload in flow.some():
             if stage == _READ:  # the answer to CLOSE ends it
-                if kind == DATA and len(payload) - 4 == file.size:
+                length = int.from_bytes(payload[:4], "big")
+                if kind == DATA and length == file.size == len(payload) - 4:
                     yield Read(file.wanted.key, file.here, payload[4:])
                 elif kind == STATUS and payload[:4] == _EOF and file.size == 0:
                     yield Read(file.wanted.key, file.here, b"")

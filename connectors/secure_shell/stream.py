@@ -64,7 +64,7 @@ class Download(Flow):
         """In the receiving thread: the block to where it belongs; the worker is called when it has to ask."""
         offset, length = tag
         try:
-            if kind == DATA:
+            if kind == DATA and payload[:4] == struct.pack(">I", len(payload) - 4):
                 self._block(offset, length, payload[4:])
             else:
                 self._status(offset, kind, payload)
@@ -101,7 +101,7 @@ class Download(Flow):
                 raise
             self._end = offset if self._end is None else min(self._end, offset)
             return
-        raise ProtocolViolation(f"{self.sftp.host}: answers a READ without data")
+        raise ProtocolViolation(f"{self.sftp.host}: answers a READ without what was asked")
 
 
 def upload(sftp: Sftp, handle: bytes, departure: Departure) -> None:

@@ -84,6 +84,8 @@ class Tree:
         return True
 
     def _add(self, name: bytes, here: Attributes, folder: _Folder, below: list[_Folder]) -> None:
+        if b"/" in name:
+            raise ProtocolViolation(f"{self._place}: shows a name that is a path")
         path = folder.join(name)
         kind = stat.S_IFMT(here.mode or 0)
         if kind == stat.S_IFREG:
