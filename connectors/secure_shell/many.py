@@ -11,7 +11,8 @@ from itertools import groupby, islice
 from typing import Any, NamedTuple
 
 from connectors.errors import ProtocolViolation
-from connectors.secure_shell.sftp import (
+from connectors.secure_shell.sftp import Flow, Sftp
+from connectors.secure_shell.wire import (
     ATTRS,
     CLOSE,
     DATA,
@@ -34,8 +35,6 @@ from connectors.secure_shell.sftp import (
     STATUS,
     WRITE,
     Attributes,
-    Flow,
-    Sftp,
     attributes,
     names,
     string,

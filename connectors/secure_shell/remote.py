@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from connectors.errors import CannotCreate, DataError, NotFound, NotPermitted, TemporaryFailure
 from connectors.remote import Entry
-from connectors.secure_shell import many, sftp, shell, trees
-from connectors.secure_shell.outcome import failure
-from connectors.secure_shell.sftp import Attributes, Sftp, Status, string
+from connectors.secure_shell import many, sftp, shell, trees, wire
+from connectors.secure_shell.sftp import Sftp
 from connectors.secure_shell.stream import Download, upload
 from connectors.secure_shell.walk import Tree
+from connectors.secure_shell.wire import Attributes, Status, failure, string
 from connectors.transfer.arrival import Arrival
 from connectors.transfer.departure import Departure
 from connectors.transfer.job import Job
@@ -83,14 +83,14 @@ class SshRemote:
     def _attributes(self, path: str) -> Attributes:
         """Of the file, or of what the link at ``path`` leads to."""
         with self._about(path) as talk:
-            return sftp.attributes(talk.ask(sftp.STAT, self._name(path)))
+            return wire.attributes(talk.ask(wire.STAT, self._name(path)))
 
     def _find(self, place: str) -> Attributes | None:
         """Of what is at ``place``, a whole remote path; None if there is nothing."""
         try:
-            return sftp.attributes(self._talk().ask(sftp.STAT, _string(place)))
+            return wire.attributes(self._talk().ask(wire.STAT, _string(place)))
         except Status as status:
-            if status.status == sftp.NO_SUCH_FILE:
+            if status.status == wire.NO_SUCH_FILE:
                 return None
             raise
 
@@ -104,7 +104,7 @@ class SshRemote:
         else:
             self._regular(path)
             with self._about(path) as talk:
-                talk.close(talk.ask(sftp.OPEN, self._name(path), sftp.FOR_READING_ONLY))
+                talk.close(talk.ask(wire.OPEN, self._name(path), wire.FOR_READING_ONLY))
 
     def file_system(self) -> "AbstractContextManager[Program]":
         from connectors.secure_shell import sshfs
@@ -121,7 +121,7 @@ class SshRemote:
         if here.mode is not None and not stat.S_ISDIR(here.mode):
             raise NotFound(f"{self.describe()} is not a directory")
         with self._about("") as talk:
-            talk.close(talk.ask(sftp.OPENDIR, self._name("")))
+            talk.close(talk.ask(wire.OPENDIR, self._name("")))
 
     def _check_target(self, verb: Verb, path: str) -> None:
         """It can be written, as far as shows: its folder, or the nearest above that is there, lets us."""
@@ -177,12 +177,12 @@ class SshRemote:
             arrival.keep()
             return
         with self._about(path) as talk:
-            handle = talk.ask(sftp.OPEN, self._name(path), sftp.FOR_READING_ONLY)
+            handle = talk.ask(wire.OPEN, self._name(path), wire.FOR_READING_ONLY)
             try:
                 same = arrival.version.validator == version.validator
                 arrival.begin(version, arrival.offset if same else 0)
                 Download(talk, handle, arrival).run(version.size)
-                now = sftp.attributes(talk.ask(sftp.FSTAT, handle))
+                now = wire.attributes(talk.ask(wire.FSTAT, handle))
             finally:
                 talk.close(handle)
         if (now.size, now.modified) != (here.size, here.modified):
@@ -214,9 +214,9 @@ class SshRemote:
             try:
                 upload(talk, handle, departure)
                 if there:
-                    talk.ask(sftp.FSETSTAT, handle, sftp.with_mode(mode))
-                size = sftp.attributes(talk.ask(sftp.FSTAT, handle)).size
-                talk.ask(sftp.CLOSE, handle)
+                    talk.ask(wire.FSETSTAT, handle, wire.with_mode(mode))
+                size = wire.attributes(talk.ask(wire.FSTAT, handle)).size
+                talk.ask(wire.CLOSE, handle)
                 if size != departure.size:
                     arrived = f"{size} of {departure.size} bytes got there"
                     raise TemporaryFailure(f"{self.describe(path)}: {arrived}")
@@ -227,11 +227,11 @@ class SshRemote:
 
     def _create(self, talk: Sftp, place: str, mode: int) -> bytes:
         """A handle of the new file, in a folder that is made if it is missing."""
-        request = (sftp.OPEN, _string(place), sftp.FOR_REPLACING, sftp.with_mode(mode))
+        request = (wire.OPEN, _string(place), wire.FOR_REPLACING, wire.with_mode(mode))
         try:
             return talk.ask(*request)
         except Status as status:
-            if status.status != sftp.NO_SUCH_FILE:
+            if status.status != wire.NO_SUCH_FILE:
                 raise
         self._make(talk, os.path.dirname(place))
         return talk.ask(*request)
@@ -242,9 +242,9 @@ class SshRemote:
         if here is None:
             self._make(talk, _above(folder))
             try:
-                talk.ask(sftp.MKDIR, _string(folder), sftp.NO_ATTRIBUTES)
+                talk.ask(wire.MKDIR, _string(folder), wire.NO_ATTRIBUTES)
             except Status as status:
-                if status.status != sftp.FAILURE or self._find(folder) is None:  # else somebody was faster
+                if status.status != wire.FAILURE or self._find(folder) is None:  # else somebody was faster
                     raise
         elif not stat.S_ISDIR(here.mode or stat.S_IFDIR):
             raise CannotCreate(f"cannot create {folder}: there is something else that is called so")

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.errors import RedError
 from connectors.secure_shell import tar, waiting
-from connectors.secure_shell.sftp import LOOK_EVERY, Attributes, Sftp, sender
+from connectors.secure_shell.sftp import LOOK_EVERY, Sftp, sender
+from connectors.secure_shell.wire import Attributes
 
 if TYPE_CHECKING:
     from connectors.secure_shell.session import Session

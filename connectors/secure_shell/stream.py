@@ -4,7 +4,8 @@ import struct
 from typing import Any
 
 from connectors.errors import ProtocolViolation
-from connectors.secure_shell.sftp import DATA, EOF, READ, WRITE, Flow, Sftp, Status, checked
+from connectors.secure_shell.sftp import Flow, Sftp
+from connectors.secure_shell.wire import DATA, EOF, READ, WRITE, Status, checked
 from connectors.transfer.arrival import Arrival
 from connectors.transfer.departure import Departure
 

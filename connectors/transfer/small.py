@@ -22,9 +22,6 @@ SMALL = 1 << 16
 
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
-WORTH_IT = 2
-"""Files: fewer are as fast in the ordinary way."""
-
 
 class Arrived(NamedTuple):
     """A file that was received whole: its content."""
