@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
-from connectors.errors import CannotCreate, DataError, NotFound, NotPermitted, TemporaryFailure
+from connectors.errors import CannotCreate, DataError, NotFound, NotPermitted, RedError, TemporaryFailure
 from connectors.remote import Entry
 from connectors.secure_shell import many, sftp, shell, trees, wire
 from connectors.secure_shell.sftp import Sftp
@@ -43,6 +43,8 @@ class SshRemote:
         self._lock = threading.Lock()
         self._origin = f"ssh://{session.user}@{session.host}/{path}"
         self._sftp: Sftp | None = None
+        self._in_vain = 0  # attempts to begin a conversation
+        self._failure: RedError | None = None  # of the last of them
 
     # -- names -------------------------------------------------------------------------------------
 
@@ -66,10 +68,21 @@ class SshRemote:
         self._talk()
 
     def _talk(self) -> Sftp:
-        """The conversation; a new one where the last has been lost."""
+        """The conversation; a new one where the last has been lost.
+
+        Whoever has waited while another thread tried that in vain does not try it, and wait, once more.
+        """
+        in_vain = self._in_vain
         with self._lock:
             if self._sftp is None or not self._sftp.alive:
-                self._sftp = sftp.start(self._session, self._job)
+                if self._failure and self._in_vain != in_vain:
+                    raise self._failure
+                try:
+                    self._sftp = sftp.start(self._session, self._job)
+                except RedError as failure:
+                    self._failure = failure
+                    self._in_vain += 1
+                    raise
             return self._sftp
 
     @contextmanager
