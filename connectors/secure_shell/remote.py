@@ -16,7 +16,7 @@ from connectors.secure_shell.stream import Download, upload
 from connectors.secure_shell.walk import Tree
 from connectors.secure_shell.wire import Attributes, Status, failure, string
 from connectors.transfer.arrival import Arrival
-from connectors.transfer.departure import Departure
+from connectors.transfer.departure import Departure, staging_name
 from connectors.transfer.job import Job
 from connectors.transfer.part import Version
 from connectors.transfer.small import Arrived, Leaving, Load
@@ -286,7 +286,7 @@ class SshRemote:
                     if known and not stat.S_ISREG(known.mode or 0):
                         continue  # a directory is in the way, or a link
                     mode = stat.S_IMODE(known.mode or 0) if known else file.mode
-                    staging = self._name(os.path.join(folder, file.staging_name))
+                    staging = self._name(os.path.join(folder, staging_name(name, file.source)))
                     target = self._name(file.entry.path)
                     yield many.Outgoing(file, target, staging, file.content, mode, exactly=bool(known))
 

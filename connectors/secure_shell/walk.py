@@ -18,7 +18,7 @@ from connectors.secure_shell.sftp import Flow, Sftp
 from connectors.secure_shell.wire import Attributes, failure, string
 
 DEEPEST = 200  # directories inside each other; a server that shows more leads us in a circle
-FEW = 500  # names; with more, the server's own find is faster
+FEW = 200  # names; with more, the server's own find is faster
 
 Found = list[tuple[str, Attributes]]
 

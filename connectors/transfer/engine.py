@@ -166,7 +166,7 @@ def _receive_tree(remote: Remote, job: Job, local: str, listing: Sequence[Entry]
     entries = _discovered(remote, job) if listing is None else listing
     inner_dirs = InnerDirs(local)
     for entry in entries:
-        inner_dirs.make(entry.path if entry.is_dir else os.path.dirname(entry.path))
+        inner_dirs.make(entry.path if entry.is_dir else entry.path.rpartition("/")[0])
     files = [entry for entry in entries if not entry.is_dir]
     job.progress.expect(total_size(files))
     there = names_below(local)

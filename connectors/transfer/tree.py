@@ -82,15 +82,19 @@ def _check_inside(real_root: str, local: str) -> None:
 
 def _walk(root: str, below: str, ancestors: tuple[str, ...], failures: list[RedError]) -> Iterator[Entry]:
     folder = os.path.join(root, below) if below else root
-    with reading(folder):
-        names = sorted(os.listdir(folder))
-    for name in names:
+    with reading(folder), os.scandir(folder) as found:
+        names = sorted(found, key=lambda one: one.name)
+    for one in names:
+        name = one.name
         if is_hidden_name(name):
             continue  # left by a transfer that is under way or was killed
         path = f"{below}/{name}" if below else name
-        local = os.path.join(folder, name)
         try:
-            mode, size, real = _resolve(local, ancestors)
+            if one.is_file(follow_symlinks=False):  # nearly all of them, and cheaper so
+                with reading(one.path):
+                    yield Entry(path, is_dir=False, size=one.stat(follow_symlinks=False).st_size)
+                continue
+            mode, size, real = _resolve(one.path, ancestors)
         except RedError as failure:
             failures.append(failure)
             continue
