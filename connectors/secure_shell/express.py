@@ -5,8 +5,8 @@ the socket to the reader, handing them from one thread to another. With AES-GCM 
 and opened where it lies, and the data of one channel be delivered in the thread that received them.
 
 This is the only file that knows what paramiko does not promise: that a Transport's packetizer can be
-replaced, which of its methods are called when, ``_trigger_rekey``, ``_check_keepalive`` and
-``_send_user_message``. Anything but a version of paramiko that was looked at, and a cipher other than
+replaced, which of its methods are called when, ``_trigger_rekey``, ``_check_keepalive``,
+``_send_user_message`` and ``_parse_newkeys``. Anything but a version of paramiko that was looked at, and a cipher other than
 AES-GCM, get paramiko's own packetizer and the ordinary way through ``Channel.recv``.
 """
 
@@ -40,7 +40,29 @@ PADDING = os.urandom(BLOCK + 4)  # AEAD hides it; RFC 4253, 6 wants it random, n
 Sink = Callable[[memoryview], None]
 
 
-class ExpressTransport(paramiko.Transport):
+class PatientTransport(paramiko.Transport):
+    """A Transport whose receiving thread does not wait for the end of an exchange of keys: nobody else brings
+    it about. paramiko's does when the far end closes a channel meanwhile, and 30 s later all is lost.
+    """
+
+    def __init__(self, sock: Any) -> None:
+        super().__init__(sock)
+        self._postponed: list[Message] = []
+
+    def _send_user_message(self, data: Message) -> None:
+        if threading.current_thread() is self and not self.clear_to_send.is_set():
+            self._postponed.append(data)
+        else:
+            super()._send_user_message(data)  # type: ignore[misc]
+
+    def _parse_newkeys(self, message: Message) -> None:
+        super()._parse_newkeys(message)  # type: ignore[misc]
+        postponed, self._postponed = self._postponed, []
+        for one in postponed:
+            self._send_user_message(one)
+
+
+class ExpressTransport(PatientTransport):
     """A Transport whose packets go through an ExpressPacketizer."""
 
     def __init__(self, sock: socket.socket) -> None:
@@ -238,8 +260,9 @@ def _next_nonce(nonce: tuple[bytes, int]) -> bytes:
 
 def transport(sock: Any) -> paramiko.Transport:
     """A Transport over ``sock``, the fast one where it is known to work. The thread is not started."""
-    known = paramiko.__version__.startswith(KNOWN)
-    return ExpressTransport(sock) if known and isinstance(sock, socket.socket) else paramiko.Transport(sock)
+    if not paramiko.__version__.startswith(KNOWN):
+        return paramiko.Transport(sock)
+    return ExpressTransport(sock) if isinstance(sock, socket.socket) else PatientTransport(sock)
 
 
 def express_of(transport: Any) -> ExpressPacketizer | None:
