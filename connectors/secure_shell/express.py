@@ -6,8 +6,8 @@ and opened where it lies, and the data of one channel be delivered in the thread
 
 This is the only file that knows what paramiko does not promise: that a Transport's packetizer can be
 replaced, which of its methods are called when, ``_trigger_rekey``, ``_check_keepalive``,
-``_send_user_message`` and ``_parse_newkeys``. Anything but a version of paramiko that was looked at, and a cipher other than
-AES-GCM, get paramiko's own packetizer and the ordinary way through ``Channel.recv``.
+``_send_user_message`` and ``_parse_newkeys``. Anything but a version of paramiko that was looked at, and a
+cipher other than AES-GCM, get paramiko's own packetizer and the ordinary way through ``Channel.recv``.
 """
 
 import os
