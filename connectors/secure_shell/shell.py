@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import RedError
-from connectors.secure_shell import tar, waiting
+from connectors.secure_shell import many, tar, waiting
 from connectors.secure_shell.sftp import LOOK_EVERY, Sftp, sender
 from connectors.secure_shell.wire import Attributes
 
@@ -43,6 +43,7 @@ r=$?
 cd ..; cd -- "$d"; rm -rf -- "$s"; exit $r
 """
 LONGEST = 1 << 22  # bytes: all that has come, so that paramiko need not move what stays
+LONGEST_LINE = 1 << 16  # bytes that find has to say of one file
 TOGETHER = 1 << 18  # bytes that are handed over at once
 KINDS = {"f": stat.S_IFREG, "d": stat.S_IFDIR, "l": stat.S_IFLNK}
 
@@ -146,6 +147,8 @@ def find(session: "Session", talk: Sftp, root: bytes) -> list[tuple[str, Attribu
         for chunk in command.hear():
             whole, end, rest = (rest + chunk).rpartition(b"\0")
             found += map(_found, os.fsdecode(whole).split("\0") if end else ())
+            if len(rest) > LONGEST_LINE or len(found) > many.MOST_NAMES:
+                raise Unusable
     if rest or not found or found[0][0]:
         raise Unusable
     return found

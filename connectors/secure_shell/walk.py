@@ -114,6 +114,8 @@ class Tree:
                 self._found.append((path, here))
                 continue
             parent, name = os.path.split(path)
+            if parent not in folders:
+                raise ProtocolViolation(f"{self._place}: its find shows what is in no folder of it")
             below: list[_Folder] = []
             self._add(os.fsencode(name), here, folders[parent], below)
             if below:
