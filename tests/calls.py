@@ -17,13 +17,7 @@ from connectors import cli
 from connectors.errors import Exit
 from tests.far import SSH, build, snapshot
 from tests.program import Result, check
-from tests.servers.sftp_fault import (
-    Answers,
-    HangUp,
-    Request,
-    SftpFault,
-    Silence,
-)
+from tests.servers.sftp_fault import Answers, HangUp, Request, SftpFault, Silence
 
 BODY = random.Random(1).randbytes(1 << 20)
 MIB = 1 << 20

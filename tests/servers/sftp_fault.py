@@ -8,7 +8,6 @@ import posixpath
 import stat
 import struct
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -90,6 +89,8 @@ class SftpFault(Door):
         self.asked: list[Request] = []
         self.conversations = 0
         self.sent = 0
+        self.command: Callable[[bytes, bytes], Iterable[bytes]] | None = None
+        """What a command prints that it is given on its standard input; without it there is no shell."""
         self._handles: dict[bytes, bytes] = {}
         self._lock = threading.Lock()
 
@@ -110,6 +111,20 @@ class SftpFault(Door):
     def check_channel_subsystem_request(self, channel: paramiko.Channel, name: str) -> bool:
         threading.Thread(target=self._serve, args=(channel,), daemon=True).start()
         return name == "sftp"
+
+    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        if self.command:
+            threading.Thread(target=self._execute, args=(channel, command), daemon=True).start()
+        return self.command is not None
+
+    def _execute(self, channel: paramiko.Channel, command: bytes) -> None:
+        assert self.command
+        with contextlib.suppress(OSError, EOFError):
+            said = channel.makefile("rb").read()
+            for output in self.command(command, said):
+                channel.sendall(output)
+            channel.send_exit_status(0)
+            channel.close()
 
     def _serve(self, channel: paramiko.Channel) -> None:
         self.conversations += 1
@@ -241,11 +256,6 @@ class SftpFault(Door):
             return status(request, FAILURE)
         self.files[new] = self.files.pop(old)
         return status(request, OK)
-
-
-def wait(seconds: float) -> None:
-    """For faults that are slow."""
-    time.sleep(seconds)
 
 
 @contextlib.contextmanager
