@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from connectors.secure_shell.session import Session
     from connectors.transfer.mount import Program
 
+JUST_NOW = 0.25  # seconds; another attempt at the same file is made after twice as long, or longer
 SETTLED = 2  # seconds after which a time of modification, in whole seconds, stands for one version
 DEFAULT_MODE = 0o666  # less the server's umask
 
@@ -43,8 +44,8 @@ class SshRemote:
         self._lock = threading.Lock()
         self._origin = f"ssh://{session.user}@{session.host}/{path}"
         self._sftp: Sftp | None = None
-        self._in_vain = 0  # attempts to begin a conversation
-        self._failure: RedError | None = None  # of the last of them
+        self._failure: RedError | None = None  # of the last attempt to begin a conversation, and when
+        self._failed = 0.0
 
     # -- names -------------------------------------------------------------------------------------
 
@@ -70,18 +71,16 @@ class SshRemote:
     def _talk(self) -> Sftp:
         """The conversation; a new one where the last has been lost.
 
-        Whoever has waited while another thread tried that in vain does not try it, and wait, once more.
+        Where that was tried in vain just now, by another thread say, it is not tried, and waited for, again.
         """
-        in_vain = self._in_vain
         with self._lock:
             if self._sftp is None or not self._sftp.alive:
-                if self._failure and self._in_vain != in_vain:
+                if self._failure and time.monotonic() - self._failed < JUST_NOW:
                     raise self._failure
                 try:
                     self._sftp = sftp.start(self._session, self._job)
                 except RedError as failure:
-                    self._failure = failure
-                    self._in_vain += 1
+                    self._failure, self._failed = failure, time.monotonic()
                     raise
             return self._sftp
 
