@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 JUST_NOW = 0.25  # seconds; another attempt at the same file is made after twice as long, or longer
 SETTLED = 2  # seconds after which a time of modification, in whole seconds, stands for one version
-DEFAULT_MODE = 0o666  # less the server's umask
+ROOT = 0  # the number of the user who may do anything, and whose folders are nobody else's
 
 
 class SshRemote:
@@ -39,7 +39,7 @@ class SshRemote:
 
     def __init__(self, session: "Session", path: str, job: Job) -> None:
         self._session = session
-        self._path = path
+        self._path = path.rstrip("/") or path[:1]
         self._job = job
         self._lock = threading.Lock()
         self._origin = f"ssh://{session.user}@{session.host}/{path}"
@@ -150,9 +150,19 @@ class SshRemote:
                 if here is None:
                     place = _above(place)
             if not stat.S_ISDIR(here.mode or stat.S_IFDIR):
-                raise CannotCreate(f"{self.describe(path)}: {place} is not a directory")
-            if _nobody_may_write(here) and self._session.user != "root":
-                raise NotPermitted(f"{self.describe(path)}: {place or '.'} may not be written to")
+                raise CannotCreate(f"{self._place(place)} is there, and no directory")
+            if not self._may_write(here):
+                raise NotPermitted(f"{self._place(place)}: {self._session.user} may not write there")
+
+    def _may_write(self, folder: Attributes) -> bool:
+        """False where it is certain that the folder's mode keeps us out: SFTP does not tell who we are."""
+        if folder.mode is None or self._session.user == "root":
+            return True
+        return bool(folder.mode & (0o022 if folder.owner == ROOT else 0o222))
+
+    def _place(self, place: str) -> str:
+        """How to name a whole remote path to people."""
+        return f"{self._session.host}:{place or '.'}"
 
     def _check_replaceable(self, here: Attributes, path: str) -> None:
         if here.mode is not None and not stat.S_ISREG(here.mode):
@@ -163,8 +173,9 @@ class SshRemote:
         """What is known of the file; opening anything else could hang (a FIFO) or never end (a device)."""
         here = self._attributes(path)
         if here.mode is not None and not stat.S_ISREG(here.mode):
-            kind = "a directory" if stat.S_ISDIR(here.mode) else "not a regular file"
-            raise DataError(f"{self.describe(path)} is {kind}")
+            if stat.S_ISDIR(here.mode):
+                raise DataError(f"{self.describe(path)} is a directory", hint="receive-dir receives those")
+            raise DataError(f"{self.describe(path)} is not a regular file")
         return here
 
     def inspect(self, local: str, name: str) -> None:
@@ -259,15 +270,17 @@ class SshRemote:
                 if status.status != wire.FAILURE or self._find(folder) is None:  # else somebody was faster
                     raise
         elif not stat.S_ISDIR(here.mode or stat.S_IFDIR):
-            raise CannotCreate(f"cannot create {folder}: there is something else that is called so")
+            raise CannotCreate(
+                f"cannot make {self._place(folder)}: there is something else that is called so"
+            )
 
     def make_dir(self, path: str) -> None:
         with self._about(path) as talk:
             self._make(talk, self._join(path))
 
     def write_small(self, files: Sequence[Entry], load: Load) -> Iterator[Leaving]:
-        self.make_dir(os.path.dirname(self._join("")) if self._path else "")
         with self._about("") as talk:
+            self._make(talk, os.path.dirname(self._join("")))
             done = yield from trees.write(talk, self._session, self._join(""), files, load)
             rest = [file for file in files if file.path not in done]
             if not rest:
@@ -310,10 +323,6 @@ def _above(place: str) -> str:
     if above == place:
         raise NotFound(f"the server has no directory {place or '.'}")
     return above
-
-
-def _nobody_may_write(here: Attributes) -> bool:
-    return here.mode is not None and not here.mode & 0o222
 
 
 def _string(place: str) -> bytes:

@@ -82,6 +82,7 @@ class Sftp:
         """For each thread that is sending, since when nothing of it has been taken."""
         self._received = self._widened = 0
         self._lost: RedError | None = None
+        self._begun = False
         self.heard = time.monotonic()
         self.extensions: dict[str, bytes] = {}
         self.block = SAFE_BLOCK
@@ -247,17 +248,26 @@ class Sftp:
         try:
             self._frames.feed(view)
         except RedError as error:
-            self.lose(error)
+            self.lose(error if self._begun else self._prattle(bytes(view[:100])))
         except (struct.error, IndexError):
             self.lose(ProtocolViolation(f"{self._host}: its answers are not SFTP"))
 
     def _take(self, message: memoryview) -> None:
         kind = message[0]
         number = -1 if kind == VERSION else struct.unpack_from(">I", message, 1)[0]
+        self._begun = True
         waiting = self._waiting.pop(number, None)
         if waiting is None:
             raise ProtocolViolation(f"{self._host}: answers what was not asked")
         waiting[0].take(waiting[1], kind, message[1 if kind == VERSION else 5 :])
+
+    def _prattle(self, said: bytes) -> RedError:
+        """What comes first is not SFTP: for people, who know the words."""
+        words = " ".join(said.decode("utf-8", "replace").split())
+        return ProtocolViolation(
+            f"{self._host}: what it sends is not SFTP, but {words!r}",
+            hint="does a start-up file of the log-in shell, such as .bashrc, print something?",
+        )
 
     # -- ends --------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from connectors.errors import (
 from connectors.secure_shell import many, shell, wire
 from connectors.secure_shell.sftp import Flow, Sftp
 from connectors.secure_shell.wire import Attributes, failure, string
+from connectors.transfer.tree import LISTING_HELPS
 
 DEEPEST = 200  # directories inside each other; a server that shows more leads us in a circle
 FEW = 200  # names; with more, the server's own find is faster
@@ -167,7 +168,7 @@ class Tree:
         return TemporaryFailure(f"{place}: it could not be read to its end")
 
     def _fail(self, kind: type[RedError], path: str, why: str) -> None:
-        self._failures.append(kind(f"{self._place}/{path}: {why}"))
+        self._failures.append(kind(f"{self._place}/{path}: {why}", hint=LISTING_HELPS))
 
 
 def real_name(talk: Sftp, name: bytes) -> bytes:

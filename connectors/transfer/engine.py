@@ -65,7 +65,8 @@ def check(remote: Remote, job: Job, listing: Sequence[Entry] | None) -> None:
     files = [entry for entry in listing or () if not entry.is_dir]
     if files and not job.verb.sends:
         rest = together.check(remote, job, files)
-        _all(job, rest, lambda entry: _check(remote, job, entry.path), "cannot be received", alone=1)
+        summary = f"of {len(files)} files cannot be received"
+        _all(job, rest, lambda entry: _check(remote, job, entry.path), summary, alone=1)
         return
     try:
         workers.run(job, [lambda: _check(remote, job, "")], 1)
@@ -181,7 +182,7 @@ def _receive_tree(remote: Remote, job: Job, local: str, listing: Sequence[Entry]
     to_fetch = [entry for entry in files if entry.path not in here]
     alone = 1 if remote.presents_password and listing is not None else 0
     rest = together.receive(remote, job, local, to_fetch, there)
-    _all(job, rest, receive, "were not received", alone)
+    _all(job, rest, receive, f"of {len(to_fetch)} files were not received", alone)
 
 
 def _discovered(remote: Remote, job: Job) -> list[Entry]:
@@ -249,14 +250,15 @@ def send_dir(remote: Remote, job: Job, local: str, promise: "Prepared") -> None:
             remote.make_dir(path)
 
     rest = together.send(remote, job, local, files)
-    _all(job, rest, send, "were not sent", alone=1 if remote.presents_password else 0)
+    alone = 1 if remote.presents_password else 0
+    _all(job, rest, send, f"of {len(files)} files were not sent", alone)
     workers.run(job, [lambda: persistently(job, make_dirs)], 1)
 
 
 def _all(
     job: Job, files: Sequence[Entry], action: Callable[[Entry], None], what: str, alone: int = 0
 ) -> None:
-    """``action`` for each file, several at once; one error reports all that failed.
+    """``action`` for each file, several at once; one error, "3 ``what``", reports all that failed.
 
     The first ``alone`` go one by one: where each file presents a password, one that is wrong is tried
     once, not once by each worker. When file after file runs out of retries the far end is down, and the
@@ -284,7 +286,7 @@ def _all(
     workers.run(job, tasks[:alone], 1)
     workers.run(job, tasks[alone:], job.settings.parallel)
     if failures:
-        summary = f"{len(failures)} of {len(files)} files {what}"
+        summary = f"{len(failures)} {what}"
         if untried:
             summary += f", and {len(untried)} not tried, as nothing got through any more"
         raise SeveralFailures(summary, [failures[entry.path] for entry in files if entry.path in failures])
