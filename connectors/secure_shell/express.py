@@ -18,7 +18,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import paramiko
-from paramiko.common import MSG_CHANNEL_DATA, MSG_IGNORE, cMSG_CHANNEL_WINDOW_ADJUST
+from paramiko.common import (
+    MSG_CHANNEL_DATA,
+    MSG_CHANNEL_EOF,
+    MSG_CHANNEL_REQUEST,
+    MSG_IGNORE,
+    cMSG_CHANNEL_WINDOW_ADJUST,
+)
 from paramiko.message import Message
 from paramiko.packet import NeedRekeyException, Packetizer
 from paramiko.ssh_exception import SSHException
@@ -35,14 +41,18 @@ HUGE_WINDOW = 1 << 30  # bytes; what is under way is limited by what was asked f
 ORDINARY_WINDOW = 1 << 22  # bytes; as much may wait in memory where nobody reads it
 TOGETHER = 8  # packets that are sent in one call of the system
 LONGEST_LETTER = 1 << 15  # bytes of data in one packet; OpenSSH takes no more
+ON_A_CHANNEL = (MSG_CHANNEL_DATA, MSG_CHANNEL_EOF, MSG_CHANNEL_REQUEST)
 PADDING = os.urandom(BLOCK + 4)  # AEAD hides it; RFC 4253, 6 wants it random, not new
 
 Sink = Callable[[memoryview], None]
 
 
 class PatientTransport(paramiko.Transport):
-    """A Transport whose receiving thread does not wait for the end of an exchange of keys: nobody else brings
-    it about. paramiko's does when the far end closes a channel meanwhile, and 30 s later all is lost.
+    """A Transport that bears a channel which the far end closes while we are busy with it.
+
+    During an exchange of keys, paramiko's receiving thread would wait 30 s for the end of it before it agrees,
+    and nobody else brings that about. And what one of our threads is about to say on the channel would go out
+    after our agreement; OpenSSH then hangs up.
     """
 
     def __init__(self, sock: Any) -> None:
@@ -54,6 +64,19 @@ class PatientTransport(paramiko.Transport):
             self._postponed.append(data)
         else:
             super()._send_user_message(data)  # type: ignore[misc]
+
+    def _send_message(self, data: Message) -> None:
+        payload = data.asbytes()
+        if payload[0] not in ON_A_CHANNEL or self._is_open(struct.unpack_from(">I", payload, 1)[0]):
+            super()._send_message(data)  # type: ignore[misc]
+
+    def _is_open(self, far_number: int) -> bool:
+        """Whether it is a channel on which we have not said yet that it is closed.
+
+        paramiko notes that before it says so, and says one thing at a time.
+        """
+        channels = self._channels.values()  # type: ignore[attr-defined]
+        return any(channel.remote_chanid == far_number and not channel.closed for channel in channels)
 
     def _parse_newkeys(self, message: Message) -> None:
         super()._parse_newkeys(message)  # type: ignore[misc]
@@ -219,10 +242,10 @@ class ExpressPacketizer(Packetizer):
 
 
 class _Letters(Message):
-    """Several messages that go together, each in pieces."""
+    """Several messages that go together, each in pieces, all with the same header."""
 
-    def __init__(self, payloads: Sequence[Sequence[bytes | memoryview]]) -> None:
-        super().__init__()
+    def __init__(self, header: bytes, payloads: Sequence[Sequence[bytes | memoryview]]) -> None:
+        super().__init__(header)
         self.payloads = payloads
 
 
@@ -245,7 +268,7 @@ def send(channel: Any, data: memoryview) -> int:
             payloads.append((header, struct.pack(">I", size), data[position : position + size]))
             position += size
     if payloads:
-        channel.transport._send_user_message(_Letters(payloads))
+        channel.transport._send_user_message(_Letters(header, payloads))
     return position
 
 
