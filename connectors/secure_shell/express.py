@@ -50,8 +50,8 @@ Sink = Callable[[memoryview], None]
 class PatientTransport(paramiko.Transport):
     """A Transport that bears a channel which the far end closes while we are busy with it.
 
-    During an exchange of keys, paramiko's receiving thread would wait 30 s for the end of it before it agrees,
-    and nobody else brings that about. And what one of our threads is about to say on the channel would go out
+    During an exchange of keys, paramiko's receiving thread would wait 30 s for its end before it agrees, and
+    nobody else brings that about. And what one of our threads is about to say on the channel would go out
     after our agreement; OpenSSH then hangs up.
     """
 
