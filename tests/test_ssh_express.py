@@ -241,6 +241,35 @@ def test_a_channel_that_closes_during_an_exchange_of_keys_does_no_harm(
     assert time.monotonic() - begun < 15
 
 
+@pytest.mark.parametrize("ciphers", [(), ("aes128-ctr",)])
+def test_a_channel_that_closes_while_we_talk_on_it_does_no_harm(
+    sshd: Sshd, monkeypatch: pytest.MonkeyPatch, ciphers: tuple[str, ...]
+) -> None:
+    """What paramiko says after it has agreed to the end makes OpenSSH hang up."""
+    with opened(at(sshd), ciphers=ciphers) as session:
+        transport = session.transport
+        assert transport
+        send = express.send if express.express_of(transport) else paramiko.Channel.send
+        say = transport._send_user_message
+
+        def hesitate(message: paramiko.Message) -> None:
+            if threading.current_thread() is not transport:
+                time.sleep(0.1)  # the command has come to its end by then
+            say(message)
+
+        channel = session.channel()
+        channel.exec_command("true")
+        monkeypatch.setattr(transport, "_send_user_message", hesitate)
+        with contextlib.suppress(OSError):
+            while send(channel, memoryview(bytes(1000))):
+                pass
+        assert channel.recv_exit_status() == 0
+        again = session.channel()
+        again.exec_command("exit 7")
+        assert again.recv_exit_status() == 7
+        assert session.transport is transport
+
+
 def test_new_keys_on_paramikos_own_way_change_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
