@@ -228,9 +228,15 @@ def test_bytes_that_are_no_text_in_the_file_do_no_harm(sshd: Sshd, tmp_path: Pat
     negotiated(unnamed(sshd), work)
 
 
-def test_a_file_that_cannot_be_read_is_78() -> None:
-    with pytest.raises(ConfigError):
-        settings.read({"RED_KNOWN_HOSTS": "/nowhere/known_hosts"})
+@pytest.mark.parametrize("name", ["RED_KNOWN_HOSTS", "RED_CA_BUNDLE"])
+def test_a_file_that_cannot_be_read_is_78_and_named(name: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        settings.read({name: "/nowhere/file"})
+    assert caught.value.message == f"{name}: /nowhere/file cannot be read: No such file or directory"
+    with pytest.raises(ConfigError, match=f"nowhere/file cannot be read: .* .looked in {Path.cwd()}"):
+        settings.read({name: "nowhere/file"})
+    with pytest.raises(ConfigError, match="RED_KNOWN_HOSTS: /nowhere/file cannot be read"):
+        list(host_keys.read("/nowhere/file"))
 
 
 def line_about(hosts: str) -> host_keys.Known:

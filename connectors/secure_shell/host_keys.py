@@ -157,7 +157,7 @@ def read(path: str) -> Iterator[Known]:
         with open(path, "rb") as file:
             lines = file.read().decode("utf-8", "replace").split("\n")
     except OSError as error:
-        raise ConfigError([Fault("RED_KNOWN_HOSTS", f"cannot be read: {error.strerror}")]) from None
+        raise ConfigError([Fault("RED_KNOWN_HOSTS", f"{path} cannot be read: {error.strerror}")]) from None
     for number, text in enumerate(lines, 1):
         words = text.split()
         if not words or words[0].startswith("#"):
