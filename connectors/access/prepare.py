@@ -165,8 +165,9 @@ class _Access:
         _mark(access, self.schema)
         auth = access.get("auth")
         login = auth if isinstance(auth, dict) else access
-        if isinstance(login.get("password"), str):
-            secrets.mark(f"{login.get('username')}:{login['password']}")  # in base64 it is BASIC's header
+        username, password = login.get("username"), login.get("password")
+        if isinstance(username, str) and isinstance(password, str) and password:
+            secrets.mark(f"{username}:{password}")  # in base64 it is BASIC's header
         access, findings = validate(access, self.schema)
         for finding in findings:
             if any(finding.path[: len(broken)] == broken for broken in self.broken):
