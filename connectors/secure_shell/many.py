@@ -22,6 +22,7 @@ from connectors.secure_shell.wire import (
     FSETSTAT,
     FSTAT,
     HANDLE,
+    LSTAT,
     MKDIR,
     NAME,
     NO_ATTRIBUTES,
@@ -221,27 +222,38 @@ def _fill(flow: Flow, file: Outgoing, handle: bytes) -> None:
 Names = dict[bytes, Attributes]
 
 
-def make_dirs(sftp: Sftp, folders: Mapping[str, bytes]) -> dict[str, Names]:
+def make_dirs(sftp: Sftp, folders: Mapping[str, bytes]) -> set[str]:
     """Make the ``folders`` (paths, parents first, and their names as strings of SFTP) where they are missing.
 
-    What is in each of them; those that can be neither made nor read are left out. Folders of the same
-    depth are made together.
+    Those that are new. Folders of the same depth are made together.
     """
-    found: dict[str, Names] = {}
+    made: set[str] = set()
     for _, level in groupby(folders, key=lambda path: path.count("/") + bool(path)):
         flow = Flow(sftp)
         for path in level:
             flow.ask(path, MKDIR, folders[path], NO_ATTRIBUTES)
         flow.flush()
-        there = []
         while flow.pending:
             path, kind, payload = flow.next()
             if kind == STATUS and payload[:4] == _OK:
-                found[path] = {}
-            else:
-                there.append(path)
-        found.update(listings(sftp, {path: folders[path] for path in there}) or {})
-    return found
+                made.add(path)
+    return made
+
+
+def found(sftp: Sftp, files: Mapping[Any, bytes]) -> dict[Any, Attributes]:
+    """Those of the ``files`` (any key, and the name as a string of SFTP) that are there; links as such."""
+    there: dict[Any, Attributes] = {}
+    flow = Flow(sftp)
+    todo = iter(files.items())
+    while True:
+        for key, name in islice(todo, UNDER_WAY - flow.pending):
+            flow.ask(key, LSTAT, name)
+        if not flow.pending:
+            return there
+        flow.flush()
+        for key, kind, payload in flow.some():
+            if kind == ATTRS:
+                there[key] = attributes(payload)
 
 
 def listings(sftp: Sftp, folders: Mapping[Any, bytes], limit: int | None = None) -> dict[Any, Names] | None:

@@ -137,16 +137,37 @@ class Sftp:
             return EXTENDED, string(POSIX_RENAME.encode()), name, target
         return RENAME, b"", name, target
 
-    def rename(self, name: bytes, target: bytes) -> None:
-        """Let the file ``name`` be called ``target`` (strings of SFTP), whatever was called so."""
+    def rename(self, name: bytes, target: bytes, aside: bytes) -> None:
+        """Let the file ``name`` be called ``target`` (strings of SFTP), whatever was called so.
+
+        Where the server cannot do that in one step, the old file is called ``aside`` for a moment.
+        """
         request = self.renaming(name, target)
         try:
             self.ask(*request)
+            return
         except Status as status:
             if request[0] == EXTENDED or status.status != FAILURE:
                 raise
-            self.ask(REMOVE, target)  # version 3 alone does not replace (draft, 6.5)
-            self.ask(*request)
+        # Version 3 alone does not replace (draft, 6.5). From here on to the end, in a cancelled call too.
+        with suppress(Status):
+            self._insist(REMOVE, aside)
+        self._insist(RENAME, target, aside)
+        try:
+            self._insist(*request)
+        except RedError:
+            with suppress(RedError):
+                self._insist(RENAME, aside, target)
+            raise
+        with suppress(Status):
+            self._insist(REMOVE, aside)
+
+    def _insist(self, kind: int, *parts: bytes) -> None:
+        """As ``ask``, and in a cancelled call too."""
+        flow = Flow(self, last=True)
+        flow.ask(None, kind, *parts)
+        flow.flush()
+        checked(*flow.next()[1:])
 
     def remove(self, names: Sequence[bytes]) -> None:
         """Remove files that are not wanted after all, in a cancelled call too; soon, or not at all."""
@@ -311,7 +332,7 @@ class Flow:
     """The requests and answers of one piece of work; for one thread, beside the one that receives."""
 
     def __init__(self, sftp: Sftp, *, last: bool = False) -> None:
-        """With ``last``, answers are waited for as long as a cancelled call has, be it cancelled or not."""
+        """With ``last``, answers are waited for in a cancelled call too, as long as such a call has."""
         self.sftp = sftp
         self._last = last
         self.replies: SimpleQueue[Reply] = SimpleQueue()
@@ -344,8 +365,9 @@ class Flow:
         """The next answer: its tag, kind and payload."""
         job = self.sftp.job
         asked = time.monotonic()
-        patience = TIDY_SECONDS / 2 if self._last else job.settings.timeout
         while True:
+            hurried = self._last and job.cancelled.is_set()
+            patience = TIDY_SECONDS / 2 if hurried else job.settings.timeout
             try:
                 reply = self.replies.get(timeout=LOOK_EVERY)
             except Empty:

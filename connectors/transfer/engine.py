@@ -176,7 +176,9 @@ def _receive_tree(remote: Remote, job: Job, local: str, listing: Sequence[Entry]
     def receive(entry: Entry) -> None:
         target = os.path.join(local, entry.path)
         source = remote.identity(entry.path)
-        arrival = Arrival(target, source, job, size=entry.size, checksum=entry.checksum, refresh=True)
+        size = None if listing is None else entry.size  # what was seen a while ago is no promise
+        arrival = Arrival(target, source, job, size=size, checksum=entry.checksum, refresh=True)
+        arrival.expected = entry.size or 0
         _receive(remote, job, entry.path, target, arrival)
 
     to_fetch = [entry for entry in files if entry.path not in here]
@@ -192,8 +194,8 @@ def _discovered(remote: Remote, job: Job) -> list[Entry]:
     def discover() -> None:
         entries.clear()
         for entry in remote.entries():
-            if is_hidden_name(entry.path.rpartition("/")[2]):
-                continue  # left there by a transfer to this directory
+            if ".red-" in entry.path and any(map(is_hidden_name, entry.path.split("/"))):
+                continue  # of a transfer to this directory: left there, or under way
             try:
                 safe_path(entry.path)
             except ValueError as error:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from connectors.remote import Entry
 from connectors.transfer.checksum import Checksum, hasher
+from connectors.transfer.departure import moment
 from connectors.transfer.job import Job
 from connectors.transfer.names import hidden_name
 from connectors.transfer.part import Version, remember_version
@@ -32,7 +33,7 @@ class Arrived(NamedTuple):
 
 class Leaving(NamedTuple):
     """A file to send: its size in bytes, its SHA-256 if that is for a receipt, its permission bits, where it
-    is, and its content, which who is told of its arrival need not get.
+    is and the token for its staging_name, and its content, which who is told of its arrival need not get.
     """
 
     entry: Entry
@@ -40,6 +41,7 @@ class Leaving(NamedTuple):
     sha256: str
     mode: int
     source: str
+    token: str
     content: bytes
 
 
@@ -86,7 +88,7 @@ def install(job: Job, target: str, source: str, arrived: Arrived, *, replace: bo
     return False
 
 
-def load(job: Job, root: str, entries: Sequence[Entry]) -> Iterator[Leaving]:
+def load(job: Job, root: str, token: str, entries: Sequence[Entry]) -> Iterator[Leaving]:
     """Those of the ``entries`` below ``root`` that can be read and are what was promised."""
     for entry in entries:
         job.check_cancelled()
@@ -102,11 +104,11 @@ def load(job: Job, root: str, entries: Sequence[Entry]) -> Iterator[Leaving]:
         except OSError:
             continue
         size = len(content)
-        unchanged = size == before.st_size == after.st_size and before.st_mtime_ns == after.st_mtime_ns
+        unchanged = size == before.st_size and moment(before) == moment(after)
         promised = entry.size in (None, size) and matches(content, entry.checksum)
         if unchanged and promised and stat.S_ISREG(before.st_mode):
             sha256 = hexdigest(content, "sha256") if job.receipts.wanted else ""
-            yield Leaving(entry, size, sha256, stat.S_IMODE(before.st_mode), source, content)
+            yield Leaving(entry, size, sha256, stat.S_IMODE(before.st_mode), source, token, content)
 
 
 def matches(content: bytes, checksum: Checksum | None) -> bool:

@@ -4,16 +4,19 @@ Each function takes files and gives back those that are left for the engine to d
 where the Remote has nothing of the kind.
 """
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import cast
 
 from connectors import log
-from connectors.errors import NotPermitted, ProtocolViolation, TemporaryFailure
+from connectors.errors import NotAuthenticated, NotPermitted, ProtocolViolation, TemporaryFailure
 from connectors.remote import Entry, ManyAtOnce, Remote
 from connectors.transfer import small, workers
+from connectors.transfer.departure import claim
 from connectors.transfer.job import Job
+from connectors.transfer.local import reading
 
 Files = Sequence[Entry]
 
@@ -57,7 +60,15 @@ def send(remote: Remote, job: Job, local: str, files: Files) -> Files:
 
     def step(done: set[str]) -> None:
         began = time.monotonic()
-        for left in many.write_small(wanted, partial(small.load, job, local)):
+        with reading(local):
+            folder = os.open(local, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            send_all(done, claim(folder), began)
+        finally:
+            os.close(folder)
+
+    def send_all(done: set[str], token: str, began: float) -> None:
+        for left in many.write_small(wanted, partial(small.load, job, local, token)):
             path = left.entry.path
             done.add(path)
             job.progress.moved(left.size)
@@ -82,6 +93,8 @@ def _left(job: Job, files: Files, step: Callable[[set[str]], None]) -> Files:
     def attempt() -> None:
         try:
             step(done)
+        except NotAuthenticated:
+            raise
         except (TemporaryFailure, ProtocolViolation, NotPermitted) as failure:
             log.info(f"{failure.message}; going on one by one")
 
