@@ -168,6 +168,8 @@ def _twice(document: Parsed, key: str) -> Fault:
 def must_be(wanted: str, value: object) -> str:
     """The message for a value of the wrong type; says the types, never the value."""
     quotes = ": put it in quotes" if wanted == "a string" and not isinstance(value, (dict, list)) else ""
+    if isinstance(value, str) and wanted in ("an integer", "a number") and value.strip()[:1].isdigit():
+        quotes = ": write the number alone, without quotes or a unit"
     if value is None:
         quotes = ": give it a value or leave the key out"
     return f"must be {wanted}, is {type_name(value)}{quotes}"
