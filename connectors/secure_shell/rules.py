@@ -132,8 +132,8 @@ def host_key(field: str, value: Any, error: Error) -> None:
         error(
             field,
             "must be a fingerprint (SHA256: and 43 characters, as `ssh-keygen -lf FILE` shows it) or a public"
-            " key on one line (ssh-ed25519 AAAA…, as in the server's /etc/ssh/ssh_host_ed25519_key.pub or in a"
-            " known_hosts file)",
+            " key on one line (ssh-ed25519 AAAA…, as in the server's /etc/ssh/ssh_host_ed25519_key.pub or"
+            " in a known_hosts file)",
         )
 
 
