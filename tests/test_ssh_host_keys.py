@@ -131,6 +131,15 @@ def test_a_file_that_contradicts_the_document_is_76_and_both_are_shown(
     assert sshd.fingerprints["ed25519"] in error.message
 
 
+def test_of_several_keys_the_one_that_the_document_means_must_be_in_the_file(
+    sshd: Sshd, tmp_path: Path
+) -> None:
+    error = failure(at(sshd, host_key="rsa"), known(tmp_path, sshd.known_hosts(["ed25519"])))
+    assert error.code == Exit.PROTOCOL
+    assert f"its host key is ssh-rsa {sshd.fingerprints['rsa']}, and {tmp_path}" in error.message
+    assert f"has ssh-ed25519 {sshd.fingerprints['ed25519']}" in error.message
+
+
 def test_a_document_that_contradicts_the_file_is_76(sshd: Sshd, tmp_path: Path) -> None:
     error = failure(at(sshd, host_key=OTHER), known(tmp_path, sshd.known_hosts()))
     assert error.code == Exit.PROTOCOL

@@ -4,11 +4,12 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from connectors.access import lean
-from connectors.errors import ProtocolViolation
+from connectors.errors import NotPermitted, ProtocolViolation, TemporaryFailure
+from connectors.secure_shell import waiting
 from connectors.secure_shell.dial import dial
-from connectors.secure_shell.host_keys import AnotherKey, HostKeys, name_of
+from connectors.secure_shell.host_keys import AnotherKey, HostKeys, Refused, name_of
 from connectors.secure_shell.place import Place, Server
-from connectors.transfer.job import Job
+from connectors.transfer.job import Cancelled, Job
 
 if TYPE_CHECKING:
     import paramiko
@@ -57,6 +58,37 @@ class Session:
         with self._lock:
             hop = self._open()
         return hop.session_channel(self._limit(None), streaming)
+
+    def sftp_channel(self) -> "paramiko.Channel":
+        """A channel on which the sftp subsystem runs; NotPermitted where the server has none.
+
+        The other errors are those of open(). Where the server does not answer, the connection is given up.
+        """
+        try:
+            channel = self.channel()
+            waiting.for_answer(
+                lambda: self._start_sftp(channel), self._job, self._limit(None), f"{self.host}: no SFTP began"
+            )
+        except (TemporaryFailure, Cancelled):
+            self.close()  # it would not answer the next attempt either; and the thread that asks is set free
+            raise
+        return channel
+
+    def _start_sftp(self, channel: "paramiko.Channel") -> None:
+        from paramiko.ssh_exception import SSHException
+
+        from connectors.secure_shell import failures
+
+        with failures.translating(self.host):
+            try:
+                channel.invoke_subsystem("sftp")
+            except SSHException as error:
+                transport = channel.get_transport()
+                transport.join(waiting.LOOK_EVERY)  # if the connection is lost, its channels are closed first
+                if not transport.is_active():
+                    raise
+                hint = "it needs a line 'Subsystem sftp …' in its sshd_config"
+                raise NotPermitted(f"{self.host}: the server offers no SFTP", hint=hint) from error
 
     def pinned(self) -> Place:
         """The place with all that it takes to log in again later, and elsewhere: the host keys that were
@@ -114,8 +146,8 @@ class Session:
                 mistaken = mistaken or error
                 unwanted.append(error.kind)
                 self._hops.pop().close()
-            except ProtocolViolation:
-                if mistaken:
+            except ProtocolViolation as error:
+                if mistaken and not isinstance(error, Refused):  # it has no more keys to show
                     raise mistaken from None
                 raise
         hop.log_in(self._key_of(server), self._limit(self._place.auth_timeout))
