@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ from tests.mounting import (
     unmount,
 )
 from tests.program import run, start
-from tests.servers import delay, free_port
+from tests.servers import delay, free_port, sftp_fault
 from tests.servers import sshd as sshd_
 from tests.servers.sshd import Sshd
 
@@ -162,6 +163,23 @@ def test_a_mount_whose_server_is_gone_is_replaced(sshd: Sshd, here: Path, fresh:
         assert "does not answer" in result.stderr
         assert reading(here / "m/a").stdout == b"a"
         unmount(here / "m")
+
+
+def test_a_mount_whose_connection_is_lost_as_it_begins_is_tried_again(here: Path, host_key: Path) -> None:
+    with sftp_fault.start(host_key) as server:
+        server.files[b"/data/d/a"] = bytearray(b"a")
+        server.folders.add(b"/data/d")
+        asked = count(1)
+
+        def lose() -> None:
+            assert server.transport
+            if next(asked) == 2:  # the first is that of a check, the second sshfs's
+                server.transport.close()
+
+        server.before_sftp = lose
+        with mounted(server.access(dirPath="/data/d"), here / "m", QUICK | {"RED_RETRIES": "1"}):
+            assert reading(here / "m/a").stdout == b"a"
+        assert next(asked) > 3
 
 
 def hold_the_second(relay: delay.Relay) -> None:

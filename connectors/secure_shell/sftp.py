@@ -13,7 +13,7 @@ from itertools import count
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from connectors.errors import NotPermitted, ProtocolViolation, RedError, TemporaryFailure
+from connectors.errors import ProtocolViolation, RedError, TemporaryFailure
 from connectors.secure_shell.wire import (
     ANSWERS,
     CLOSE,
@@ -48,19 +48,10 @@ Reply = tuple[Any, int, bytes]
 
 def start(session: "Session", job: Job) -> "Sftp":
     """SFTP on a new channel of ``session``."""
-    channel = session.channel()
-    from connectors.secure_shell import express, failures  # paramiko is Session's to import, while it waits
+    channel = session.sftp_channel()
+    from connectors.secure_shell import express  # paramiko is Session's to import, while it waits
 
-    with failures.translating(session.host):
-        try:
-            channel.invoke_subsystem("sftp")
-        except Exception as error:
-            if not channel.closed or not session.transport:
-                raise
-            hint = "it needs a line 'Subsystem sftp …' in its sshd_config"
-            raise NotPermitted(f"{session.host}: the server offers no SFTP", hint=hint) from error
-    transport = channel.get_transport()
-    sftp = Sftp(channel, express.express_of(transport), job, session.host)
+    sftp = Sftp(channel, express.express_of(channel.get_transport()), job, session.host)
     sftp.begin()
     return sftp
 
