@@ -4,12 +4,12 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 from connectors.errors import CannotCreate, DataError, NotFound, NotPermitted, RedError, TemporaryFailure
-from connectors.remote import Entry
+from connectors.remote import Arrived, Entry, Leaving, Load
 from connectors.secure_shell import many, sftp, shell, trees, wire
 from connectors.secure_shell.sftp import Sftp
 from connectors.secure_shell.stream import Download, upload
@@ -20,7 +20,6 @@ from connectors.transfer.departure import LONGEST_STEM, Departure, staging_name
 from connectors.transfer.job import Job
 from connectors.transfer.names import hidden_name
 from connectors.transfer.part import Version
-from connectors.transfer.small import Arrived, Leaving, Load
 from connectors.transfer.tree import parents_first
 from connectors.verbs import Verb
 
@@ -122,8 +121,7 @@ class SshRemote:
     def file_system(self) -> "AbstractContextManager[Program]":
         from connectors.secure_shell import sshfs
 
-        place = self._session.pinned()
-        return sshfs.program(place, place.timeout or self._job.settings.timeout)
+        return sshfs.program(self._session.pinned(), self._session.timeout)
 
     def check_many(self, files: Sequence[Entry]) -> Iterator[Entry]:
         with self._about("") as talk:
@@ -299,7 +297,7 @@ class SshRemote:
         with self._about(path) as talk:
             self._make(talk, self._join(path))
 
-    def write_small(self, files: Sequence[Entry], load: Load) -> Iterator[Leaving]:
+    def write_small(self, files: Sequence[Entry], load: Load) -> Generator[Leaving, None, None]:
         with self._about("") as talk:
             self._make(talk, os.path.dirname(self._join("")))
             done = yield from trees.write(talk, self._session, self._join(""), files, load)

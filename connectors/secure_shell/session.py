@@ -39,6 +39,11 @@ class Session:
         return self._place.server.login.username
 
     @property
+    def timeout(self) -> float:
+        """Seconds for which the server may be silent: the document's timeout, or RED_TIMEOUT."""
+        return self._limit(self._place.timeout)
+
+    @property
     def transport(self) -> "paramiko.Transport | None":
         """The one to the server itself, once logged in and until it is cut or closed."""
         hops = self._hops
@@ -57,7 +62,7 @@ class Session:
         """
         with self._lock:
             hop = self._open()
-        return hop.session_channel(self._limit(None), streaming)
+        return hop.session_channel(self.timeout, streaming)
 
     def sftp_channel(self) -> "paramiko.Channel":
         """A channel on which the sftp subsystem runs; NotPermitted where the server has none.
@@ -67,7 +72,7 @@ class Session:
         try:
             channel = self.channel()
             waiting.for_answer(
-                lambda: self._start_sftp(channel), self._job, self._limit(None), f"{self.host}: no SFTP began"
+                lambda: self._start_sftp(channel), self._job, self.timeout, f"{self.host}: no SFTP began"
             )
         except (TemporaryFailure, Cancelled):
             self.close()  # it would not answer the next attempt either; and the thread that asks is set free
@@ -154,7 +159,7 @@ class Session:
         return hop
 
     def _reached(self, server: Server, before: "Hop | None", role: str) -> "Hop":
-        limit = self._limit(self._place.timeout)
+        limit = self.timeout
         key = "jump.host" if role else "host"
         sock: Any = (
             before.forwarded(server, limit)
@@ -186,7 +191,7 @@ class Session:
 
     def _handshake_limits(self) -> tuple[float, float]:
         """Seconds until the server introduces itself, and from then on until keys are agreed on."""
-        return self._limit(self._place.banner_timeout), self._limit(self._place.timeout)
+        return self._limit(self._place.banner_timeout), self.timeout
 
     def _limit(self, seconds: float | None) -> float:
         return self._job.settings.timeout if seconds is None else seconds

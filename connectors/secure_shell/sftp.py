@@ -51,7 +51,7 @@ def start(session: "Session", job: Job) -> "Sftp":
     channel = session.sftp_channel()
     from connectors.secure_shell import express  # paramiko is Session's to import, while it waits
 
-    sftp = Sftp(channel, express.express_of(channel.get_transport()), job, session.host)
+    sftp = Sftp(channel, express.express_of(channel.get_transport()), job, session.host, session.timeout)
     sftp.begin()
     return sftp
 
@@ -59,12 +59,16 @@ def start(session: "Session", job: Job) -> "Sftp":
 class Sftp:
     """The subsystem on a channel. All methods may be called from several threads."""
 
-    def __init__(self, channel: Any, express: Any, job: Job, host: str) -> None:
-        """Begin to listen; ``express`` is the transport's fast packetizer, or None."""
+    def __init__(self, channel: Any, express: Any, job: Job, host: str, timeout: float) -> None:
+        """Begin to listen; ``express`` is the transport's fast packetizer, or None.
+
+        ``timeout`` is for how many seconds the server may be silent, or take nothing.
+        """
         self._channel = channel
         self._express = express
-        self._job = job
-        self._host = host
+        self.job = job
+        self.host = host
+        self.timeout = timeout
         self._waiting: dict[int, tuple[Flow, Any]] = {}
         self._numbers = count()
         self._frames = Frames(self._take)
@@ -91,7 +95,7 @@ class Sftp:
         fields = Fields(payload)
         version = fields.number()
         if version < 3:
-            raise ProtocolViolation(f"{self._host}: speaks version {version} of SFTP, 3 is needed")
+            raise ProtocolViolation(f"{self.host}: speaks version {version} of SFTP, 3 is needed")
         while fields.left():
             name = fields.string()
             self.extensions[name.decode("ascii", "replace")] = fields.string()
@@ -248,10 +252,10 @@ class Sftp:
         if not blocked:
             return
         stuck = time.monotonic() - max(min(blocked), self.heard)
-        if stuck > self._job.settings.timeout:
-            self.lose(TemporaryFailure(f"{self._host}: took nothing for {self._job.settings.timeout:g} s"))
-        elif self._job.cancelled.is_set() and stuck > 5 * LOOK_EVERY:
-            self.lose(TemporaryFailure(f"{self._host}: interrupted"))
+        if stuck > self.timeout:
+            self.lose(TemporaryFailure(f"{self.host}: took nothing for {self.timeout:g} s"))
+        elif self.job.cancelled.is_set() and stuck > 5 * LOOK_EVERY:
+            self.lose(TemporaryFailure(f"{self.host}: interrupted"))
 
     def _feed(self, view: memoryview) -> None:
         """The next bytes of the server's, in the thread that received them."""
@@ -262,7 +266,7 @@ class Sftp:
         except RedError as error:
             self.lose(error if self._begun else self._prattle(bytes(view[:100])))
         except (struct.error, IndexError):
-            self.lose(ProtocolViolation(f"{self._host}: its answers are not SFTP"))
+            self.lose(ProtocolViolation(f"{self.host}: its answers are not SFTP"))
 
     def _take(self, message: memoryview) -> None:
         kind = message[0]
@@ -270,14 +274,14 @@ class Sftp:
         self._begun = True
         waiting = self._waiting.pop(number, None)
         if waiting is None:
-            raise ProtocolViolation(f"{self._host}: answers what was not asked")
+            raise ProtocolViolation(f"{self.host}: answers what was not asked")
         waiting[0].take(waiting[1], kind, message[1 if kind == VERSION else 5 :])
 
     def _prattle(self, said: bytes) -> RedError:
         """What comes first is not SFTP: for people, who know the words."""
         words = " ".join(said.decode("utf-8", "replace").split())
         return ProtocolViolation(
-            f"{self._host}: what it sends is not SFTP, but {words!r}",
+            f"{self.host}: what it sends is not SFTP, but {words!r}",
             hint="does a start-up file of the log-in shell, such as .bashrc, print something?",
         )
 
@@ -285,7 +289,7 @@ class Sftp:
 
     def _broken(self, error: BaseException | None) -> RedError:
         cause = str(error) if error and str(error) else "the connection was lost"
-        return TemporaryFailure(f"{self._host}: {cause}")
+        return TemporaryFailure(f"{self.host}: {cause}")
 
     def lose(self, error: RedError) -> None:
         """The conversation is over: whoever waits for an answer hears of it."""
@@ -300,14 +304,6 @@ class Sftp:
 
     def why_lost(self) -> RedError:
         return self._lost or self._broken(None)
-
-    @property
-    def job(self) -> Job:
-        return self._job
-
-    @property
-    def host(self) -> str:
-        return self._host
 
 
 def sender(channel: Any) -> Callable[[Any, memoryview], int]:
@@ -358,7 +354,7 @@ class Flow:
         asked = time.monotonic()
         while True:
             hurried = self._last and job.cancelled.is_set()
-            patience = TIDY_SECONDS / 2 if hurried else job.settings.timeout
+            patience = TIDY_SECONDS / 2 if hurried else self.sftp.timeout
             try:
                 reply = self.replies.get(timeout=LOOK_EVERY)
             except Empty:

@@ -63,7 +63,7 @@ class _Command:
     def __init__(self, session: "Session", talk: Sftp, script: str) -> None:
         self._talk = talk
         self._job = job = talk.job
-        self._seconds = job.settings.timeout
+        self._seconds = session.timeout
         try:
             self._channel: Any = session.channel(streaming=True)
             waiting.for_answer(lambda: self._start(script), job, self._seconds, "no command was started")
