@@ -3,15 +3,24 @@
 import os
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from connectors.errors import Exit, RedError
+from connectors.settings import Settings
+from connectors.transfer.job import Job
+from connectors.transfer.mount import Program, mount_dir
+from connectors.transfer.progress import Progress
+from connectors.transfer.receipt import Receipts
+from connectors.verbs import MOUNT_DIR, Verb
 from tests.conformance import wait_until
 from tests.mounting import (
     PASSPHRASE,
@@ -19,11 +28,9 @@ from tests.mounting import (
     SSH,
     access,
     begun_anew,
-    clean,
     end,
     mounted,
     mounts,
-    needs_fuse,
     nothing_left,
     own_server,
     processes,
@@ -36,13 +43,7 @@ from tests.servers import delay, free_port, sftp_fault
 from tests.servers import sshd as sshd_
 from tests.servers.sshd import Sshd
 
-
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[Path]:
-    """An empty folder to mount in."""
-    needs_fuse()
-    yield tmp_path
-    clean(tmp_path)
+NOBODY = 65534
 
 
 def test_a_silent_server_is_an_error_in_time_and_recovers(sshd: Sshd, here: Path, fresh: str) -> None:
@@ -221,3 +222,57 @@ def test_a_signal_in_the_middle_leaves_nothing(
         assert time.monotonic() - begun < 3
         assert not (here / "m").exists()
         nothing_left(here)
+
+
+class Served:
+    """A remote directory that a shell command serves: badly."""
+
+    def __init__(self, script: str) -> None:
+        self._program = Program(["sh", "-c", script], "fuse.none", "none", read_only=True)
+
+    def check(self, verb: Verb, path: str) -> None:
+        pass
+
+    @contextmanager
+    def file_system(self) -> Iterator[Program]:
+        yield self._program
+
+
+def refused(script: str, folder: Path) -> RedError:
+    remote: Any = Served(script)
+    work = Job(MOUNT_DIR, Settings(timeout=5, retries=0), Progress(), Receipts(""))
+    with pytest.raises(RedError) as caught:
+        mount_dir(remote, work, str(folder))
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "told"),
+    [
+        ('{"message": "hello", "code": 76}', Exit.PROTOCOL, "hello"),
+        ('{"message": "hello", "code": 999}', Exit.TEMPFAIL, '"code": 999'),
+        ('{"message": "hello", "code": 0}', Exit.TEMPFAIL, '"code": 0'),
+        ('{"message": "hello", "code": []}', Exit.TEMPFAIL, '"code": []'),
+        ('["message", "code"]', Exit.TEMPFAIL, "message"),
+        ("", Exit.TEMPFAIL, "without a word"),
+    ],
+)
+def test_what_a_program_says_at_its_end_has_a_code_of_ours(
+    here: Path, said: str, code: Exit, told: str
+) -> None:
+    error = refused(f"echo '{said}'; exit 1", here)
+    assert error.code == code
+    assert told in error.message
+
+
+def test_a_folder_that_may_not_be_looked_into_is_74() -> None:
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        (Path(place) / "m").mkdir(0o700)
+        os.seteuid(NOBODY)
+        try:
+            error = refused("exit 1", Path(place) / "m")
+        finally:
+            os.seteuid(0)
+    assert error.code == Exit.IOERR
+    assert "Permission denied" in error.message
