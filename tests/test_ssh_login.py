@@ -473,6 +473,16 @@ def test_a_key_that_is_none_is_78_and_the_server_is_not_bothered_with_it(sshd: S
     assert sshd.refusals() == before
 
 
+def test_a_key_whose_file_has_gone_since_logs_in_again_and_elsewhere(sshd: Sshd, tmp_path: Path) -> None:
+    login = kinds(sshd, tmp_path, "ecdsa")
+    with opened(at(sshd, login)) as session:
+        (tmp_path / "ecdsa").unlink()
+        session.close()
+        place = session.pinned()
+    with opened(place.server) as session:
+        assert session.transport
+
+
 def test_a_passphrase_that_does_not_fit_is_78_and_names_the_key_and_whose_it_is(sshd: Sshd) -> None:
     login = Login(ACCOUNT, "", made("ed25519", "OpenSSH", encrypted=True).text, "another one")
     error = failure(at(sshd, login))

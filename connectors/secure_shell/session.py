@@ -26,7 +26,8 @@ class Session:
         self._lock = threading.Lock()
         self._hops: list[Hop] = []
         self._host_keys: HostKeys | None = None
-        self._keys: dict[Server, paramiko.PKey | None] = {}
+        self._keys: dict[Server, tuple[str, paramiko.PKey]] = {}
+        """The text of each private key, and the key: a document may have a path, and the file may go."""
 
     @property
     def host(self) -> str:
@@ -98,16 +99,14 @@ class Session:
     def pinned(self) -> Place:
         """The place with all that it takes to log in again later, and elsewhere: the host keys that were
         shown, and private keys themselves where the document has the path of a file. Opens if need be."""
-        from connectors.secure_shell import keys
-
         with self._lock:
             self._open()
             servers = list[Server]()
             for hop in self._hops:
                 shown = hop.transport.get_remote_server_key()
                 login = hop.server.login
-                if login.private_key:
-                    login = login._replace(private_key=keys.text(login.private_key))
+                if hop.server in self._keys:
+                    login = login._replace(private_key=self._keys[hop.server][0])
                 line = f"{shown.get_name()} {shown.get_base64()}"
                 servers.append(hop.server._replace(host_key=line, login=login))
         return self._place._replace(server=servers[-1], jump=servers[0] if servers[1:] else None)
@@ -179,15 +178,20 @@ class Session:
         return hop
 
     def _key_of(self, server: Server) -> "paramiko.PKey | None":
+        login = server.login
+        if not login.private_key:
+            return None
         if server not in self._keys:
             from connectors.secure_shell import keys
 
-            login = server.login
-            given = login.private_key
             place = "jump.auth.privateKey" if server is self._place.jump else "privateKey"
             place += f" (for {name_of(server)})"
-            self._keys[server] = keys.load(given, login.passphrase, place) if given else None
-        return self._keys[server]
+            try:
+                text = keys.text(login.private_key)
+            except keys.Unusable:
+                text = login.private_key  # load() says what is wrong with it
+            self._keys[server] = text, keys.load(text, login.passphrase, place)
+        return self._keys[server][1]
 
     def _handshake_limits(self) -> tuple[float, float]:
         """Seconds until the server introduces itself, and from then on until keys are agreed on."""
