@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from connectors.errors import CannotCreate, DataError, NotFound, NotPermitted, RedError, TemporaryFailure
 from connectors.remote import Arrived, Entry, Leaving, Load
-from connectors.secure_shell import many, sftp, shell, trees, wire
+from connectors.secure_shell import many, sftp, trees, wire
 from connectors.secure_shell.sftp import Sftp
 from connectors.secure_shell.stream import Download, upload
 from connectors.secure_shell.walk import Tree
@@ -183,8 +183,8 @@ class SshRemote:
     def entries(self) -> Iterable[Entry]:
         self._check_directory()
         with self._about("") as talk:
-            tree = Tree(talk, os.fsencode(self._join("")), self.describe())
-            for path, here in tree.entries(lambda root: shell.find(self._session, talk, root)):
+            tree = Tree(self._session, talk, os.fsencode(self._join("")), self.describe())
+            for path, here in tree.entries():
                 if stat.S_ISDIR(here.mode or 0):
                     yield Entry(path, True)
                 else:

@@ -6,7 +6,7 @@ archives that our own commands make and read, of regular files and folders alone
 
 from collections.abc import Iterable, Iterator
 
-from connectors.transfer.small import SMALL
+from connectors.remote import SMALL
 
 BLOCK = 512  # bytes; POSIX.1-2001, pax, "ustar Interchange Format"
 END = bytes(20 * BLOCK)

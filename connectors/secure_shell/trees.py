@@ -9,14 +9,13 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 
-from connectors.remote import Entry
+from connectors.remote import Arrived, Entry, Leaving, Load
 from connectors.secure_shell import many, shell, wire
 from connectors.secure_shell.session import Session
 from connectors.secure_shell.sftp import Sftp
 from connectors.secure_shell.walk import real_name
 from connectors.secure_shell.wire import Status, string
 from connectors.transfer.departure import staging_name
-from connectors.transfer.small import Arrived, Leaving, Load
 from connectors.transfer.tree import parents_first
 
 Done = set[str]

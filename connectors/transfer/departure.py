@@ -3,6 +3,8 @@
 import fcntl
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
@@ -159,6 +161,17 @@ def claim(fd: int) -> str:
         return ""
     except OSError:  # that, or a file system that has no locks
         return os.urandom(8).hex()
+
+
+@contextmanager
+def claimed(folder: str) -> Iterator[str]:
+    """A claim to a local folder, for the time of the block: what ``claim`` says."""
+    with reading(folder):
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield claim(fd)
+    finally:
+        os.close(fd)
 
 
 def check_source(source: str) -> None:
