@@ -15,7 +15,7 @@ from connectors.errors import ProtocolViolation, RedError, TemporaryFailure
 from connectors.secure_shell import express, failures, waiting
 from connectors.secure_shell.dial import Socket
 from connectors.secure_shell.greeting import Greeting, Notes
-from connectors.secure_shell.host_keys import HostKeys, algorithms, name_of
+from connectors.secure_shell.host_keys import HostKeys, algorithms, kind_of_algorithm, name_of
 from connectors.secure_shell.log_in import LogIn
 from connectors.secure_shell.place import Server
 from connectors.transfer.job import Job
@@ -165,11 +165,6 @@ class Hop:
             if target:
                 raise failures.of_refused_forwarding(cause.code, text, self.name, name_of(target)) from None
             raise failures.of_refused_channel(cause.code, text, self.name) from None
-
-
-def kind_of_algorithm(algorithm: str) -> str:
-    """The type of the key that it signs with: RSA keys sign in two ways."""
-    return "ssh-rsa" if algorithm.startswith("rsa-") else algorithm
 
 
 def _preferred(ours: Sequence[str], allowed: tuple[str, ...]) -> tuple[str, ...]:
