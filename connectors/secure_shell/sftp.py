@@ -96,7 +96,7 @@ class Sftp:
         if LIMITS in self.extensions:
             with suppress(Status):  # it has said that it can, so it may as well
                 limits = Fields(self.ask(EXTENDED, string(LIMITS.encode()), wanted=EXTENDED_REPLY))
-                limits.skip(8)
+                limits.take(8)
                 lengths = [int.from_bytes(limits.take(8), "big") or LONGEST_BLOCK for _ in range(2)]
                 self.block = max(SAFE_BLOCK, min(LONGEST_BLOCK, *lengths))
 
