@@ -9,11 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests import engine, require
-from tests.program import CHECKOUT
+from tests import engine, require, venvs
 from tests.servers import PASSWORD, USERNAME, bridge
 
-VENV = CHECKOUT / ".cache" / "agent"
 DATA = b"planet,moons\nEarth,1\n"
 SCRIPT = 'cat "$1" "$2/a.txt" "$2/sub/b.txt" > result.txt'
 DOCKERFILE = f"""FROM {engine.IMAGE}
@@ -25,15 +23,8 @@ USER 1000:1000
 
 @pytest.fixture(scope="module")
 def faice() -> Path:
-    """The agent's command line, installed once and again when its locked version changes."""
-    requirements = CHECKOUT / "requirements-agent.txt"
-    installed = VENV / "installed"
-    wanted = hashlib.sha256(requirements.read_bytes()).hexdigest()
-    if not installed.exists() or installed.read_text() != wanted:
-        result = engine.sh("image/venv.sh", VENV, requirements, timeout=600)
-        assert result.returncode == 0, result.stderr
-        installed.write_text(wanted)
-    return VENV / "bin" / "faice"
+    """The agent's command line."""
+    return venvs.installed("agent") / "faice"
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,20 @@
+"""Environments for programs that must not be in ours: installed once, and anew when their lock changes."""
+
+import hashlib
+from pathlib import Path
+
+from tests import engine
+from tests.program import CHECKOUT
+
+
+def installed(name: str) -> Path:
+    """The ``bin`` folder of an environment with what ``requirements-NAME.txt`` locks."""
+    folder = CHECKOUT / ".cache" / name
+    requirements = CHECKOUT / f"requirements-{name}.txt"
+    mark = folder / "installed"
+    wanted = hashlib.sha256(requirements.read_bytes()).hexdigest()
+    if not mark.exists() or mark.read_text() != wanted:
+        result = engine.sh("image/venv.sh", folder, requirements, timeout=600)
+        assert result.returncode == 0, result.stderr
+        mark.write_text(wanted)
+    return folder / "bin"
