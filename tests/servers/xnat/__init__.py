@@ -9,7 +9,8 @@
 A node is named ``project[/subject[/session[/scans|reconstructions|assessors/name]]]``; what is missing is
 made on the way by ``make``, ``place`` and ``resource``. Files are placed and shown under the names that a
 client means, however XNAT keeps them (``archive.stored_as``). The site's behaviour is changed by
-``site.switches``, single requests by ``site.fail``. ``python -m tests.servers.xnat`` serves one with a sample to try things out.
+``site.switches``, single requests by ``site.fail``. ``python -m tests.servers.xnat`` serves one with a sample
+project to try things out.
 
 Not here: the web pages, DICOM, the prearchive, searches, pipelines, sharing between projects.
 """

@@ -175,13 +175,13 @@ class Accounts:
 
 
 def credentials(authorization: str) -> tuple[str, str]:
-    """Name and password of a Basic header; empty when it is none."""
+    """Name and password of a Basic header, which is UTF-8; empty when it is none."""
     kind, _, value = authorization.partition(" ")
     if kind.lower() != "basic":
         return "", ""
     try:
-        name, _, password = base64.b64decode(value).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+        name, _, password = base64.b64decode(value).decode(errors="replace").partition(":")
+    except binascii.Error:
         return "", ""
     return name, password
 

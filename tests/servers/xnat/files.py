@@ -90,6 +90,11 @@ class Files:
         if not resources:
             raise Failed(404, "Unable to find the specified resource.")
         entry = next((found for one in resources if (found := one.find(path))), None)
+        if not entry and (inside := re.match(r"(?i)(.+?\.(?:zip|jar|rar|ear|gar|xar))[!/](.+)", path)):
+            packing = next((found for one in resources if (found := one.find(inside[1]))), None)
+            member = packed.member(packing, inside[2]) if packing else None
+            if member is not None:
+                return Answer(member, "application/octet-stream")
         if not entry or not entry.file.exists():
             raise Failed(404, "Unable to find file.", empty=True)
         headers = {
@@ -171,10 +176,12 @@ class Files:
         overwrite = exchange.flag("overwrite")
         duplicates = []
         with self._archive.lock:
+            folders = {parent for one in resource.disk for parent in _parents(one)}
             raced = self._switches.catalog_race and resource.revision != revision
             for name, entry in arrived:
-                if any(one.startswith(f"{name}/") or name.startswith(f"{one}/") for one in resource.disk):
+                if name in folders or any(one in resource.disk for one in _parents(name)):
                     raise Failed(500, "Unable to store the file.")
+                folders.update(_parents(name))
                 if name in resource.disk and not overwrite:
                     duplicates.append(name)
                     entry.file.unlink()
@@ -223,6 +230,12 @@ class Files:
                     one.catalogue.update({name: replace(entry) for name, entry in one.disk.items()})
                 one.revision += 1
         return Answer()
+
+
+def _parents(name: str) -> Iterator[str]:
+    """The folders that a file lies in."""
+    while name := name.rpartition("/")[0]:
+        yield name
 
 
 def _all(node: Node) -> list[Resource]:

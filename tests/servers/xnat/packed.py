@@ -5,6 +5,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import unquote_plus
 
 from tests.servers.xnat.archive import (
     ASSESSOR,
@@ -79,6 +80,15 @@ WRITERS |= {
     "tar": ("application/x-tar", _tar("w|")),
     "tar.gz": ("application/x-gtar", _tar("w|gz")),
 }
+
+
+def member(packing: Entry, name: str) -> bytes | None:
+    """One file out of a zip: XNAT looks into it when a path goes on behind its name (FileList)."""
+    try:
+        with zipfile.ZipFile(packing.file) as archive:
+            return archive.read(unquote_plus(name))
+    except (zipfile.BadZipFile, KeyError):
+        return None
 
 
 def unpack(archive: Archive, name: str, entry: Entry) -> Iterator[tuple[str, Entry]]:
