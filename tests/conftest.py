@@ -15,7 +15,7 @@ pytest.register_assert_rewrite(
 
 from tests import require  # noqa: E402
 from tests.far import Far  # noqa: E402
-from tests.servers import apache, fault, nginx, proxy, simple, sshd  # noqa: E402
+from tests.servers import apache, fault, nginx, proxy, simple, sshd, xnat  # noqa: E402
 
 _numbers = count(1)
 
@@ -55,6 +55,12 @@ def far(request: pytest.FixtureRequest, fresh: str) -> Far:
 @pytest.fixture(scope="session")
 def plain() -> Iterator[simple.Simple]:
     with simple.start() as server:
+        yield server
+
+
+@pytest.fixture
+def xnat_site() -> Iterator[xnat.Xnat]:
+    with xnat.start() as server:
         yield server
 
 
