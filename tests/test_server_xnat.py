@@ -56,6 +56,12 @@ def test_password_and_live_cookie_together_go_on_with_the_session(site: Xnat, as
     assert site.log_ins == 1
 
 
+def test_within_a_live_session_the_password_is_not_looked_at(site: Xnat, ask: Asker) -> None:
+    cookie = ask("GET", "/data/JSESSION").session
+    assert as_user(site, site.username, "wrong", cookie)("GET", "/data/projects").status == 200
+    assert as_user(site, "member", "wrong", cookie)("GET", "/data/projects").status == 401
+
+
 def test_password_and_dead_cookie_log_in_again_and_the_cookie_alone_is_refused(
     site: Xnat, ask: Asker
 ) -> None:

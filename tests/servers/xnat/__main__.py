@@ -4,14 +4,19 @@ import sys
 import time
 
 from tests.servers import xnat
+from tests.servers.xnat import User
 
 
 def main() -> None:
     with xnat.start(port=int(sys.argv[1]) if len(sys.argv) > 1 else 0) as site:
         site.sample()
+        site.users["demo"] = User("demo", "demo")
         print(f"baseUrl:  {site.url}")
-        print(f"username: {site.username} (also member, reader, stranger)")
-        print(f"password: {site.password}")
+        print("username: demo")
+        print("password: demo")
+        print(
+            f"more:     {', '.join(sorted(set(site.users) - {'demo', 'guest'}))}, all with: {site.password}"
+        )
         for node in site.archive.nodes():
             for resource in node.resources:
                 for name in resource.catalogue:
