@@ -54,8 +54,9 @@ Like [red-connector-http](#red-connector-http), for tests of experiments: receiv
 send-file and send-dir send nothing, and say so.
 """,
     "red-connector-ssh": """\
-- **Servers** need SFTP, which every OpenSSH server has; a shell is never asked, so accounts that are for
-  SFTP only work as well.
+- **Servers** need SFTP, which every OpenSSH server has; accounts that are for SFTP only do as well. Where
+  there is a shell, trees of some hundred files and more are listed and moved by the server's own `find` and
+  `tar` (GNU's), in one stream; what that cannot do goes by SFTP.
 - **Two generations** of documents are taken: `username`, `password`, `privateKey` and `passphrase` flat
   beside `host` or under `auth`; `fileDir` with `fileName` or `filePath`; `dirName` or `dirPath`.
 - **Paths** are absolute or relative to the log-in directory; `~/x` is `x`. Nothing else is expanded.
@@ -64,6 +65,16 @@ send-file and send-dir send nothing, and say so.
   [How to put a key into a document](access-documents.md#ssh-keys).
 - **Host keys**: `hostKey`, and the file `RED_KNOWN_HOSTS`, are enforced; another key is refused (76). With
   neither, any key is accepted, and the line to put into the document is printed.
+- **Receiving** goes on where an earlier attempt ended, if size and time of modification are the same. A file
+  that changes meanwhile is fetched again.
+- **Sending** makes the folders that are missing, writes to a hidden name in the same folder, looks at the
+  size there, and renames it over the old file in one step (`posix-rename@openssh.com`). The mode is that of
+  the file that is replaced, or else that of the local file less the server's umask.
+- **Directories** keep empty folders, all names, and the bit for executables. Links are followed only as far
+  as they stay inside the directory; any other, and what is neither file nor directory, is reported, and
+  nothing is moved. A second receive-dir fetches only what is not there or has changed.
+- **A jump host** (`jump`) is logged in to first, with its own login and host key; the server is reached
+  through it.
 - **Time limits**: `timeout` takes the place of `RED_TIMEOUT` for this server; the log-in and the server's
   first line may have limits of their own.
 """,

@@ -1,5 +1,6 @@
 """Fixtures: the real servers, started once for a whole run, and a faulty one for each test."""
 
+import contextlib
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -14,8 +15,9 @@ pytest.register_assert_rewrite(
 )
 
 from tests import require  # noqa: E402
+from tests.calls import BODY, WHOLE, Caller  # noqa: E402
 from tests.far import Far  # noqa: E402
-from tests.servers import apache, fault, nginx, proxy, simple, sshd, xnat  # noqa: E402
+from tests.servers import apache, fault, nginx, proxy, sftp_fault, simple, sshd, xnat  # noqa: E402
 
 _numbers = count(1)
 
@@ -50,6 +52,27 @@ def sftp_only() -> Iterator[sshd.Sshd]:
 def far(request: pytest.FixtureRequest, fresh: str) -> Far:
     """A folder on an SSH server, once on each kind of them."""
     return Far(request.getfixturevalue(request.param), fresh)
+
+
+@pytest.fixture(scope="session")
+def host_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A private key for servers that have none of their own."""
+    path = tmp_path_factory.mktemp("key") / "host"
+    with require.running("sshd", lambda: contextlib.nullcontext(sshd.make_key(path))):
+        return path
+
+
+@pytest.fixture
+def caller(host_key: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Iterator[Caller]:
+    """With a server that does what a test tells it: it has a file, and a folder with the files of WHOLE."""
+    here = tmp_path / "here"
+    here.mkdir()
+    with sftp_fault.start(host_key) as server:
+        server.files[b"/data/file"] = bytearray(BODY)
+        server.folders.add(b"/data/d")
+        for name, content in WHOLE.items():
+            server.files[b"/data/d/" + name] = bytearray(content)
+        yield Caller(server, here, capfd)
 
 
 @pytest.fixture(scope="session")

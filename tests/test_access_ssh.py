@@ -20,7 +20,7 @@ from connectors.secure_shell.place import Login, Place, Server
 from connectors.verbs import MOUNT_DIR, RECEIVE_DIR, RECEIVE_FILE, SEND_DIR, SEND_FILE, Verb
 from tests.access import Documents, no_secrets, patient
 from tests.test_access_describe import checker
-from tests.test_ssh_keys import MADE, made
+from tests.test_ssh_keys import KEYS, MADE, WAYS, Key, made, ways
 
 FILES = [RECEIVE_FILE, SEND_FILE]
 DIRECTORIES = [RECEIVE_DIR, SEND_DIR, MOUNT_DIR]
@@ -45,6 +45,7 @@ def documents(tmp_path: Path) -> Iterator[Documents]:
 
 
 KEY = made("ed25519", "OpenSSH", encrypted=False).text
+ENCRYPTED = [key for key in KEYS if key.encrypted]
 HOST_KEYS = [f"{made(name, 'PKCS8', encrypted=False).public} root@a host" for name in MADE]
 
 
@@ -368,6 +369,48 @@ def test_what_is_no_host_key_is_refused(documents: Documents) -> None:
         found = refused(documents, later(hostKey=written))
         assert list(found) == ["hostKey"], written
         assert found["hostKey"].startswith("must be a fingerprint")
+
+
+@pytest.mark.parametrize("key", ENCRYPTED, ids=lambda key: key.name)
+def test_an_encrypted_key_without_its_passphrase_is_a_fault_with_its_place(
+    documents: Documents, key: Key, tmp_path: Path
+) -> None:
+    file = tmp_path / "id"
+    file.write_text(key.text)
+    for written in [*(WAYS[way](key.text) for way in ways(key.text)), str(file)]:
+        who = {"username": "me", "privateKey": written}
+        for path, access in {
+            "privateKey": flat(password=None, **who),
+            "auth.privateKey": later(auth=who),
+            "auth._privateKey": later(auth={"username": "me", "_privateKey": written, "passphrase": ""}),
+            "jump.auth.privateKey": later(jump={"host": "j", "auth": who}),
+        }.items():
+            (fault,) = documents.faults(json.dumps(access, indent=1), connector=ssh)
+            assert fault.path == path
+            assert fault.line > 1
+            assert fault.message == "is encrypted, and its passphrase is missing: give it as passphrase"
+
+
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: key.name)
+def test_no_other_key_is_told_to_need_one(documents: Documents, key: Key) -> None:
+    who = {"username": "me", "privateKey": key.text}
+    taken(documents, later(auth={**who, "passphrase": "x"}))
+    if not key.encrypted:
+        taken(documents, later(auth=who))
+
+
+def test_an_encrypted_key_beside_auth_is_told_only_where_to_stand(documents: Documents) -> None:
+    access = later(privateKey=ENCRYPTED[0].text, auth={"username": "me"})
+    assert refused(documents, access) == {"privateKey": "stands flat beside auth: put it under auth"}
+    access = later(passphrase="x", auth={"username": "me", "privateKey": ENCRYPTED[0].text})
+    assert refused(documents, access) == {"passphrase": "stands flat beside auth: put it under auth"}
+
+
+def test_a_passphrase_that_is_not_set_is_not_told_to_be_missing_as_well(documents: Documents) -> None:
+    auth = {"username": "me", "privateKey": ENCRYPTED[0].text, "passphrase": "{{p}}"}
+    assert list(refused(documents, later(auth=auth))) == ["auth.passphrase"]
+    auth = {"username": "me", "privateKey": "{{k}}"}
+    assert list(refused(documents, later(auth=auth))) == ["auth.privateKey"]
 
 
 LOGINS = {"username": "me", "password": PASSWORD, "privateKey": KEY, "passphrase": "x"}

@@ -99,8 +99,42 @@ def test_no_name_of_a_user_leaves_either() -> None:
         assert ACCOUNT not in server.log()
 
 
-def test_the_document_outweighs_the_file(sshd: Sshd, tmp_path: Path) -> None:
+# -- both --------------------------------------------------------------------------------------------
+
+
+def test_the_documents_key_is_enough_for_a_host_that_the_file_does_not_have(
+    sshd: Sshd, tmp_path: Path
+) -> None:
     assert negotiated(at(sshd), known(tmp_path, "")) == "ssh-ed25519"
+    authority = known(tmp_path, f"@cert-authority * {sshd.host_keys['rsa']}\n")
+    assert negotiated(at(sshd), authority) == "ssh-ed25519"
+
+
+@pytest.mark.parametrize("as_line", [False, True])
+@pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
+def test_a_key_that_document_and_file_agree_on_is_taken(
+    sshd: Sshd, tmp_path: Path, kind: str, as_line: bool
+) -> None:
+    server = at(sshd, host_key=sshd.host_keys[kind] if as_line else kind)
+    assert kind in negotiated(server, known(tmp_path, sshd.known_hosts()))
+
+
+@pytest.mark.parametrize("as_line", [False, True])
+def test_a_file_that_contradicts_the_document_is_76_and_both_are_shown(
+    sshd: Sshd, tmp_path: Path, as_line: bool
+) -> None:
+    line, fingerprint = servers.make_key(tmp_path / "other")
+    server = at(sshd, host_key=sshd.host_keys["ed25519"] if as_line else "ed25519")
+    error = failure(server, known(tmp_path, f"[127.0.0.1]:{sshd.port} {line}\n"))
+    assert error.code == Exit.PROTOCOL
+    assert fingerprint in error.message
+    assert sshd.fingerprints["ed25519"] in error.message
+
+
+def test_a_document_that_contradicts_the_file_is_76(sshd: Sshd, tmp_path: Path) -> None:
+    error = failure(at(sshd, host_key=OTHER), known(tmp_path, sshd.known_hosts()))
+    assert error.code == Exit.PROTOCOL
+    assert OTHER in error.message
 
 
 # -- RED_KNOWN_HOSTS ---------------------------------------------------------------------------------
@@ -166,7 +200,7 @@ def test_a_revoked_key_is_76_even_if_it_is_known_or_in_the_document(sshd: Sshd, 
 def test_an_authority_vouches_for_nobody_here_and_the_message_says_so(sshd: Sshd, tmp_path: Path) -> None:
     error = failure(unnamed(sshd), known(tmp_path, f"@cert-authority * {sshd.host_keys['ed25519']}\n"))
     assert error.code == Exit.PROTOCOL
-    assert "@cert-authority" in error.message
+    assert "has only an @cert-authority for this host, and certificates are not checked" in error.message
 
 
 def test_lines_that_make_no_sense_are_warned_of_and_the_others_count(

@@ -26,6 +26,7 @@ from tests.servers import sshd as servers
 from tests.servers.ssh_faults import guarded, saying, talking
 from tests.servers.sshd import ACCOUNT, Sshd
 from tests.sessions import WITH_PASSWORD, at, closing, failure, job, opened
+from tests.test_ssh_keys import made
 
 ROOT = Path(__file__).resolve().parent.parent
 WRONG = Login(ACCOUNT, "not the password")
@@ -458,6 +459,16 @@ def test_a_key_that_is_none_is_78_and_the_server_is_not_bothered_with_it(sshd: S
     error = failure(at(sshd, Login(ACCOUNT, private_key="/nowhere/id")))
     assert error.code == Exit.CONFIG
     assert sshd.refusals() == before
+
+
+def test_a_passphrase_that_does_not_fit_is_78_and_names_the_key_and_whose_it_is(sshd: Sshd) -> None:
+    login = Login(ACCOUNT, "", made("ed25519", "OpenSSH", encrypted=True).text, "another one")
+    error = failure(at(sshd, login))
+    assert error.code == Exit.CONFIG
+    assert error.message.startswith(f"privateKey (for [127.0.0.1]:{sshd.port}) cannot be decrypted")
+    error = failure(local(1), jump=at(sshd, login))
+    assert error.code == Exit.CONFIG
+    assert error.message.startswith(f"jump.auth.privateKey (for [127.0.0.1]:{sshd.port}) cannot be decrypted")
 
 
 def test_a_server_that_allows_no_session_is_77() -> None:

@@ -65,6 +65,15 @@ def test_checking_a_document_with_a_private_key_costs_cerberus_alone(tmp_path: P
     assert modules & LIBRARIES == {"cerberus"}
 
 
+def test_missing_a_passphrase_costs_no_library_of_keys(tmp_path: Path) -> None:
+    key, document = made("ed25519", "OpenSSH", encrypted=True), tmp_path / "ssh.json"
+    fields = {"host": "h", "auth": {"username": "me", "privateKey": key.text}, "filePath": "x"}
+    document.write_text(json.dumps(fields))
+    code, modules = start("red-connector-ssh", "receive-file-validate", "--offline", str(document))
+    assert code == 78
+    assert not modules & {"paramiko", "cryptography"}
+
+
 def test_a_failure_before_anybody_is_called_does_not_cost_libcurl(access: str, tmp_path: Path) -> None:
     code, modules = start("red-connector-http", "send-file", access, str(tmp_path / "missing"))
     assert code == 66

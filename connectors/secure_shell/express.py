@@ -5,9 +5,9 @@ the socket to the reader, handing them from one thread to another. With AES-GCM 
 and opened where it lies, and the data of one channel be delivered in the thread that received them.
 
 This is the only file that knows what paramiko does not promise: that a Transport's packetizer can be
-replaced, which of its methods are called when, ``_trigger_rekey``, ``_check_keepalive`` and
-``_send_user_message``. Anything but a version of paramiko that was looked at, and a cipher other than
-AES-GCM, get paramiko's own packetizer and the ordinary way through ``Channel.recv``.
+replaced, which of its methods are called when, ``_trigger_rekey``, ``_check_keepalive``,
+``_send_user_message`` and ``_parse_newkeys``. Anything but a version of paramiko that was looked at, and a
+cipher other than AES-GCM, get paramiko's own packetizer and the ordinary way through ``Channel.recv``.
 """
 
 import os
@@ -18,7 +18,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import paramiko
-from paramiko.common import MSG_CHANNEL_DATA, MSG_IGNORE, cMSG_CHANNEL_WINDOW_ADJUST
+from paramiko.common import (
+    MSG_CHANNEL_DATA,
+    MSG_CHANNEL_EOF,
+    MSG_CHANNEL_REQUEST,
+    MSG_IGNORE,
+    cMSG_CHANNEL_WINDOW_ADJUST,
+)
 from paramiko.message import Message
 from paramiko.packet import NeedRekeyException, Packetizer
 from paramiko.ssh_exception import SSHException
@@ -32,15 +38,54 @@ BUFFER = 8 * LONGEST_PACKET
 TAG = 16  # bytes; RFC 5647, 6
 BLOCK = 16
 HUGE_WINDOW = 1 << 30  # bytes; what is under way is limited by what was asked for, not by the window
-ORDINARY_WINDOW = 1 << 23  # bytes; paramiko's 2 MiB is a tenth of what a distant server could have sent
+ORDINARY_WINDOW = 1 << 22  # bytes; as much may wait in memory where nobody reads it
 TOGETHER = 8  # packets that are sent in one call of the system
 LONGEST_LETTER = 1 << 15  # bytes of data in one packet; OpenSSH takes no more
+ON_A_CHANNEL = (MSG_CHANNEL_DATA, MSG_CHANNEL_EOF, MSG_CHANNEL_REQUEST)
 PADDING = os.urandom(BLOCK + 4)  # AEAD hides it; RFC 4253, 6 wants it random, not new
 
 Sink = Callable[[memoryview], None]
 
 
-class ExpressTransport(paramiko.Transport):
+class PatientTransport(paramiko.Transport):
+    """A Transport that bears a channel which the far end closes while we are busy with it.
+
+    During an exchange of keys, paramiko's receiving thread would wait 30 s for its end before it agrees, and
+    nobody else brings that about. And what one of our threads is about to say on the channel would go out
+    after our agreement; OpenSSH then hangs up.
+    """
+
+    def __init__(self, sock: Any) -> None:
+        super().__init__(sock)
+        self._postponed: list[Message] = []
+
+    def _send_user_message(self, data: Message) -> None:
+        if threading.current_thread() is self and not self.clear_to_send.is_set():
+            self._postponed.append(data)
+        else:
+            super()._send_user_message(data)  # type: ignore[misc]
+
+    def _send_message(self, data: Message) -> None:
+        payload = data.asbytes()
+        if payload[0] not in ON_A_CHANNEL or self._is_open(struct.unpack_from(">I", payload, 1)[0]):
+            super()._send_message(data)  # type: ignore[misc]
+
+    def _is_open(self, far_number: int) -> bool:
+        """Whether it is a channel on which we have not said yet that it is closed.
+
+        paramiko notes that before it says so, and says one thing at a time.
+        """
+        channels = self._channels.values()  # type: ignore[attr-defined]
+        return any(channel.remote_chanid == far_number and not channel.closed for channel in channels)
+
+    def _parse_newkeys(self, message: Message) -> None:
+        super()._parse_newkeys(message)  # type: ignore[misc]
+        postponed, self._postponed = self._postponed, []
+        for one in postponed:
+            self._send_user_message(one)
+
+
+class ExpressTransport(PatientTransport):
     """A Transport whose packets go through an ExpressPacketizer."""
 
     def __init__(self, sock: socket.socket) -> None:
@@ -197,10 +242,10 @@ class ExpressPacketizer(Packetizer):
 
 
 class _Letters(Message):
-    """Several messages that go together, each in pieces."""
+    """Several messages that go together, each in pieces, all with the same header."""
 
-    def __init__(self, payloads: Sequence[Sequence[bytes | memoryview]]) -> None:
-        super().__init__()
+    def __init__(self, header: bytes, payloads: Sequence[Sequence[bytes | memoryview]]) -> None:
+        super().__init__(header)
         self.payloads = payloads
 
 
@@ -223,7 +268,7 @@ def send(channel: Any, data: memoryview) -> int:
             payloads.append((header, struct.pack(">I", size), data[position : position + size]))
             position += size
     if payloads:
-        channel.transport._send_user_message(_Letters(payloads))
+        channel.transport._send_user_message(_Letters(header, payloads))
     return position
 
 
@@ -238,8 +283,9 @@ def _next_nonce(nonce: tuple[bytes, int]) -> bytes:
 
 def transport(sock: Any) -> paramiko.Transport:
     """A Transport over ``sock``, the fast one where it is known to work. The thread is not started."""
-    known = paramiko.__version__.startswith(KNOWN)
-    return ExpressTransport(sock) if known and isinstance(sock, socket.socket) else paramiko.Transport(sock)
+    if not paramiko.__version__.startswith(KNOWN):
+        return paramiko.Transport(sock)
+    return ExpressTransport(sock) if isinstance(sock, socket.socket) else PatientTransport(sock)
 
 
 def express_of(transport: Any) -> ExpressPacketizer | None:

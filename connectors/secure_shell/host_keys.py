@@ -1,8 +1,10 @@
 """Whether a server is the one that is meant: looked at before any password or signature leaves.
 
-In this order: a key that known_hosts marks ``@revoked`` is never accepted; ``hostKey`` of the access
-document decides, if there is one; then the file that RED_KNOWN_HOSTS names (sshd(8), SSH_KNOWN_HOSTS FILE
-FORMAT); and with neither, the first key is taken with a warning, or refused if RED_STRICT_HOST_KEYS says so.
+In this order: a key that the file of RED_KNOWN_HOSTS (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT) marks
+``@revoked`` is never accepted; ``hostKey`` of the access document, if there is one, must match; if the file
+has keys of the host, one of them must match as well. If it has none, ``hostKey`` is enough, and without it
+the host is refused. With neither hostKey nor file the first key is taken with a warning, or refused if
+RED_STRICT_HOST_KEYS says so.
 """
 
 import base64
@@ -70,11 +72,11 @@ class HostKeys:
 
     def kinds(self, server: Server) -> list[str]:
         """Types of the keys that are known of it: it must be asked for these, as it may have several."""
-        if server.host_key:
-            keys = [_given(server.host_key)]
-        else:
-            keys = [line.key for line in self._lines(server) if not line.marker]
-        return [kind_of(key) for key in keys if key]
+        if key := _given(server.host_key):
+            return [kind_of(key)]
+        keys = [line.key for line in self._lines(server) if not line.marker]
+        named = [key for key in keys if fingerprint(key) == server.host_key]
+        return [kind_of(key) for key in named or keys]
 
     def check(self, server: Server, key: "paramiko.PKey", title: str = "") -> None:
         """ProtocolViolation unless ``key`` is that of ``server``, or nothing is known and that is allowed.
@@ -89,10 +91,15 @@ class HostKeys:
                 f"{title}: its host key {_shown(shown)} is revoked in {self._path}",
                 hint="somebody else may have that key: ask who runs the server for a new one",
             )
+        keys = [line.key for line in lines if not line.marker]
         if server.host_key:
             self._compare(title, server.host_key, shown)
+        if keys:
+            self._look_up(title, name_of(server), keys, shown)
+        elif server.host_key:
+            return
         elif self._path:
-            self._look_up(title, name_of(server), lines, shown)
+            raise self._unknown(title, name_of(server), lines, shown)
         else:
             self._trust_at_first(title, shown)
 
@@ -106,22 +113,21 @@ class HostKeys:
             raise ProtocolViolation(message, hint=hint)
         raise AnotherKey(message, hint=hint, kind=kind_of(shown))
 
-    def _look_up(self, title: str, name: str, lines: Sequence[Known], shown: bytes) -> None:
-        keys = [line.key for line in lines if not line.marker]
-        if shown in keys:
-            return
-        line = f"{name} {kind_of(shown)} {base64.b64encode(shown).decode()}"
-        if keys:
+    def _look_up(self, title: str, name: str, keys: Sequence[bytes], shown: bytes) -> None:
+        if shown not in keys:
             expected = " or ".join(_shown(key) for key in keys)
             raise ProtocolViolation(
                 f"{title}: its host key is {_shown(shown)}, and {self._path} has {expected}",
-                hint=f"{OLD}{line} ; else somebody is in between",
+                hint=f"{OLD}{_line(name, shown)} ; else somebody is in between",
             )
-        authority = any(line.marker == AUTHORITY for line in lines)
-        why = f"only {AUTHORITY}, and certificates are not looked at" if authority else "nothing"
-        raise ProtocolViolation(
-            f"{title}: unknown host key {_shown(shown)}: {self._path} says {why} of this host",
-            hint=f"if it is the right one, add this line: {line}",
+
+    def _unknown(self, title: str, name: str, lines: Sequence[Known], shown: bytes) -> ProtocolViolation:
+        why = f"{self._path} says nothing of this host"
+        if any(line.marker == AUTHORITY for line in lines):
+            why = f"{self._path} has only an {AUTHORITY} for this host, and certificates are not checked here"
+        return ProtocolViolation(
+            f"{title}: unknown host key {_shown(shown)}: {why}",
+            hint=f"if it is the right one, add this line: {_line(name, shown)}",
         )
 
     def _trust_at_first(self, title: str, shown: bytes) -> None:
@@ -195,6 +201,11 @@ def algorithms(kinds: Sequence[str], all_of_them: Sequence[str]) -> tuple[str, .
     """``all_of_them``, those for keys of the ``kinds`` first."""
     wanted = [one for one in all_of_them if ("ssh-rsa" if one.startswith("rsa-") else one) in kinds]
     return (*wanted, *(one for one in all_of_them if one not in wanted))
+
+
+def _line(name: str, key: bytes) -> str:
+    """As a known_hosts file has it."""
+    return f"{name} {kind_of(key)} {base64.b64encode(key).decode()}"
 
 
 def _shown(key: bytes) -> str:

@@ -48,15 +48,16 @@ class NeedsPassphrase(Unusable):
         super().__init__("is encrypted, and its passphrase is missing", "give it as passphrase")
 
 
-def load(private_key: str, passphrase: str) -> "paramiko.PKey":
+def load(private_key: str, passphrase: str, place: str = "privateKey") -> "paramiko.PKey":
     """The key in ``private_key``: PEM text, its lines as they are, joined or written ``\\n``, or a path.
 
-    ``passphrase`` may be "" and is not used if the key is not encrypted. ConfigError says what is wrong.
+    ``passphrase`` may be "" and is not used if the key is not encrypted. ConfigError says what is wrong, and
+    with which key: ``place``, for people.
     """
     try:
         return parse(text(private_key), passphrase)
     except Unusable as unusable:
-        raise ConfigError(f"privateKey {unusable.message}", hint=unusable.hint) from None
+        raise ConfigError(f"{place} {unusable.message}", hint=unusable.hint) from None
 
 
 def text(private_key: str) -> str:
@@ -97,14 +98,29 @@ def inspect(key: str) -> str:
     return found[0]
 
 
-def _inspect_openssh(base64: str) -> None:
-    """Which kind it is stands in the clear, also in an encrypted key."""
+def is_encrypted(block: str) -> bool:
+    """Whether the private key in ``block``, one that inspect() has returned, takes a passphrase."""
+    label, inside = _BLOCK.findall(block)[0]
+    if label == "OPENSSH PRIVATE KEY":
+        _, options = _opened(inside)
+        return bool(options) and options[0] != b"none"
+    return label.startswith("ENCRYPTED") or "DEK-Info:" in inside  # RFC 5958, RFC 1421 (4.6.1.3)
+
+
+def _opened(base64: str) -> tuple[bytes, list[bytes]]:
+    """What OpenSSH has written, and the strings it begins with: the cipher's name, the key derivation's and
+    its options; none where that is damaged."""
     try:
         key = binascii.a2b_base64(base64)
     except ValueError:
         key = b""
-    # cipher, key derivation and its options, the number of keys (4 bytes), the public key, the private one
-    options = ssh_strings(key.removeprefix(_MAGIC), 3) if key.startswith(_MAGIC) else None
+    return key, (ssh_strings(key.removeprefix(_MAGIC), 3) if key.startswith(_MAGIC) else None) or []
+
+
+def _inspect_openssh(base64: str) -> None:
+    """Which kind it is stands in the clear, also in an encrypted key."""
+    key, options = _opened(base64)
+    # behind the options: the number of keys (4 bytes), the public key, the private one
     rest = key[len(_MAGIC) + sum(4 + len(part) for part in options) + 4 :] if options else b""
     halves = ssh_strings(rest, 2)
     public = ssh_strings(halves[0], 1) if halves else None

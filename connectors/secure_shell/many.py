@@ -11,7 +11,8 @@ from itertools import groupby, islice
 from typing import Any, NamedTuple
 
 from connectors.errors import ProtocolViolation
-from connectors.secure_shell.sftp import (
+from connectors.secure_shell.sftp import Flow, Sftp
+from connectors.secure_shell.wire import (
     ATTRS,
     CLOSE,
     DATA,
@@ -34,8 +35,6 @@ from connectors.secure_shell.sftp import (
     STATUS,
     WRITE,
     Attributes,
-    Flow,
-    Sftp,
     attributes,
     names,
     string,
@@ -106,7 +105,8 @@ def read(sftp: Sftp, files: Iterable[Wanted]) -> Iterator[Read]:
         flow.flush()
         for (stage, file), kind, payload in flow.some():
             if stage == _READ:  # the answer to CLOSE ends it
-                if kind == DATA and len(payload) - 4 == file.size:
+                length = int.from_bytes(payload[:4], "big")
+                if kind == DATA and length == file.size == len(payload) - 4:
                     yield Read(file.wanted.key, file.here, payload[4:])
                 elif kind == STATUS and payload[:4] == _EOF and file.size == 0:
                     yield Read(file.wanted.key, file.here, b"")

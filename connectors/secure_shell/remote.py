@@ -8,15 +8,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
-from connectors.errors import CannotCreate, DataError, NotFound, NotPermitted, TemporaryFailure
+from connectors.errors import CannotCreate, DataError, NotFound, NotPermitted, RedError, TemporaryFailure
 from connectors.remote import Entry
-from connectors.secure_shell import many, sftp, shell, trees
-from connectors.secure_shell.outcome import failure
-from connectors.secure_shell.sftp import Attributes, Sftp, Status, string
+from connectors.secure_shell import many, sftp, shell, trees, wire
+from connectors.secure_shell.sftp import Sftp
 from connectors.secure_shell.stream import Download, upload
 from connectors.secure_shell.walk import Tree
+from connectors.secure_shell.wire import Attributes, Status, failure, string
 from connectors.transfer.arrival import Arrival
-from connectors.transfer.departure import Departure
+from connectors.transfer.departure import Departure, staging_name
 from connectors.transfer.job import Job
 from connectors.transfer.part import Version
 from connectors.transfer.small import Arrived, Leaving, Load
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from connectors.secure_shell.session import Session
     from connectors.transfer.mount import Program
 
+JUST_NOW = 0.25  # seconds; another attempt at the same file is made after twice as long, or longer
 SETTLED = 2  # seconds after which a time of modification, in whole seconds, stands for one version
-DEFAULT_MODE = 0o666  # less the server's umask
+ROOT = 0  # the number of the user who may do anything, and whose folders are nobody else's
 
 
 class SshRemote:
@@ -38,11 +39,13 @@ class SshRemote:
 
     def __init__(self, session: "Session", path: str, job: Job) -> None:
         self._session = session
-        self._path = path
+        self._path = path.rstrip("/") or path[:1]
         self._job = job
         self._lock = threading.Lock()
         self._origin = f"ssh://{session.user}@{session.host}/{path}"
         self._sftp: Sftp | None = None
+        self._failure: RedError | None = None  # of the last attempt to begin a conversation, and when
+        self._failed = 0.0
 
     # -- names -------------------------------------------------------------------------------------
 
@@ -66,10 +69,19 @@ class SshRemote:
         self._talk()
 
     def _talk(self) -> Sftp:
-        """The conversation; a new one where the last has been lost."""
+        """The conversation; a new one where the last has been lost.
+
+        Where that was tried in vain just now, by another thread say, it is not tried, and waited for, again.
+        """
         with self._lock:
             if self._sftp is None or not self._sftp.alive:
-                self._sftp = sftp.start(self._session, self._job)
+                if self._failure and time.monotonic() - self._failed < JUST_NOW:
+                    raise self._failure
+                try:
+                    self._sftp = sftp.start(self._session, self._job)
+                except RedError as failure:
+                    self._failure, self._failed = failure, time.monotonic()
+                    raise
             return self._sftp
 
     @contextmanager
@@ -83,14 +95,14 @@ class SshRemote:
     def _attributes(self, path: str) -> Attributes:
         """Of the file, or of what the link at ``path`` leads to."""
         with self._about(path) as talk:
-            return sftp.attributes(talk.ask(sftp.STAT, self._name(path)))
+            return wire.attributes(talk.ask(wire.STAT, self._name(path)))
 
     def _find(self, place: str) -> Attributes | None:
         """Of what is at ``place``, a whole remote path; None if there is nothing."""
         try:
-            return sftp.attributes(self._talk().ask(sftp.STAT, _string(place)))
+            return wire.attributes(self._talk().ask(wire.STAT, _string(place)))
         except Status as status:
-            if status.status == sftp.NO_SUCH_FILE:
+            if status.status == wire.NO_SUCH_FILE:
                 return None
             raise
 
@@ -104,7 +116,7 @@ class SshRemote:
         else:
             self._regular(path)
             with self._about(path) as talk:
-                talk.close(talk.ask(sftp.OPEN, self._name(path), sftp.FOR_READING_ONLY))
+                talk.close(talk.ask(wire.OPEN, self._name(path), wire.FOR_READING_ONLY))
 
     def file_system(self) -> "AbstractContextManager[Program]":
         from connectors.secure_shell import sshfs
@@ -121,7 +133,7 @@ class SshRemote:
         if here.mode is not None and not stat.S_ISDIR(here.mode):
             raise NotFound(f"{self.describe()} is not a directory")
         with self._about("") as talk:
-            talk.close(talk.ask(sftp.OPENDIR, self._name("")))
+            talk.close(talk.ask(wire.OPENDIR, self._name("")))
 
     def _check_target(self, verb: Verb, path: str) -> None:
         """It can be written, as far as shows: its folder, or the nearest above that is there, lets us."""
@@ -138,9 +150,19 @@ class SshRemote:
                 if here is None:
                     place = _above(place)
             if not stat.S_ISDIR(here.mode or stat.S_IFDIR):
-                raise CannotCreate(f"{self.describe(path)}: {place} is not a directory")
-            if _nobody_may_write(here) and self._session.user != "root":
-                raise NotPermitted(f"{self.describe(path)}: {place or '.'} may not be written to")
+                raise CannotCreate(f"{self._place(place)} is there, and no directory")
+            if not self._may_write(here):
+                raise NotPermitted(f"{self._place(place)}: {self._session.user} may not write there")
+
+    def _may_write(self, folder: Attributes) -> bool:
+        """False where it is certain that the folder's mode keeps us out: SFTP does not tell who we are."""
+        if folder.mode is None or self._session.user == "root":
+            return True
+        return bool(folder.mode & (0o022 if folder.owner == ROOT else 0o222))
+
+    def _place(self, place: str) -> str:
+        """How to name a whole remote path to people."""
+        return f"{self._session.host}:{place or '.'}"
 
     def _check_replaceable(self, here: Attributes, path: str) -> None:
         if here.mode is not None and not stat.S_ISREG(here.mode):
@@ -151,8 +173,9 @@ class SshRemote:
         """What is known of the file; opening anything else could hang (a FIFO) or never end (a device)."""
         here = self._attributes(path)
         if here.mode is not None and not stat.S_ISREG(here.mode):
-            kind = "a directory" if stat.S_ISDIR(here.mode) else "not a regular file"
-            raise DataError(f"{self.describe(path)} is {kind}")
+            if stat.S_ISDIR(here.mode):
+                raise DataError(f"{self.describe(path)} is a directory", hint="receive-dir receives those")
+            raise DataError(f"{self.describe(path)} is not a regular file")
         return here
 
     def inspect(self, local: str, name: str) -> None:
@@ -177,12 +200,12 @@ class SshRemote:
             arrival.keep()
             return
         with self._about(path) as talk:
-            handle = talk.ask(sftp.OPEN, self._name(path), sftp.FOR_READING_ONLY)
+            handle = talk.ask(wire.OPEN, self._name(path), wire.FOR_READING_ONLY)
             try:
                 same = arrival.version.validator == version.validator
                 arrival.begin(version, arrival.offset if same else 0)
                 Download(talk, handle, arrival).run(version.size)
-                now = sftp.attributes(talk.ask(sftp.FSTAT, handle))
+                now = wire.attributes(talk.ask(wire.FSTAT, handle))
             finally:
                 talk.close(handle)
         if (now.size, now.modified) != (here.size, here.modified):
@@ -214,9 +237,9 @@ class SshRemote:
             try:
                 upload(talk, handle, departure)
                 if there:
-                    talk.ask(sftp.FSETSTAT, handle, sftp.with_mode(mode))
-                size = sftp.attributes(talk.ask(sftp.FSTAT, handle)).size
-                talk.ask(sftp.CLOSE, handle)
+                    talk.ask(wire.FSETSTAT, handle, wire.with_mode(mode))
+                size = wire.attributes(talk.ask(wire.FSTAT, handle)).size
+                talk.ask(wire.CLOSE, handle)
                 if size != departure.size:
                     arrived = f"{size} of {departure.size} bytes got there"
                     raise TemporaryFailure(f"{self.describe(path)}: {arrived}")
@@ -227,11 +250,11 @@ class SshRemote:
 
     def _create(self, talk: Sftp, place: str, mode: int) -> bytes:
         """A handle of the new file, in a folder that is made if it is missing."""
-        request = (sftp.OPEN, _string(place), sftp.FOR_REPLACING, sftp.with_mode(mode))
+        request = (wire.OPEN, _string(place), wire.FOR_REPLACING, wire.with_mode(mode))
         try:
             return talk.ask(*request)
         except Status as status:
-            if status.status != sftp.NO_SUCH_FILE:
+            if status.status != wire.NO_SUCH_FILE:
                 raise
         self._make(talk, os.path.dirname(place))
         return talk.ask(*request)
@@ -242,20 +265,22 @@ class SshRemote:
         if here is None:
             self._make(talk, _above(folder))
             try:
-                talk.ask(sftp.MKDIR, _string(folder), sftp.NO_ATTRIBUTES)
+                talk.ask(wire.MKDIR, _string(folder), wire.NO_ATTRIBUTES)
             except Status as status:
-                if status.status != sftp.FAILURE or self._find(folder) is None:  # else somebody was faster
+                if status.status != wire.FAILURE or self._find(folder) is None:  # else somebody was faster
                     raise
         elif not stat.S_ISDIR(here.mode or stat.S_IFDIR):
-            raise CannotCreate(f"cannot create {folder}: there is something else that is called so")
+            raise CannotCreate(
+                f"cannot make {self._place(folder)}: there is something else that is called so"
+            )
 
     def make_dir(self, path: str) -> None:
         with self._about(path) as talk:
             self._make(talk, self._join(path))
 
     def write_small(self, files: Sequence[Entry], load: Load) -> Iterator[Leaving]:
-        self.make_dir(os.path.dirname(self._join("")) if self._path else "")
         with self._about("") as talk:
+            self._make(talk, os.path.dirname(self._join("")))
             done = yield from trees.write(talk, self._session, self._join(""), files, load)
             rest = [file for file in files if file.path not in done]
             if not rest:
@@ -273,7 +298,7 @@ class SshRemote:
                     if known and not stat.S_ISREG(known.mode or 0):
                         continue  # a directory is in the way, or a link
                     mode = stat.S_IMODE(known.mode or 0) if known else file.mode
-                    staging = self._name(os.path.join(folder, file.staging_name))
+                    staging = self._name(os.path.join(folder, staging_name(name, file.source)))
                     target = self._name(file.entry.path)
                     yield many.Outgoing(file, target, staging, file.content, mode, exactly=bool(known))
 
@@ -298,10 +323,6 @@ def _above(place: str) -> str:
     if above == place:
         raise NotFound(f"the server has no directory {place or '.'}")
     return above
-
-
-def _nobody_may_write(here: Attributes) -> bool:
-    return here.mode is not None and not here.mode & 0o222
 
 
 def _string(place: str) -> bytes:

@@ -3,7 +3,8 @@
 import binascii
 import math
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from connectors.access.rules import Error
@@ -89,7 +90,8 @@ def duration(field: str, value: Any, error: Error) -> None:
 
 
 def private_key(field: str, value: Any, error: Error) -> None:
-    """As much as can be seen without decrypting it: that is left to whoever uses it."""
+    """As much as can be seen without decrypting it: that is left to whoever uses it. Whether a passphrase is
+    missing is looked at by ``_login``, which knows."""
     try:
         keys.inspect(keys.text(value))
     except keys.Unusable as unusable:
@@ -169,15 +171,15 @@ def _one_login(document: dict[str, Any], error: Error) -> None:
     if auth is None and not flat:
         error("auth", "required: username, and password or privateKey (a mapping)")
     elif auth is None:
-        _login(flat, "", error)
+        _login(document, "", error)
     else:
         for key in flat:
             twice = "stands both flat and under auth: keep one"
             error(key, twice if key in auth else "stands flat beside auth: put it under auth")
-        _login({*flat, *auth}, "auth.", error)
+        _login({**dict.fromkeys(flat), **auth}, "auth.", error)
 
 
-def _login(given: Collection[str], place: str, error: Error) -> None:
+def _login(given: Mapping[str, Any], place: str, error: Error) -> None:
     if "username" not in given:
         error(f"{place}username", "required: who logs in (a string)")
     if "password" in given and "privateKey" in given:
@@ -186,3 +188,7 @@ def _login(given: Collection[str], place: str, error: Error) -> None:
         error(f"{place}password", "one of password or privateKey is missing: no other way in is tried")
     if "passphrase" in given and "privateKey" not in given:
         error(f"{place}passphrase", "is that of a privateKey, and there is none")
+    if given.get("passphrase", "") == "" and isinstance(given.get("privateKey"), str):
+        with suppress(keys.Unusable):  # which is said by the rule of the key itself
+            if keys.is_encrypted(keys.inspect(keys.text(given["privateKey"]))):
+                error(f"{place}privateKey", keys.NeedsPassphrase().whole)

@@ -144,7 +144,9 @@ class Session:
 
             login = server.login
             given = login.private_key
-            self._keys[server] = keys.load(given, login.passphrase) if given else None
+            place = "jump.auth.privateKey" if server is self._place.jump else "privateKey"
+            place += f" (for {name_of(server)})"
+            self._keys[server] = keys.load(given, login.passphrase, place) if given else None
         return self._keys[server]
 
     def _handshake_limits(self) -> tuple[float, float]:

@@ -1,7 +1,7 @@
-"""SFTP, version 3, with any number of requests under way at once.
+"""SFTP with any number of requests under way at once.
 
-The protocol is draft-ietf-secsh-filexfer-02 with OpenSSH's extensions (its file PROTOCOL). paramiko's own
-client waits for each answer; over a distance, and for many small files, that is nearly all of the time.
+paramiko's own client waits for each answer; over a distance, and for many small files, that is nearly all
+of the time.
 """
 
 import struct
@@ -11,57 +11,39 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from connectors.errors import NotPermitted, ProtocolViolation, RedError, TemporaryFailure
+from connectors.secure_shell.wire import (
+    ANSWERS,
+    CLOSE,
+    EXTENDED,
+    EXTENDED_REPLY,
+    FAILURE,
+    INIT,
+    LIMITS,
+    LONGEST_BLOCK,
+    POSIX_RENAME,
+    REMOVE,
+    RENAME,
+    SAFE_BLOCK,
+    STATUS,
+    VERSION,
+    Fields,
+    Frames,
+    Status,
+    checked,
+    string,
+)
 from connectors.transfer.job import TIDY_SECONDS, Cancelled, Job
 
 if TYPE_CHECKING:
     from connectors.secure_shell.session import Session
 
-INIT, VERSION = 1, 2
-OPEN, CLOSE, READ, WRITE, LSTAT, FSTAT, SETSTAT, FSETSTAT, OPENDIR, READDIR = range(3, 13)
-REMOVE, MKDIR, RMDIR, REALPATH, STAT, RENAME, READLINK = range(13, 20)
-STATUS, HANDLE, DATA, NAME, ATTRS = range(101, 106)
-EXTENDED, EXTENDED_REPLY = 200, 201
-OK, EOF, NO_SUCH_FILE, PERMISSION_DENIED, FAILURE, BAD_MESSAGE, NO_CONNECTION, CONNECTION_LOST = range(8)
-UNSUPPORTED = 8
-ANSWERS = {OPEN: HANDLE, OPENDIR: HANDLE, READDIR: NAME, REALPATH: NAME, STAT: ATTRS, FSTAT: ATTRS}
-"""What requests are answered by; all others by a status."""
-
-FOR_READING, FOR_WRITING, CREATING, TRUNCATING = 1, 2, 8, 16
-
-NO_ATTRIBUTES = b"\0\0\0\0"
-
-FOR_READING_ONLY = struct.pack(">I", FOR_READING) + NO_ATTRIBUTES
-FOR_REPLACING = struct.pack(">I", FOR_WRITING | CREATING | TRUNCATING)
-
-POSIX_RENAME = "posix-rename@openssh.com"
-LIMITS = "limits@openssh.com"
-SAFE_BLOCK = 32768  # bytes that every server takes and gives at once (draft, section 3)
-LONGEST_BLOCK = 261120  # bytes: what OpenSSH announces; more is not asked for
-LONGEST_MESSAGE = 1 << 20  # bytes; a server that announces more is not speaking SFTP
 WIDEN_AFTER = 1 << 28  # bytes of the express window that have been used up
 LOOK_EVERY = 0.1  # seconds between looks at whether to go on waiting
 
 Reply = tuple[Any, int, bytes]
-
-
-class Attributes(NamedTuple):
-    """What a server tells of a file; None for what it does not. ``modified`` is in seconds since 1970."""
-
-    size: int | None = None
-    owner: int | None = None
-    mode: int | None = None
-    modified: int | None = None
-
-
-class Status(RedError):
-    """A request was answered by a status other than OK; translated by ``failure``."""
-
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(text)
-        self.status = code
 
 
 def start(session: "Session", job: Job) -> "Sftp":
@@ -94,13 +76,13 @@ class Sftp:
         self._host = host
         self._waiting: dict[int, tuple[Flow, Any]] = {}
         self._numbers = count()
-        self._partial = bytearray()
-        self._needed = 4
+        self._frames = Frames(self._take)
         self._sending = threading.Lock()
         self._blocked: dict[int, float] = {}
         """For each thread that is sending, since when nothing of it has been taken."""
         self._received = self._widened = 0
         self._lost: RedError | None = None
+        self._begun = False
         self.heard = time.monotonic()
         self.extensions: dict[str, bytes] = {}
         self.block = SAFE_BLOCK
@@ -115,7 +97,7 @@ class Sftp:
         self._waiting[-1] = flow, None
         self.send(struct.pack(">IBI", 5, INIT, 3))
         _, _, payload = flow.next()
-        fields = _Fields(payload)
+        fields = Fields(payload)
         version = fields.number()
         if version < 3:
             raise ProtocolViolation(f"{self._host}: speaks version {version} of SFTP, 3 is needed")
@@ -124,7 +106,7 @@ class Sftp:
             self.extensions[name.decode("ascii", "replace")] = fields.string()
         if LIMITS in self.extensions:
             with suppress(Status):  # it has said that it can, so it may as well
-                limits = _Fields(self.ask(EXTENDED, string(LIMITS.encode()), wanted=EXTENDED_REPLY))
+                limits = Fields(self.ask(EXTENDED, string(LIMITS.encode()), wanted=EXTENDED_REPLY))
                 limits.skip(8)
                 lengths = [int.from_bytes(limits.take(8), "big") or LONGEST_BLOCK for _ in range(2)]
                 self.block = max(SAFE_BLOCK, min(LONGEST_BLOCK, *lengths))
@@ -263,45 +245,29 @@ class Sftp:
         """The next bytes of the server's, in the thread that received them."""
         self.heard = time.monotonic()
         self._received += len(view)
-        partial = self._partial
-        position = 0
         try:
-            while True:
-                if partial:
-                    missing = self._needed - len(partial)
-                    partial += view[position : position + missing]
-                    position += missing
-                    if len(partial) < self._needed:
-                        return
-                    if self._needed == 4:
-                        self._needed = 4 + _length(partial, 0)
-                        continue
-                    self._take(memoryview(partial)[4:])
-                    partial = self._partial = bytearray()
-                    self._needed = 4
-                elif len(view) - position < 4:
-                    partial += view[position:]
-                    return
-                else:
-                    end = position + 4 + _length(view, position)
-                    if end > len(view):
-                        self._needed = end - position
-                        partial += view[position:]
-                        return
-                    self._take(view[position + 4 : end])
-                    position = end
+            self._frames.feed(view)
         except RedError as error:
-            self.lose(error)
+            self.lose(error if self._begun else self._prattle(bytes(view[:100])))
         except (struct.error, IndexError):
             self.lose(ProtocolViolation(f"{self._host}: its answers are not SFTP"))
 
     def _take(self, message: memoryview) -> None:
         kind = message[0]
         number = -1 if kind == VERSION else struct.unpack_from(">I", message, 1)[0]
+        self._begun = True
         waiting = self._waiting.pop(number, None)
         if waiting is None:
             raise ProtocolViolation(f"{self._host}: answers what was not asked")
         waiting[0].take(waiting[1], kind, message[1 if kind == VERSION else 5 :])
+
+    def _prattle(self, said: bytes) -> RedError:
+        """What comes first is not SFTP: for people, who know the words."""
+        words = " ".join(said.decode("utf-8", "replace").split())
+        return ProtocolViolation(
+            f"{self._host}: what it sends is not SFTP, but {words!r}",
+            hint="does a start-up file of the log-in shell, such as .bashrc, print something?",
+        )
 
     # -- ends --------------------------------------------------------------------------------------
 
@@ -400,89 +366,3 @@ class Flow:
         yield self.next()
         while not self.replies.empty():
             yield self.next()
-
-
-class _Fields:
-    """The fields of a message, one after another; ProtocolViolation where they end too early."""
-
-    def __init__(self, payload: bytes, position: int = 0) -> None:
-        self._payload = payload
-        self._position = position
-
-    def left(self) -> int:
-        return len(self._payload) - self._position
-
-    def skip(self, count: int) -> None:
-        self.take(count)
-
-    def take(self, count: int) -> bytes:
-        if count > self.left():
-            raise ProtocolViolation("the server sends answers that end too early")
-        self._position += count
-        return self._payload[self._position - count : self._position]
-
-    def number(self) -> int:
-        return int.from_bytes(self.take(4), "big")
-
-    def string(self) -> bytes:
-        return self.take(self.number())
-
-    def attributes(self) -> Attributes:
-        size = owner = mode = modified = None
-        flags = self.number()
-        if flags & 1:
-            size = int.from_bytes(self.take(8), "big")
-        if flags & 2:
-            owner = self.number()
-            self.skip(4)
-        if flags & 4:
-            mode = self.number()
-        if flags & 8:
-            self.skip(4)
-            modified = self.number()
-        if flags & 0x80000000:
-            for _ in range(self.number()):
-                self.string()
-                self.string()
-        return Attributes(size, owner, mode, modified)
-
-
-def string(data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + data
-
-
-def with_mode(mode: int | None) -> bytes:
-    """Attributes that set the permission bits, or nothing."""
-    return struct.pack(">II", 4, mode & 0o7777) if mode is not None else NO_ATTRIBUTES
-
-
-def checked(kind: int, payload: bytes, wanted: int = STATUS) -> bytes:
-    """The payload of an answer, which must be of the kind ``wanted``; Status if it is one other than OK."""
-    if kind == STATUS:
-        fields = _Fields(payload)
-        code = fields.number()
-        if code != OK:
-            raise Status(code, fields.string().decode("utf-8", "replace") if fields.left() >= 4 else "")
-    if kind != wanted:
-        raise ProtocolViolation("the server answers something that was not asked")
-    return payload
-
-
-def attributes(payload: bytes) -> Attributes:
-    return _Fields(payload).attributes()
-
-
-def names(payload: bytes) -> Iterator[tuple[bytes, Attributes]]:
-    """The names of a READDIR's or REALPATH's answer."""
-    fields = _Fields(payload)
-    for _ in range(fields.number()):
-        name = fields.string()
-        fields.string()
-        yield name, fields.attributes()
-
-
-def _length(data: memoryview | bytearray, position: int) -> int:
-    (length,) = struct.unpack_from(">I", data, position)
-    if not 1 <= length <= LONGEST_MESSAGE:
-        raise ProtocolViolation("what the server sends is not SFTP")
-    return int(length)

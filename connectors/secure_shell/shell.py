@@ -15,8 +15,9 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import RedError
-from connectors.secure_shell import tar, waiting
-from connectors.secure_shell.sftp import LOOK_EVERY, Attributes, Sftp, sender
+from connectors.secure_shell import many, tar, waiting
+from connectors.secure_shell.sftp import LOOK_EVERY, Sftp, sender
+from connectors.secure_shell.wire import Attributes
 
 if TYPE_CHECKING:
     from connectors.secure_shell.session import Session
@@ -41,6 +42,8 @@ find . -mindepth 1 -maxdepth 1 -exec mv -n -t ../.. -- {} + && cd .. && rmdir ne
 r=$?
 cd ..; cd -- "$d"; rm -rf -- "$s"; exit $r
 """
+LONGEST = 1 << 22  # bytes: all that has come, so that paramiko need not move what stays
+LONGEST_LINE = 1 << 16  # bytes that find has to say of one file
 TOGETHER = 1 << 18  # bytes that are handed over at once
 KINDS = {"f": stat.S_IFREG, "d": stat.S_IFDIR, "l": stat.S_IFLNK}
 
@@ -90,7 +93,7 @@ class _Command:
 
     def hear(self) -> Iterator[bytes]:
         """Its standard output, as it comes; Unusable if it did not succeed."""
-        while data := self._patiently(lambda: self._channel.recv(1 << 20)):
+        while data := self._patiently(lambda: self._channel.recv(LONGEST)):
             yield data
         self._patiently(self._ended)
         if self._channel.exit_status:
@@ -136,21 +139,28 @@ def find(session: "Session", talk: Sftp, root: bytes) -> list[tuple[str, Attribu
     """
     if b"\n" in root:
         raise Unusable
+    found: list[tuple[str, Attributes]] = []
+    rest = b""
     with _running(session, talk, FIND) as command:
         command.say(root + b"\n")
         command.end()
-        output = os.fsdecode(b"".join(command.hear()))
-    found = []
-    try:
-        for line in output.split("\0")[:-1]:
-            kind, mode, size, modified, owner, path = line.split(" ", 5)
-            bits = KINDS.get(kind, stat.S_IFSOCK) | int(mode, 8)
-            found.append((path, Attributes(int(size), int(owner), bits, int(modified.partition(".")[0]))))
-    except ValueError:  # the log-in shell has said something, say
-        raise Unusable from None
-    if not found or found[0][0]:
+        for chunk in command.hear():
+            whole, end, rest = (rest + chunk).rpartition(b"\0")
+            found += map(_found, os.fsdecode(whole).split("\0") if end else ())
+            if len(rest) > LONGEST_LINE or len(found) > many.MOST_NAMES:
+                raise Unusable
+    if rest or not found or found[0][0]:
         raise Unusable
     return found
+
+
+def _found(line: str) -> tuple[str, Attributes]:
+    try:
+        kind, mode, size, modified, owner, path = line.split(" ", 5)
+        bits = KINDS.get(kind, stat.S_IFSOCK) | int(mode, 8)
+        return path, Attributes(int(size), int(owner), bits, int(modified.partition(".")[0]))
+    except ValueError:  # the log-in shell has said something, say
+        raise Unusable from None
 
 
 def read(

@@ -4,7 +4,8 @@ import struct
 from typing import Any
 
 from connectors.errors import ProtocolViolation
-from connectors.secure_shell.sftp import DATA, EOF, READ, WRITE, Flow, Sftp, Status, checked
+from connectors.secure_shell.sftp import Flow, Sftp
+from connectors.secure_shell.wire import DATA, EOF, READ, WRITE, Status, checked
 from connectors.transfer.arrival import Arrival
 from connectors.transfer.departure import Departure
 
@@ -64,7 +65,7 @@ class Download(Flow):
         """In the receiving thread: the block to where it belongs; the worker is called when it has to ask."""
         offset, length = tag
         try:
-            if kind == DATA:
+            if kind == DATA and payload[:4] == struct.pack(">I", len(payload) - 4):
                 self._block(offset, length, payload[4:])
             else:
                 self._status(offset, kind, payload)
@@ -101,7 +102,7 @@ class Download(Flow):
                 raise
             self._end = offset if self._end is None else min(self._end, offset)
             return
-        raise ProtocolViolation(f"{self.sftp.host}: answers a READ without data")
+        raise ProtocolViolation(f"{self.sftp.host}: answers a READ without what was asked")
 
 
 def upload(sftp: Sftp, handle: bytes, departure: Departure) -> None:

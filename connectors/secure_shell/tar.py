@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 BLOCK = 512  # bytes; POSIX.1-2001, pax, "ustar Interchange Format"
 END = bytes(20 * BLOCK)
+LARGEST = 1 << 20  # bytes of a member; each is held in memory
 LONGEST_NAME = 100  # bytes in a header; a longer one is the content of a member before it
 FILE, FOLDER, LONG_NAME = b"0", b"5", b"L"
 
@@ -29,14 +30,17 @@ def members(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
             start = position + BLOCK
             try:
                 size = int(data[position + 124 : position + 135], 8)
+                name_ends = data.index(0, position)
             except ValueError:
                 raise Malformed from None
+            if not 0 <= size <= LARGEST:
+                raise Malformed
             after = start + _whole_blocks(size)
             if after > end:
                 break
             kind = data[position + 156 : position + 157]
             if kind == FILE:
-                name = long_name or data[position : data.index(0, position)][:LONGEST_NAME]
+                name = long_name or data[position:name_ends][:LONGEST_NAME]
                 long_name = b""
                 yield name, data[start : start + size]
             elif kind == LONG_NAME:

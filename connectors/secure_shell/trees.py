@@ -10,10 +10,11 @@ import stat
 from collections.abc import Generator, Iterator, Sequence
 
 from connectors.remote import Entry
-from connectors.secure_shell import many, sftp, shell
+from connectors.secure_shell import many, shell, wire
 from connectors.secure_shell.session import Session
-from connectors.secure_shell.sftp import Sftp, Status, string
+from connectors.secure_shell.sftp import Sftp
 from connectors.secure_shell.walk import real_name
+from connectors.secure_shell.wire import Status, string
 from connectors.transfer.names import hidden_name
 from connectors.transfer.small import Arrived, Leaving, Load
 from connectors.transfer.tree import parents_first
@@ -65,7 +66,7 @@ def write(
     staging = hidden_name(f"tree.{secrets.token_hex(8)}", "part")
     try:
         real = real_name(talk, os.fsencode(folder or "."))
-        here = sftp.attributes(talk.ask(sftp.STAT, string(real)))
+        here = wire.attributes(talk.ask(wire.STAT, string(real)))
         shell.write(session, talk, real, here, os.fsencode(staging), members())
     except (shell.Unusable, Status):
         return done
@@ -78,9 +79,9 @@ def write(
 def _names_in(talk: Sftp, root: str) -> set[str] | None:
     """What is in the folder; None if it is not there."""
     try:
-        here = sftp.attributes(talk.ask(sftp.STAT, string(os.fsencode(root))))
+        here = wire.attributes(talk.ask(wire.STAT, string(os.fsencode(root))))
     except Status as status:
-        if status.status == sftp.NO_SUCH_FILE:
+        if status.status == wire.NO_SUCH_FILE:
             return None
         raise
     names = many.listings(talk, {"": string(os.fsencode(root))}) if stat.S_ISDIR(here.mode or 0) else None

@@ -13,12 +13,13 @@ from connectors.errors import (
     SeveralFailures,
     TemporaryFailure,
 )
-from connectors.secure_shell import many, sftp, shell
-from connectors.secure_shell.outcome import failure
-from connectors.secure_shell.sftp import Attributes, Flow, Sftp, string
+from connectors.secure_shell import many, shell, wire
+from connectors.secure_shell.sftp import Flow, Sftp
+from connectors.secure_shell.wire import Attributes, failure, string
+from connectors.transfer.tree import LISTING_HELPS
 
 DEEPEST = 200  # directories inside each other; a server that shows more leads us in a circle
-FEW = 500  # names; with more, the server's own find is faster
+FEW = 200  # names; with more, the server's own find is faster
 
 Found = list[tuple[str, Attributes]]
 
@@ -84,6 +85,8 @@ class Tree:
         return True
 
     def _add(self, name: bytes, here: Attributes, folder: _Folder, below: list[_Folder]) -> None:
+        if b"/" in name:
+            raise ProtocolViolation(f"{self._place}: shows a name that is a path")
         path = folder.join(name)
         kind = stat.S_IFMT(here.mode or 0)
         if kind == stat.S_IFREG:
@@ -102,7 +105,7 @@ class Tree:
             found = find(self._real)
         except shell.Unusable:
             return False
-        there = sftp.attributes(self._talk.ask(sftp.STAT, string(self._real)))
+        there = wire.attributes(self._talk.ask(wire.STAT, string(self._real)))
         shown = found[0][1]
         if (there.modified, there.owner, there.mode) != (shown.modified, shown.owner, shown.mode):
             return False  # SFTP and the shell do not speak of the same place
@@ -112,6 +115,8 @@ class Tree:
                 self._found.append((path, here))
                 continue
             parent, name = os.path.split(path)
+            if parent not in folders:
+                raise ProtocolViolation(f"{self._place}: its find shows what is in no folder of it")
             below: list[_Folder] = []
             self._add(os.fsencode(name), here, folders[parent], below)
             if below:
@@ -124,8 +129,8 @@ class Tree:
         flow = Flow(self._talk)
         for index, (name, folder) in enumerate(links):
             place = string(_join(self._root, folder.join(name)))
-            flow.ask((index, sftp.REALPATH), sftp.REALPATH, place)
-            flow.ask((index, sftp.STAT), sftp.STAT, place)
+            flow.ask((index, wire.REALPATH), wire.REALPATH, place)
+            flow.ask((index, wire.STAT), wire.STAT, place)
         flow.flush()
         answers: dict[tuple[int, int], tuple[int, bytes]] = {}
         while flow.pending:
@@ -133,12 +138,12 @@ class Tree:
             answers[tag] = kind, payload
         folders = []
         for index, (name, folder) in enumerate(links):
-            kind, payload = answers[index, sftp.STAT]
-            resolved, real_name = answers[index, sftp.REALPATH]
-            if kind != sftp.ATTRS or resolved != sftp.NAME:
+            kind, payload = answers[index, wire.STAT]
+            resolved, real_name = answers[index, wire.REALPATH]
+            if kind != wire.ATTRS or resolved != wire.NAME:
                 self._fail(NotFound, folder.join(name), "a link that leads nowhere")
                 continue
-            here, real = sftp.attributes(payload), _real_name(real_name)
+            here, real = wire.attributes(payload), _real_name(real_name)
             inner = folder.inner(name, real)
             if not (real + b"/").startswith(self._real.rstrip(b"/") + b"/"):
                 self._fail(DataError, inner.path, "a link that leads out of the directory")
@@ -157,18 +162,18 @@ class Tree:
         """Why the directory could not be listed."""
         place = f"{self._place}/{path}".rstrip("/")
         try:
-            self._talk.close(self._talk.ask(sftp.OPENDIR, string(_join(self._root, path))))
-        except sftp.Status as status:
+            self._talk.close(self._talk.ask(wire.OPENDIR, string(_join(self._root, path))))
+        except wire.Status as status:
             return failure(status, place)
         return TemporaryFailure(f"{place}: it could not be read to its end")
 
     def _fail(self, kind: type[RedError], path: str, why: str) -> None:
-        self._failures.append(kind(f"{self._place}/{path}: {why}"))
+        self._failures.append(kind(f"{self._place}/{path}: {why}", hint=LISTING_HELPS))
 
 
 def real_name(talk: Sftp, name: bytes) -> bytes:
     """The absolute name, without links, of ``name``."""
-    return _real_name(talk.ask(sftp.REALPATH, string(name)))
+    return _real_name(talk.ask(wire.REALPATH, string(name)))
 
 
 def _join(root: bytes, path: str) -> bytes:
@@ -176,6 +181,6 @@ def _join(root: bytes, path: str) -> bytes:
 
 
 def _real_name(payload: bytes) -> bytes:
-    for name, _ in sftp.names(payload):
+    for name, _ in wire.names(payload):
         return name
     raise ProtocolViolation("the server does not tell the real name of a directory")

@@ -14,14 +14,12 @@ from connectors.errors import (
     ConfigError,
     Exit,
     NotAuthenticated,
-    NotPermitted,
     ProtocolViolation,
     RedError,
     SeveralFailures,
-    TemporaryFailure,
 )
-from connectors.remote import Entry, ManyAtOnce, Remote
-from connectors.transfer import small, workers
+from connectors.remote import Entry, Remote
+from connectors.transfer import together, workers
 from connectors.transfer.arrival import Arrival, check_target, check_target_dir
 from connectors.transfer.departure import Departure, check_source
 from connectors.transfer.job import Job
@@ -66,24 +64,15 @@ def check(remote: Remote, job: Job, listing: Sequence[Entry] | None) -> None:
     """The far end answers, lets us in, and has all that is to be read, or lets it be written."""
     files = [entry for entry in listing or () if not entry.is_dir]
     if files and not job.verb.sends:
-        files = _without_checked(remote, job, files)
-        _all(job, files, lambda entry: _check(remote, job, entry.path), "cannot be received", alone=1)
+        rest = together.check(remote, job, files)
+        summary = f"of {len(files)} files cannot be received"
+        _all(job, rest, lambda entry: _check(remote, job, entry.path), summary, alone=1)
         return
     try:
         workers.run(job, [lambda: _check(remote, job, "")], 1)
     except ConfigError:  # it cannot tell what it holds; with a listing that asks for no file, it need not
         if listing is None:
             raise
-
-
-def _without_checked(remote: Remote, job: Job, files: list[Entry]) -> list[Entry]:
-    """Those of the ``files`` that ``remote`` has not found to be in order, many at once."""
-    if len(files) < small.WORTH_IT or not hasattr(remote, "check_many"):
-        return files
-    done: set[str] = set()
-    many = cast(ManyAtOnce, remote)
-    _as_far_as_it_goes(job, lambda: done.update(file.path for file in many.check_many(files)))
-    return [file for file in files if file.path not in done]
 
 
 def _check(remote: Remote, job: Job, path: str) -> None:
@@ -178,7 +167,7 @@ def _receive_tree(remote: Remote, job: Job, local: str, listing: Sequence[Entry]
     entries = _discovered(remote, job) if listing is None else listing
     inner_dirs = InnerDirs(local)
     for entry in entries:
-        inner_dirs.make(entry.path if entry.is_dir else os.path.dirname(entry.path))
+        inner_dirs.make(entry.path if entry.is_dir else entry.path.rpartition("/")[0])
     files = [entry for entry in entries if not entry.is_dir]
     job.progress.expect(total_size(files))
     there = names_below(local)
@@ -192,52 +181,8 @@ def _receive_tree(remote: Remote, job: Job, local: str, listing: Sequence[Entry]
 
     to_fetch = [entry for entry in files if entry.path not in here]
     alone = 1 if remote.presents_password and listing is not None else 0
-    rest = _receive_small(remote, job, local, to_fetch, there)
-    _all(job, rest, receive, "were not received", alone)
-
-
-def _receive_small(
-    remote: Remote, job: Job, local: str, files: Sequence[Entry], there: set[str]
-) -> Sequence[Entry]:
-    """Receive what ``remote`` can deliver many at once; those of the ``files`` that are left to do.
-
-    ``there`` is what was in ``local`` before.
-    """
-    together = [entry for entry in files if small.is_small(entry)]
-    if len(together) < small.WORTH_IT or not hasattr(remote, "read_small"):
-        return files
-    many = cast(ManyAtOnce, remote)
-    done: set[str] = set()
-
-    def receive() -> None:
-        began = time.monotonic()
-        for arrived in many.read_small(together):
-            path, size = arrived.entry.path, len(arrived.content)
-            target = f"{local}/{path}"  # os.path.join would take a tenth of all the time
-            if not small.install(job, target, remote.identity(path), arrived, replace=path in there):
-                continue
-            done.add(path)
-            job.progress.expect(size - (arrived.entry.size or 0))
-            job.progress.moved(size)
-            if job.receipts.wanted:
-                sha256 = small.hexdigest(arrived.content, "sha256")
-                seconds = time.monotonic() - began
-                job.receipts.add(job.verb, target, remote.describe(path), size, sha256, seconds, 1)
-
-    _as_far_as_it_goes(job, receive)
-    return [entry for entry in files if entry.path not in done]
-
-
-def _as_far_as_it_goes(job: Job, step: Callable[[], None]) -> None:
-    """What fails for a while, or for all files alike, the ordinary way meets again, and tells."""
-
-    def attempt() -> None:
-        try:
-            step()
-        except (TemporaryFailure, ProtocolViolation, NotPermitted) as failure:
-            log.info(f"{failure.message}; going on one by one")
-
-    workers.run(job, [attempt], 1)
+    rest = together.receive(remote, job, local, to_fetch, there)
+    _all(job, rest, receive, f"of {len(to_fetch)} files were not received", alone)
 
 
 def _discovered(remote: Remote, job: Job) -> list[Entry]:
@@ -304,37 +249,16 @@ def send_dir(remote: Remote, job: Job, local: str, promise: "Prepared") -> None:
         for path in empty if entries else [""]:
             remote.make_dir(path)
 
-    rest = _send_small(remote, job, local, files)
-    _all(job, rest, send, "were not sent", alone=1 if remote.presents_password else 0)
+    rest = together.send(remote, job, local, files)
+    alone = 1 if remote.presents_password else 0
+    _all(job, rest, send, f"of {len(files)} files were not sent", alone)
     workers.run(job, [lambda: persistently(job, make_dirs)], 1)
-
-
-def _send_small(remote: Remote, job: Job, local: str, files: Sequence[Entry]) -> Sequence[Entry]:
-    """Send what ``remote`` can take many at once; those of the ``files`` that are left to do."""
-    together = [entry for entry in files if small.is_small(entry)]
-    if len(together) < small.WORTH_IT or not hasattr(remote, "write_small"):
-        return files
-    many = cast(ManyAtOnce, remote)
-    done: set[str] = set()
-
-    def send() -> None:
-        began = time.monotonic()
-        for left in many.write_small(together, partial(small.load, job, local)):
-            path = left.entry.path
-            done.add(path)
-            job.progress.moved(left.size)
-            if job.receipts.wanted:
-                source, seconds = os.path.join(local, path), time.monotonic() - began
-                job.receipts.add(job.verb, source, remote.describe(path), left.size, left.sha256, seconds, 1)
-
-    _as_far_as_it_goes(job, send)
-    return [entry for entry in files if entry.path not in done]
 
 
 def _all(
     job: Job, files: Sequence[Entry], action: Callable[[Entry], None], what: str, alone: int = 0
 ) -> None:
-    """``action`` for each file, several at once; one error reports all that failed.
+    """``action`` for each file, several at once; one error, "3 ``what``", reports all that failed.
 
     The first ``alone`` go one by one: where each file presents a password, one that is wrong is tried
     once, not once by each worker. When file after file runs out of retries the far end is down, and the
@@ -362,7 +286,7 @@ def _all(
     workers.run(job, tasks[:alone], 1)
     workers.run(job, tasks[alone:], job.settings.parallel)
     if failures:
-        summary = f"{len(failures)} of {len(files)} files {what}"
+        summary = f"{len(failures)} {what}"
         if untried:
             summary += f", and {len(untried)} not tried, as nothing got through any more"
         raise SeveralFailures(summary, [failures[entry.path] for entry in files if entry.path in failures])

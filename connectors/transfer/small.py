@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from connectors.remote import Entry
 from connectors.transfer.checksum import Checksum, hasher
-from connectors.transfer.departure import staging_name
 from connectors.transfer.job import Job
 from connectors.transfer.names import hidden_name
 from connectors.transfer.part import Version, remember_version
@@ -21,9 +20,6 @@ SMALL = 1 << 16
 """Bytes: larger files gain nothing from going together."""
 
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-
-WORTH_IT = 2
-"""Files: fewer are as fast in the ordinary way."""
 
 
 class Arrived(NamedTuple):
@@ -35,15 +31,15 @@ class Arrived(NamedTuple):
 
 
 class Leaving(NamedTuple):
-    """A file to send: its size in bytes, its SHA-256 if it is for a receipt, its permission bits, the hidden
-    name that it has until it is complete, and its content, which who is told of its arrival need not get.
+    """A file to send: its size in bytes, its SHA-256 if that is for a receipt, its permission bits, where it
+    is, and its content, which who is told of its arrival need not get.
     """
 
     entry: Entry
     size: int
     sha256: str
     mode: int
-    staging_name: str
+    source: str
     content: bytes
 
 
@@ -94,24 +90,23 @@ def load(job: Job, root: str, entries: Sequence[Entry]) -> Iterator[Leaving]:
     """Those of the ``entries`` below ``root`` that can be read and are what was promised."""
     for entry in entries:
         job.check_cancelled()
-        source = os.path.join(root, entry.path)
+        source = f"{root}/{entry.path}"
         try:
-            with open(os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as file:
-                before = os.fstat(file.fileno())
-                if not stat.S_ISREG(before.st_mode):
-                    continue
-                content = file.read(SMALL + 1)
-                after = os.fstat(file.fileno())
+            fd = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                before = os.fstat(fd)
+                content = os.read(fd, SMALL + 1) if stat.S_ISREG(before.st_mode) else b""
+                after = os.fstat(fd)
+            finally:
+                os.close(fd)
         except OSError:
             continue
-        unchanged = (
-            before.st_mtime_ns == after.st_mtime_ns and len(content) == before.st_size == after.st_size
-        )
-        promised = entry.size in (None, len(content)) and matches(content, entry.checksum)
-        if unchanged and promised and len(content) <= SMALL:
-            name = staging_name(os.path.basename(entry.path), source)
+        size = len(content)
+        unchanged = size == before.st_size == after.st_size and before.st_mtime_ns == after.st_mtime_ns
+        promised = entry.size in (None, size) and matches(content, entry.checksum)
+        if unchanged and promised and stat.S_ISREG(before.st_mode):
             sha256 = hexdigest(content, "sha256") if job.receipts.wanted else ""
-            yield Leaving(entry, len(content), sha256, stat.S_IMODE(before.st_mode), name, content)
+            yield Leaving(entry, size, sha256, stat.S_IMODE(before.st_mode), source, content)
 
 
 def matches(content: bytes, checksum: Checksum | None) -> bool:

@@ -1,0 +1,187 @@
+"""What SFTP's messages are made of: version 3, draft-ietf-secsh-filexfer-02, and OpenSSH's extensions."""
+
+import struct
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from connectors.errors import NotFound, NotPermitted, ProtocolViolation, RedError, TemporaryFailure
+
+INIT, VERSION = 1, 2
+OPEN, CLOSE, READ, WRITE, LSTAT, FSTAT, SETSTAT, FSETSTAT, OPENDIR, READDIR = range(3, 13)
+REMOVE, MKDIR, RMDIR, REALPATH, STAT, RENAME, READLINK = range(13, 20)
+STATUS, HANDLE, DATA, NAME, ATTRS = range(101, 106)
+EXTENDED, EXTENDED_REPLY = 200, 201
+OK, EOF, NO_SUCH_FILE, PERMISSION_DENIED, FAILURE, BAD_MESSAGE, NO_CONNECTION, CONNECTION_LOST = range(8)
+UNSUPPORTED = 8
+ANSWERS = {OPEN: HANDLE, OPENDIR: HANDLE, READDIR: NAME, REALPATH: NAME, STAT: ATTRS, FSTAT: ATTRS}
+"""What requests are answered by; all others by a status."""
+
+FOR_READING, FOR_WRITING, CREATING, TRUNCATING = 1, 2, 8, 16
+
+NO_ATTRIBUTES = b"\0\0\0\0"
+
+FOR_READING_ONLY = struct.pack(">I", FOR_READING) + NO_ATTRIBUTES
+FOR_REPLACING = struct.pack(">I", FOR_WRITING | CREATING | TRUNCATING)
+
+POSIX_RENAME = "posix-rename@openssh.com"
+LIMITS = "limits@openssh.com"
+SAFE_BLOCK = 32768  # bytes that every server takes and gives at once (draft, section 3)
+LONGEST_BLOCK = 261120  # bytes: what OpenSSH announces; more is not asked for
+LONGEST_MESSAGE = 1 << 20  # bytes; a server that announces more is not speaking SFTP
+
+
+class Attributes(NamedTuple):
+    """What a server tells of a file; None for what it does not. ``modified`` is in seconds since 1970."""
+
+    size: int | None = None
+    owner: int | None = None
+    mode: int | None = None
+    modified: int | None = None
+
+
+class Status(RedError):
+    """A request was answered by a status other than OK; translated by ``failure``."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.status = code
+
+
+def failure(status: Status, place: str) -> RedError:
+    """What ``status`` means, the answer to a request about ``place`` (a name for people)."""
+    code, text = status.status, status.message
+    if code == NO_SUCH_FILE:
+        return NotFound(f"{place}: no such file or directory")
+    if code == PERMISSION_DENIED:
+        return NotPermitted(f"{place}: permission denied")
+    if code in (UNSUPPORTED, BAD_MESSAGE):
+        return ProtocolViolation(f"{place}: the server cannot do that: {text}")
+    if code == FAILURE:
+        return TemporaryFailure(
+            f"{place}: the server failed to do it: {text}", hint="is the disk there full?"
+        )
+    return TemporaryFailure(f"{place}: {text or f'status {code}'}")
+
+
+class Fields:
+    """The fields of a message, one after another; ProtocolViolation where they end too early."""
+
+    def __init__(self, payload: bytes, position: int = 0) -> None:
+        self._payload = payload
+        self._position = position
+
+    def left(self) -> int:
+        return len(self._payload) - self._position
+
+    def skip(self, count: int) -> None:
+        self.take(count)
+
+    def take(self, count: int) -> bytes:
+        if count > self.left():
+            raise ProtocolViolation("the server sends answers that end too early")
+        self._position += count
+        return self._payload[self._position - count : self._position]
+
+    def number(self) -> int:
+        return int.from_bytes(self.take(4), "big")
+
+    def string(self) -> bytes:
+        return self.take(self.number())
+
+    def attributes(self) -> Attributes:
+        size = owner = mode = modified = None
+        flags = self.number()
+        if flags & 1:
+            size = int.from_bytes(self.take(8), "big")
+        if flags & 2:
+            owner = self.number()
+            self.skip(4)
+        if flags & 4:
+            mode = self.number()
+        if flags & 8:
+            self.skip(4)
+            modified = self.number()
+        if flags & 0x80000000:
+            for _ in range(self.number()):
+                self.string()
+                self.string()
+        return Attributes(size, owner, mode, modified)
+
+
+def string(data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + data
+
+
+def with_mode(mode: int | None) -> bytes:
+    """Attributes that set the permission bits, or nothing."""
+    return struct.pack(">II", 4, mode & 0o7777) if mode is not None else NO_ATTRIBUTES
+
+
+def checked(kind: int, payload: bytes, wanted: int = STATUS) -> bytes:
+    """The payload of an answer, which must be of the kind ``wanted``; Status if it is one other than OK."""
+    if kind == STATUS:
+        fields = Fields(payload)
+        code = fields.number()
+        if code != OK:
+            raise Status(code, fields.string().decode("utf-8", "replace") if fields.left() >= 4 else "")
+    if kind != wanted:
+        raise ProtocolViolation("the server answers something that was not asked")
+    return payload
+
+
+def attributes(payload: bytes) -> Attributes:
+    return Fields(payload).attributes()
+
+
+def names(payload: bytes) -> Iterator[tuple[bytes, Attributes]]:
+    """The names of a READDIR's or REALPATH's answer."""
+    fields = Fields(payload)
+    for _ in range(fields.number()):
+        name = fields.string()
+        fields.string()
+        yield name, fields.attributes()
+
+
+class Frames:
+    """Messages out of a stream of bytes; ``take`` gets each, without its length, while it is there."""
+
+    def __init__(self, take: Callable[[memoryview], None]) -> None:
+        self._take = take
+        self._partial = bytearray()
+        self._needed = 4
+
+    def feed(self, view: memoryview) -> None:
+        """The next bytes; ProtocolViolation if they are no messages. Only what is split is copied."""
+        partial = self._partial
+        position = 0
+        while True:
+            if partial:
+                missing = self._needed - len(partial)
+                partial += view[position : position + missing]
+                position += missing
+                if len(partial) < self._needed:
+                    return
+                if self._needed == 4:
+                    self._needed = 4 + _length(partial, 0)
+                    continue
+                self._take(memoryview(partial)[4:])
+                partial = self._partial = bytearray()
+                self._needed = 4
+            elif len(view) - position < 4:
+                partial += view[position:]
+                return
+            else:
+                end = position + 4 + _length(view, position)
+                if end > len(view):
+                    self._needed = end - position
+                    partial += view[position:]
+                    return
+                self._take(view[position + 4 : end])
+                position = end
+
+
+def _length(data: memoryview | bytearray, position: int) -> int:
+    (length,) = struct.unpack_from(">I", data, position)
+    if not 1 <= length <= LONGEST_MESSAGE:
+        raise ProtocolViolation("what the server sends is not SFTP")
+    return int(length)

@@ -1,0 +1,283 @@
+"""SFTP servers that close, stall, lie, and do what is odd but right."""
+
+import struct
+import time
+
+import pytest
+
+from connectors.errors import Exit
+from tests.calls import BODY, FILE, Answer, Caller, fall_silent, hang_up, to
+from tests.far import build
+from tests.servers.sftp_fault import (
+    ATTRS,
+    CLOSE,
+    CONNECTION_LOST,
+    DATA,
+    EOF,
+    EXTENDED,
+    EXTENDED_REPLY,
+    FAILURE,
+    FSTAT,
+    INIT,
+    NO_SUCH_FILE,
+    OK,
+    OLD,
+    OPEN,
+    OPENDIR,
+    PERMISSION_DENIED,
+    READ,
+    READDIR,
+    REALPATH,
+    RENAME,
+    STAT,
+    UNSUPPORTED,
+    WRITE,
+    Answers,
+    Request,
+    attributes,
+    data,
+    packet,
+    status,
+)
+
+# --- closes, stalls ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", range(7))
+def test_a_server_that_closes_at_any_request_is_75(caller: Caller, number: int) -> None:
+    caller.server.fault = lambda request: hang_up(request) if request.count == number else None
+    assert caller.receive() == (Exit.TEMPFAIL if number < len(caller.server.asked) else Exit.OK)
+    before = len(caller.server.asked)
+    caller.server.fault = lambda request: hang_up(request) if request.count == before + number else None
+    assert caller.send() in (Exit.TEMPFAIL, Exit.OK)
+
+
+@pytest.mark.parametrize("kind", [INIT, STAT, OPEN, READ, FSTAT])
+def test_a_server_that_falls_silent_while_a_file_comes_is_75_in_time(caller: Caller, kind: int) -> None:
+    caller.server.fault = to(kind, fall_silent)
+    assert caller.receive() == Exit.TEMPFAIL
+    assert "0.5 s" in caller.said
+
+
+@pytest.mark.parametrize("kind", [STAT, OPEN, WRITE, FSTAT, CLOSE, EXTENDED])
+def test_a_server_that_falls_silent_while_a_file_goes_is_75_in_time(caller: Caller, kind: int) -> None:
+    caller.server.fault = to(kind, fall_silent)
+    code = caller.call("send-file", {"filePath": "/data/new"}, build(caller.folder, {b"s": BODY}) / "s")
+    assert code == Exit.TEMPFAIL
+    assert b"/data/new" not in caller.server.files
+
+
+@pytest.mark.parametrize("kind", [REALPATH, OPENDIR, READDIR, OPEN, READ, CLOSE])
+def test_a_server_that_falls_silent_while_a_directory_comes_is_75_in_time(caller: Caller, kind: int) -> None:
+    caller.server.fault = to(kind, fall_silent)
+    assert caller.receive_dir() in (Exit.TEMPFAIL, Exit.OK if kind == CLOSE else Exit.TEMPFAIL)
+
+
+@pytest.mark.parametrize("kind", [STAT, OPEN, READ, FSTAT])
+def test_a_connection_that_is_lost_once_is_made_again(caller: Caller, kind: int) -> None:
+    caller.server.fault = to(kind, hang_up, times=1)
+    assert caller.receive(retries=1) == Exit.OK
+
+
+def test_a_download_goes_on_where_the_connection_was_lost(caller: Caller) -> None:
+    caller.server.files[b"/data/file"] = bytearray(BODY * 4)
+    caller.server.fault = to(READ, hang_up, after=100, times=1)
+    assert caller.receive(retries=1) == Exit.OK
+    offsets = [
+        struct.unpack_from(">Q", request.rest)[0] for request in caller.server.asked if request.kind == READ
+    ]
+    assert min(offsets[100 + offsets.count(0) :][-100:]) > 0
+    assert offsets.count(0) == 1
+
+
+def test_what_a_server_that_is_slow_but_alive_sends_is_waited_for(caller: Caller) -> None:
+    """Longer than RED_TIMEOUT in all, but never without a byte for so long."""
+    slow: Answer = lambda request: time.sleep(0.2)  # noqa: E731
+    caller.server.fault = to(READ, slow)
+    caller.server.files[b"/data/file"] = bytearray(BODY[: 5 * 32768])
+    assert caller.receive() == Exit.OK
+
+
+# --- odd, but right ---------------------------------------------------------------------------------------
+
+
+def test_answers_in_any_order_are_put_in_order(caller: Caller) -> None:
+    late: list[bytes] = []
+
+    def shuffled(request: Request) -> Answers:
+        late.append(caller.server.right(request))
+        if len(late) < 8 and struct.unpack_from(">Q", request.rest)[0] < len(BODY) - 32768:
+            return []
+        answers = list(reversed(late))
+        late.clear()
+        return answers
+
+    caller.server.fault = to(READ, shuffled)
+    assert caller.receive() == Exit.OK
+
+
+@pytest.mark.parametrize("most", [1, 1000, 32767])
+def test_short_reads_are_asked_for_again(caller: Caller, most: int) -> None:
+    def short(request: Request) -> Answers:
+        offset, length = struct.unpack_from(">QI", request.rest)
+        return [data(request, bytes(caller.server.files[b"/data/file"][offset : offset + min(length, most)]))]
+
+    caller.server.files[b"/data/file"] = bytearray(BODY[: most * 40])
+    caller.server.fault = to(READ, short)
+    assert caller.receive() == Exit.OK
+
+
+def test_a_server_that_knows_version_3_alone_moves_files_both_ways(caller: Caller) -> None:
+    caller.server.extensions = {}
+    assert caller.receive() == Exit.OK
+    assert caller.receive_dir() in (Exit.CANTCREAT,)  # the file is there
+    caller.target.unlink()
+    assert caller.receive_dir() == Exit.OK
+    for _ in range(2):  # the second time there is something to replace
+        assert caller.send() == Exit.OK
+        assert caller.send_dir() == Exit.OK
+    assert RENAME in [request.kind for request in caller.server.asked]
+    assert not [name for name in caller.server.files if b"red-part" in name]
+
+
+@pytest.mark.parametrize("limit", [0, 1, 100, 1 << 18, 1 << 31, 1 << 63, (1 << 64) - 1])
+def test_limits_that_make_no_sense_do_no_harm(caller: Caller, limit: int) -> None:
+    caller.server.extensions[b"limits@openssh.com"] = b"1"
+
+    def limits(request: Request) -> Answers:
+        asked = request.name == b"limits@openssh.com"
+        return [packet(EXTENDED_REPLY, request.number, struct.pack(">4Q", *[limit] * 4))] if asked else None
+
+    caller.server.fault = to(EXTENDED, limits)
+    assert caller.receive() == Exit.OK
+    assert caller.send(BODY) == Exit.OK
+
+
+@pytest.mark.parametrize("answer", [UNSUPPORTED, FAILURE, EOF])
+def test_limits_that_are_promised_and_refused_do_no_harm(caller: Caller, answer: int) -> None:
+    caller.server.extensions[b"limits@openssh.com"] = b"1"
+    caller.server.fault = to(
+        EXTENDED, lambda request: [status(request, answer)] if b"limits" in request.name else None
+    )
+    assert caller.receive() == Exit.OK
+
+
+def test_extensions_that_nobody_knows_do_no_harm(caller: Caller) -> None:
+    caller.server.extensions |= {b"\xff\0": b"\xff" * 1000, b"": b"", b"x" * 10_000: b"y"}
+    assert caller.receive() == Exit.OK
+
+
+@pytest.mark.parametrize("version", [0, 1, 2, 4, 6, 0xFFFFFFFF])
+def test_another_version_of_sftp_is_76_or_works(caller: Caller, version: int) -> None:
+    caller.server.version = struct.pack(">I", version)
+    assert caller.receive() == (Exit.PROTOCOL if version < 3 else Exit.OK)
+
+
+def test_an_introduction_that_ends_early_is_76(caller: Caller) -> None:
+    for version in (b"", b"\0\0", b"\0\0\0\3\0", b"\0\0\0\3\0\0\0\x50x"):
+        caller.server.version = version
+        caller.server.extensions = {}
+        assert caller.receive() == Exit.PROTOCOL, version
+
+
+# --- lies -------------------------------------------------------------------------------------------------
+
+
+def claiming(size: int, mode: int = FILE) -> Answer:
+    return lambda request: [packet(ATTRS, request.number, attributes(size, mode))]
+
+
+@pytest.mark.parametrize("size", [0, len(BODY) - 1, len(BODY) + 1, 1 << 40, (1 << 64) - 1])
+def test_a_file_that_is_not_as_long_as_announced_is_no_success(caller: Caller, size: int) -> None:
+    caller.server.fault = to(STAT, claiming(size))
+    assert caller.receive() in (Exit.TEMPFAIL, Exit.DATAERR, Exit.PROTOCOL)
+
+
+@pytest.mark.parametrize("size", [0, len(BODY) - 1, len(BODY) + 1, 1 << 40, (1 << 64) - 1])
+def test_a_lie_about_the_length_that_is_kept_up_is_no_success_either(caller: Caller, size: int) -> None:
+    caller.server.fault = lambda request: claiming(size)(request) if request.kind in (STAT, FSTAT) else None
+    code = caller.call("receive-file", {"filePath": "/data/file"}, caller.target)
+    if code == Exit.OK:  # only what cannot be known to be a lie
+        assert caller.target.read_bytes() == (BODY if not size else BODY[:size])
+        assert size < len(BODY)
+    else:
+        assert code in (Exit.TEMPFAIL, Exit.DATAERR, Exit.PROTOCOL)
+        assert not caller.target.exists()
+
+
+@pytest.mark.parametrize("extra", [1, 1000, 500_000])
+def test_more_than_was_asked_for_is_76(caller: Caller, extra: int) -> None:
+    def too_much(request: Request) -> Answers:
+        _, length = struct.unpack_from(">QI", request.rest)
+        return [data(request, bytes(length + extra))]
+
+    caller.server.fault = to(READ, too_much)
+    assert caller.receive() == Exit.PROTOCOL
+    assert caller.receive_dir() == Exit.PROTOCOL
+
+
+def test_an_empty_block_is_76_and_not_asked_for_for_ever(caller: Caller) -> None:
+    caller.server.fault = to(READ, lambda request: [data(request, b"")])
+    assert caller.receive() == Exit.PROTOCOL
+    assert caller.receive_dir() == Exit.PROTOCOL
+
+
+def test_a_block_whose_length_is_not_that_of_its_data_is_76(caller: Caller) -> None:
+    def lying(request: Request) -> Answers:
+        _, length = struct.unpack_from(">QI", request.rest)
+        return [packet(DATA, request.number, struct.pack(">I", length - 7) + bytes(length))]
+
+    caller.server.fault = to(READ, lying)
+    assert caller.receive() == Exit.PROTOCOL
+    assert caller.receive_dir() == Exit.PROTOCOL
+
+
+def test_what_changes_while_it_is_received_is_no_success(caller: Caller) -> None:
+    def changed(request: Request) -> Answers:
+        return [packet(ATTRS, request.number, attributes(len(BODY), FILE, OLD + 7))]
+
+    caller.server.fault = to(FSTAT, changed)
+    assert caller.receive() == Exit.TEMPFAIL
+    assert "changed" in caller.said
+
+
+def test_a_server_that_swallows_bytes_is_noticed(caller: Caller) -> None:
+    caller.server.fault = to(WRITE, lambda request: [status(request, OK)], after=1)
+    assert caller.send() == Exit.TEMPFAIL
+    assert b"bytes got there" in caller.said.encode()
+    for name in [name for name in caller.server.files if b"red-part" in name]:
+        raise AssertionError(name)
+    caller.server.fault = to(WRITE, lambda request: [status(request, OK)])
+    assert caller.send_dir() == Exit.TEMPFAIL
+    assert not [name for name in caller.server.files if b"/to/" in name]
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (PERMISSION_DENIED, Exit.NOPERM),
+        (NO_SUCH_FILE, Exit.NOINPUT),
+        (FAILURE, Exit.TEMPFAIL),
+        (CONNECTION_LOST, Exit.TEMPFAIL),
+        (UNSUPPORTED, Exit.PROTOCOL),
+        (4711, Exit.TEMPFAIL),
+    ],
+)
+def test_every_refusal_of_a_file_has_its_code(caller: Caller, answer: int, code: Exit) -> None:
+    for kind in (STAT, OPEN, READ):
+        caller.server.fault = to(kind, lambda request: [status(request, answer)])
+        assert caller.receive() == code, kind
+    for kind in (OPEN, WRITE, CLOSE, EXTENDED):
+        caller.server.fault = to(kind, lambda request: [status(request, answer)])
+        assert caller.send() in (code, Exit.CANTCREAT), kind
+    assert not [name for name in caller.server.files if b"red-part" in name]
+
+
+def test_what_a_server_says_cannot_colour_the_terminal(caller: Caller) -> None:
+    text = b"\x1b[31mred\x07\r\nred-connector-ssh: error: all is well\n"
+    caller.server.fault = to(OPEN, lambda request: [status(request, FAILURE, text)])
+    assert caller.receive() == Exit.TEMPFAIL
+    assert not set(caller.said) & set("\x1b\x07\r")
+    assert (
+        len([line for line in caller.said.splitlines() if line.startswith("red-connector-ssh: error")]) == 1
+    )

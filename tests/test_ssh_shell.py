@@ -1,0 +1,153 @@
+"""A server whose find and tar lie: they may be quicker than SFTP, they are trusted no further."""
+
+import struct
+import time
+from collections.abc import Iterable, Iterator
+from itertools import chain, repeat
+
+import pytest
+
+from connectors.errors import Exit
+from connectors.secure_shell import many, tar
+from tests.calls import SENSIBLE, Caller
+from tests.far import snapshot
+from tests.servers.sftp_fault import OLD
+
+FILES = {b"f%03d" % number: b"content %d" % number for number in range(600)}
+ROOT = b"d 755 0 %d.0 1000 \0" % OLD
+MEMBER = 512
+
+
+def found(name: bytes, content: bytes = b"", kind: bytes = b"f") -> bytes:
+    """What find says of a file."""
+    return b"%b %b %d %d.0 1000 %b\0" % (kind, b"644" if kind == b"f" else b"755", len(content), OLD, name)
+
+
+def packed(name: bytes, content: bytes, kind: bytes = b"0") -> bytes:
+    """What tar makes of it."""
+    member = b"".join(tar.member(name, 0o644, content))
+    return member[:156] + kind + member[157:]
+
+
+RIGHT_FIND = [ROOT, *(found(name, content) for name, content in FILES.items())]
+RIGHT_TAR = [*(packed(name, content) for name, content in FILES.items()), tar.END]
+
+
+@pytest.fixture
+def large(caller: Caller) -> Caller:
+    """With a folder of files so many that find and tar are asked."""
+    caller.server.files = {b"/data/d/" + name: bytearray(content) for name, content in FILES.items()}
+    return caller
+
+
+def shell(
+    caller: Caller, find: Iterable[bytes] = RIGHT_FIND, archive: Iterable[bytes] = RIGHT_TAR
+) -> list[str]:
+    """Let the server have one that prints this; what has been asked of it."""
+    asked: list[str] = []
+
+    def command(script: bytes, said: bytes) -> Iterable[bytes]:
+        asked.append("find" if b"exec find" in script else "tar")
+        return find if asked[-1] == "find" else archive
+
+    caller.server.command = command
+    return asked
+
+
+def received(caller: Caller) -> int:
+    """The exit code; what is there afterwards is right, and nothing is beside it."""
+    code = caller.call("receive-dir", {"dirPath": "/data/d"}, caller.target)
+    there = snapshot(caller.folder)
+    assert there.keys() <= {b"access.json", b"target", *(b"target/" + name for name in FILES)}
+    assert snapshot(caller.target).items() <= FILES.items() if caller.target.exists() else code
+    return code
+
+
+def test_a_large_tree_comes_by_find_and_tar(large: Caller) -> None:
+    asked = shell(large)
+    assert received(large) == Exit.OK
+    assert snapshot(large.target) == FILES
+    assert asked == ["find", "tar"]
+
+
+HOSTILE_FIND: dict[str, list[bytes]] = {
+    "nothing": [],
+    "a greeting": [b"Welcome!\n", *RIGHT_FIND],
+    "a farewell": [*RIGHT_FIND, b"Bye!\n"],
+    "no root": RIGHT_FIND[1:],
+    "another folder": [ROOT.replace(b"1000", b"7"), *RIGHT_FIND[1:]],
+    "half a line": [*RIGHT_FIND, b"f 644 "],
+    "up": [*RIGHT_FIND, found(b"../up", b"x")],
+    "a folder above": [*RIGHT_FIND, found(b"..", kind=b"d"), found(b"../up", b"x")],
+    "an absolute name": [*RIGHT_FIND, found(b"/tmp/x", b"x")],
+    "in no folder": [*RIGHT_FIND, found(b"nowhere/x", kind=b"d")],
+    "a link in no folder": [*RIGHT_FIND, found(b"nowhere/x", kind=b"l")],
+    "no name": [*RIGHT_FIND, found(b"", b"x")],
+    "a mode of letters": [ROOT, b"f rwx 5 1.0 0 x\0"],
+    "a size below nothing": [ROOT, b"f 644 -5 1.0 0 f000\0", *RIGHT_FIND[1:]],
+    "a size beyond all": [ROOT, b"f 644 99999999999999999999999 1.0 0 f000\0", *RIGHT_FIND[2:]],
+    "a device": [*RIGHT_FIND, found(b"zero", kind=b"c")],
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE_FIND)
+def test_what_find_says_is_not_believed(large: Caller, what: str) -> None:
+    asked = shell(large, find=HOSTILE_FIND[what])
+    assert received(large) in SENSIBLE | {Exit.OK}
+    assert asked[0] == "find"
+
+
+HOSTILE_TAR: dict[str, list[bytes]] = {
+    "nothing": [],
+    "a greeting": [b"Welcome!\n", *RIGHT_TAR],
+    "no end": RIGHT_TAR[:-1],
+    "half of it": [b"".join(RIGHT_TAR)[:100_000]],
+    "other files": [packed(b"other", b"x"), *RIGHT_TAR],
+    "up": [packed(b"../up", b"x"), packed(b"/tmp/x", b"x"), *RIGHT_TAR],
+    "a link": [packed(b"f000", b"", b"2"), *RIGHT_TAR[1:]],
+    "a folder": [packed(b"f000", b"", b"5"), *RIGHT_TAR[1:]],
+    "files twice": [*RIGHT_TAR[:-1], *RIGHT_TAR],
+    "files of another size": [packed(b"f000", b"a different size"), *RIGHT_TAR[1:]],
+    "a size below nothing": [packed(b"f000", b"x")[:124] + b"-0000001000" + packed(b"f000", b"x")[135:]],
+    "a size beyond all": [packed(b"f000", b"x")[:124] + b"77777777777" + packed(b"f000", b"x")[135:]],
+    "a size of letters": [packed(b"f000", b"x")[:124] + b"no number!!" + packed(b"f000", b"x")[135:]],
+    "a name without end": [b"x" * 124 + b"00000000001" + b"0" * 377, *RIGHT_TAR],
+    "noise": [struct.pack(">Q", number * 0x9E3779B97F4A7C15 & (1 << 64) - 1) for number in range(9000)],
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE_TAR)
+def test_what_tar_says_is_not_believed(large: Caller, what: str) -> None:
+    asked = shell(large, archive=HOSTILE_TAR[what])
+    assert received(large) == Exit.OK
+    assert snapshot(large.target) == FILES
+    assert "tar" in asked
+
+
+def without_end(piece: bytes) -> Iterator[bytes]:
+    return repeat(piece)
+
+
+@pytest.mark.parametrize("piece", [b"x" * 65536, found(b"x") * 2000], ids=["a line", "names"])
+def test_a_find_without_end_is_given_up(large: Caller, piece: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(many, "MOST_NAMES", 20_000)
+    shell(large, find=chain([ROOT], without_end(piece)))
+    assert received(large) in SENSIBLE | {Exit.OK}
+
+
+def test_a_tar_without_end_of_one_file_is_given_up(large: Caller) -> None:
+    endless = packed(b"f000", b"x")[:124] + b"37777777777" + packed(b"f000", b"x")[135:MEMBER]
+    shell(large, archive=chain([endless], without_end(bytes(65536))))
+    assert received(large) == Exit.OK
+    assert snapshot(large.target) == FILES
+
+
+@pytest.mark.parametrize("what", ["find", "tar"])
+def test_a_command_that_says_nothing_more_is_given_up(large: Caller, what: str) -> None:
+    def stuck() -> Iterator[bytes]:
+        yield ROOT if what == "find" else RIGHT_TAR[0]
+        time.sleep(4)
+
+    shell(large, find=stuck()) if what == "find" else shell(large, archive=stuck())
+    assert received(large) == Exit.OK
+    assert snapshot(large.target) == FILES
