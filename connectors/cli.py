@@ -6,11 +6,15 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import NamedTuple, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
 
 from connectors import __version__, log, registry
+from connectors.access.paths import printable
 from connectors.errors import ConfigError, Exit, Fault, LocalIOError, RedError, Unavailable, UsageError
 from connectors.verbs import Verb
+
+if TYPE_CHECKING:
+    from connectors.access.document import Document
 
 CLI_VERSION = "1"  # of RED Connector CLI
 T = TypeVar("T")
@@ -124,6 +128,12 @@ def _parse(program: str, commands: dict[str, Command], arguments: Sequence[str])
         raise wrong(f"usage: {program} COMMAND [ACCESS] [LOCAL] [OPTION …]")
     name, *operands = words
     if name not in commands:
+        if name in registry.MODULES or f"red-connector-{name}" in registry.MODULES:
+            short = name.removeprefix("red-connector-")
+            raise UsageError(
+                f"{name} is a connector, and no command of {program}",
+                hint=f"call red-connector-{short}, or ./entrypoint.sh {short} …",
+            )
         import difflib
 
         close = difflib.get_close_matches(name, commands, 1)
@@ -153,7 +163,7 @@ def _move(program: str, call: Call) -> None:
     document = _collecting(faults, lambda: document_.read(call.operands[0]))
     if document is None:
         raise ConfigError(faults)
-    connector = registry.load(_connector(program, document.command))
+    connector = registry.load(_connector(program, document, faults))
     if call.verb not in connector.SCHEMAS:
         raise _lacking(connector.EXECUTABLE, call.verb)
     prepared = _collecting(
@@ -204,18 +214,23 @@ def _collecting(faults: list[Fault], step: Callable[[], T]) -> T | None:
         return None
 
 
-def _connector(program: str, command: str | None) -> str:
-    """The connector that is meant: the executable called, or what the document says at the front door."""
+def _connector(program: str, document: "Document", faults: list[Fault]) -> str:
+    """The connector that is meant: the executable called, or what the document says at the front door.
+
+    ConfigError if it says none, with that added to ``faults``: what else is wrong depends on the connector.
+    """
     if program != registry.FRONT_DOOR:
         return program
-    if command is None:
-        raise ConfigError(
-            "the document does not say which connector: command is missing",
-            hint="add command: red-connector-…, or call the connector itself",
-        )
-    if command not in registry.MODULES:
-        raise ConfigError(f"command: {registry.no_such(command)}")
-    return command
+    command, path = document.command, document.command_path or "command"
+    if command in registry.MODULES:
+        return command
+    if command is not None:
+        raise ConfigError([*faults, document.fault(path, registry.no_such(printable(command)))])
+    missing = document.fault(path, "required: the name of the connector (a string)")
+    faults = [*faults, *document.faults]
+    if path not in {fault.path for fault in faults}:  # where it is no string
+        faults.append(missing)
+    raise ConfigError(faults, hint="add command: red-connector-…, or call the connector itself")
 
 
 def _lacking(program: str, verb: Verb) -> Unavailable:

@@ -6,7 +6,7 @@ connector translates what its library throws at one border. All methods may be c
 threads at once.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from connectors.verbs import Verb
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from connectors.transfer.checksum import Checksum
     from connectors.transfer.departure import Departure
     from connectors.transfer.part import Version
-    from connectors.transfer.small import Arrived, Leaving, Load
 
 
 class Entry(NamedTuple):
@@ -79,6 +78,36 @@ class Remote(Protocol):
         """Make a directory that holds no file, and its parents; it may exist."""
 
 
+SMALL = 1 << 16
+"""Bytes: larger files gain nothing from going together."""
+
+
+class Arrived(NamedTuple):
+    """A file that was received whole: its content."""
+
+    entry: Entry
+    version: "Version"
+    content: bytes
+
+
+class Leaving(NamedTuple):
+    """A file to send: its size in bytes, its SHA-256 if that is for a receipt, its permission bits, where it
+    is and the token for its staging_name, and its content, which who is told of its arrival need not get.
+    """
+
+    entry: Entry
+    size: int
+    sha256: str
+    mode: int
+    source: str
+    token: str
+    content: bytes
+
+
+Load = Callable[[Sequence[Entry]], Iterator[Leaving]]
+"""Reads files: gives those that can be read and are what was promised."""
+
+
 class ManyAtOnce(Protocol):
     """What a Remote may offer beside: small files together, where one by one would cost a round trip each.
 
@@ -89,10 +118,10 @@ class ManyAtOnce(Protocol):
     def check_many(self, files: Sequence[Entry]) -> Iterator[Entry]:
         """Those of the ``files`` that are there and may be read."""
 
-    def read_small(self, files: Sequence[Entry]) -> Iterator["Arrived"]:
+    def read_small(self, files: Sequence[Entry]) -> Iterator[Arrived]:
         """Files that have arrived whole, in any order."""
 
-    def write_small(self, files: Sequence[Entry], load: "Load") -> Iterator["Leaving"]:
+    def write_small(self, files: Sequence[Entry], load: Load) -> Generator[Leaving, None, None]:
         """Those of the ``files`` that are at the far end now, whole and looked at, under their names.
 
         ``load`` reads them, one after the other; folders that they are in are made where they are missing.

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from connectors.access.paths import looked_in
 from connectors.errors import ConfigError, Fault
 
 LOGS = ("text", "json")
@@ -65,7 +66,10 @@ def read(environ: Mapping[str, str]) -> Settings:
                 ) as file:  # a FIFO must not hold us up
                     file.read(1)
             except (OSError, ValueError) as error:
-                fault(name, f"cannot be read: {getattr(error, 'strerror', None) or error}")
+                reason = getattr(error, "strerror", None) or str(error)
+                if isinstance(error, FileNotFoundError) and not os.path.isabs(path):
+                    reason += f" ({looked_in()})"
+                fault(name, f"{path} cannot be read: {reason}")
         return path
 
     defaults = Settings()

@@ -57,11 +57,13 @@ PORT: Field = {
 
 HOST_KEY: Field = {
     "type": "string",
+    "coerce": rules.plain_host_key,
     "check_with": rules.host_key,
     "meta": {
         "doc": "Key that the server must have: its fingerprint SHA256:… or its public key as one line",
         "json": {
-            "pattern": rf"^({rules.FINGERPRINT.pattern}|({'|'.join(rules.KEY_PARTS)}) +AAAA.*)$|{VARIABLE}"
+            "pattern": rf"^({rules.FINGERPRINT.pattern}|{rules.LISTED.pattern}"
+            rf"|([^@#\s]\S* +)?({'|'.join(rules.KEY_PARTS)}) +AAAA.*)$|{VARIABLE}"
         },
     },
 }

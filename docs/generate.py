@@ -63,13 +63,17 @@ send-file and send-dir send nothing, and say so.
   `fileName` may lead through further folders.
 - **Logging in** is by what the document says and nothing else: no agent, no keys of the machine.
   [How to put a key into a document](access-documents.md#ssh-keys).
-- **Host keys**: `hostKey`, and the file `RED_KNOWN_HOSTS`, are enforced; another key is refused (76). With
-  neither, any key is accepted, and the line to put into the document is printed.
+- **Host keys** are looked at before any password leaves, and a wrong one is refused (76): `hostKey` must
+  match; if the file `RED_KNOWN_HOSTS` has keys of the host, one of them must match as well. If it has none,
+  `hostKey` is enough, and without it the host is refused. With neither `hostKey` nor file any key is
+  accepted, and the line to put into the document is printed; `RED_STRICT_HOST_KEYS=1` refuses instead.
+  `@revoked` in the file refuses that key in any case; `@cert-authority` is not used.
 - **Receiving** goes on where an earlier attempt ended, if size and time of modification are the same. A file
   that changes meanwhile is fetched again.
 - **Sending** makes the folders that are missing, writes to a hidden name in the same folder, looks at the
   size there, and renames it over the old file in one step (`posix-rename@openssh.com`). The mode is that of
-  the file that is replaced, or else that of the local file less the server's umask.
+  the file that is replaced, or else that of the local file less the server's umask. A symbolic link is
+  replaced by the file, not followed; and so is a file that is read-only, as the folder's mode is what counts.
 - **Directories** keep empty folders, all names, and the bit for executables. Links are followed only as far
   as they stay inside the directory; any other, and what is neither file nor directory, is reported, and
   nothing is moved. A second receive-dir fetches only what is not there or has changed.

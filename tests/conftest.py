@@ -14,7 +14,7 @@ pytest.register_assert_rewrite(
     "tests.conformance_mounts",
 )
 
-from tests import require  # noqa: E402
+from tests import mounting, require  # noqa: E402
 from tests.calls import BODY, WHOLE, Caller  # noqa: E402
 from tests.far import Far  # noqa: E402
 from tests.servers import apache, fault, nginx, proxy, sftp_fault, simple, sshd, xnat  # noqa: E402
@@ -103,6 +103,14 @@ def forward() -> Iterator[proxy.Proxy]:
 def fresh() -> str:
     """The name of a folder that no other test uses, for those who share a server."""
     return f"t{next(_numbers)}"
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[Path]:
+    """An empty folder to mount in."""
+    mounting.needs_fuse()
+    yield tmp_path
+    mounting.clean(tmp_path)
 
 
 @pytest.fixture

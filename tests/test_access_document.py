@@ -13,6 +13,7 @@ from connectors.access import document, parsing, secrets
 from connectors.errors import ConfigError
 from connectors.verbs import RECEIVE_DIR, RECEIVE_FILE, SEND_FILE
 from tests.access import Documents, no_secrets, places
+from tests.program import run
 
 URL = "http://example.com/a.csv"
 
@@ -352,6 +353,39 @@ def test_a_listing_that_is_no_list_is_a_fault(documents: Documents) -> None:
     assert "must be a list" in documents.fault("url: http://h/", RECEIVE_DIR, '{"class": "File"}').message
     text = "class: Directory\nlisting: {}\nconnector: {access: {url: 'http://h/'}}"
     assert places([documents.fault(text, RECEIVE_DIR)]) == [("listing", 2)]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "access: {}\ncommand: ssh",
+            "2: command: there is no connector ssh; did you mean red-connector-ssh?",
+        ),
+        ('{"access": {}, "command": "a\\u0000"}', "1: command: there is no connector a\\x00; there are "),
+        ("url: http://h/\nmethod: GET", "1: command: required: the name of the connector (a string)"),
+        ("class: File\nconnector:\n  access: {}", "2: connector.command: required: the name"),
+        ("access: {}\ncommand: 7", "2: command: must be a string, is an integer: put it in quotes"),
+    ],
+)
+def test_the_front_door_says_in_which_line_it_misses_the_connector(
+    documents: Documents, text: str, told: str
+) -> None:
+    source = documents.write(text)
+    result = run("red-connectors", "receive-file", source, "x", env={"RED_RETRIES": "no"})
+    assert result.code == 78
+    assert f"{source}:{told}" in result.stderr
+    assert result.stderr.count(source) == 1
+    assert "RED_RETRIES" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["ssh", "red-connector-ssh", "http-json"])
+def test_a_connectors_name_at_the_front_door_is_told_how_to_call_it(name: str) -> None:
+    result = run("red-connectors", name, "receive-file", "in.yml", "x")
+    short = name.removeprefix("red-connector-")
+    assert result.code == 64
+    assert f"hint: call red-connector-{short}, or ./entrypoint.sh {short} …" in result.stderr
+    assert "did you mean" not in result.stderr
 
 
 @pytest.mark.parametrize(

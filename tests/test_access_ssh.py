@@ -362,7 +362,7 @@ def test_what_is_no_host_key_is_refused(documents: Documents) -> None:
             "sha256:" + "a" * 43,
             "MD5:" + "aa:" * 16,
         ),
-        *("ssh-ed25519", "ssh-ed25519 AAAA", "ssh-dss AAAA", swapped, ed25519[:-30], f"h {ed25519}"),
+        *("ssh-ed25519", "ssh-ed25519 AAAA", "ssh-dss AAAA", swapped, ed25519[:-30]),
         *(ed25519.replace("AAAA", "AAA!"), f"{ed25519}\n{rsa}", rsa.split()[1]),
     ]
     for written in wrong:
@@ -411,6 +411,44 @@ def test_a_passphrase_that_is_not_set_is_not_told_to_be_missing_as_well(document
     assert list(refused(documents, later(auth=auth))) == ["auth.passphrase"]
     auth = {"username": "me", "privateKey": "{{k}}"}
     assert list(refused(documents, later(auth=auth))) == ["auth.privateKey"]
+
+
+def test_host_keys_are_taken_as_people_find_them(documents: Documents) -> None:
+    """What ssh-keygen -lf shows, and a line of known_hosts or of ssh-keyscan."""
+    fingerprint = "SHA256:" + "a/" * 21 + "b"
+    for before, after in (
+        ("256 ", " me@a host (ED25519)"),
+        ("3072 ", " no comment (RSA)"),
+        ("1 ", " (A-B)\n"),
+    ):
+        assert taken(documents, later(hostKey=before + fingerprint + after)).server.host_key == fingerprint
+    for line in HOST_KEYS:
+        for host in ("example.com", "[example.com]:2222,10.0.0.1", "|1|c2FsdA==|aGFzaA=="):
+            assert taken(documents, later(hostKey=f"{host} {line}")).server.host_key == line
+
+
+def test_host_keys_that_are_not_to_be_trusted_are_not_taken(documents: Documents) -> None:
+    for before in ("@revoked h", "@cert-authority *.example.com", "@revoked", "# h", "#h", "h h"):
+        assert list(refused_by_both(documents, later(hostKey=f"{before} {HOST_KEYS[0]}"))) == ["hostKey"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "path", "message"),
+    [
+        ({"port": "22"}, "port", "must be an integer, is a string: write the number alone, without quotes"),
+        ({"port": "ssh"}, "port", "must be an integer, is a string"),
+        ({"timeout": "10s"}, "timeout", "must be a number, is a string: write the number alone, without"),
+        ({"host": None, "hostname": "h"}, "hostname", "unknown; did you mean host?"),
+        ({"host": None, "_hostname": "h"}, "_hostname", "unknown; did you mean _host?"),
+        ({"filePath": None, "path": "h"}, "path", "unknown; did you mean filePath?"),
+        ({"auth": {"username": "me", "pass": "x"}}, "auth.pass", "unknown; did you mean password?"),
+        ({"jump": {"hostname": "h", "auth": BOTH}}, "jump.hostname", "unknown; did you mean host?"),
+    ],
+)
+def test_a_first_guess_is_told_what_was_meant(
+    documents: Documents, fields: dict[str, Any], path: str, message: str
+) -> None:
+    assert refused_by_both(documents, later(**fields))[path].startswith(message)
 
 
 LOGINS = {"username": "me", "password": PASSWORD, "privateKey": KEY, "passphrase": "x"}

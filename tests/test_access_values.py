@@ -3,6 +3,7 @@
 import os
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ import pytest
 
 from connectors.access import schema, secrets
 from connectors.access.variables import Variables
+from connectors.errors import ConfigError
 from connectors.verbs import RECEIVE_FILE
 from tests.access import Documents, no_secrets, places
 
@@ -280,6 +282,13 @@ def test_the_words_of_the_schema_stay_readable_when_a_secret_is_one_of_them(docu
 def test_user_and_password_are_redacted_as_http_sends_them_however_short(documents: Documents) -> None:
     documents.access("url: http://h/\nauth: {username: me, password: pw}")
     assert secrets.redact(f"Basic {b64encode(b'me:pw').decode()}") == "Basic ********"
+
+
+def test_without_a_password_there_is_no_pair_to_hide(documents: Documents) -> None:
+    for password in ('""', "", "null"):
+        with suppress(ConfigError):
+            documents.access(f"url: http://h/\nauth: {{username: me, password: {password}}}")
+        assert secrets.redact("cannot log in as me: no") == "cannot log in as me: no"
 
 
 def test_a_key_with_dots_is_found_in_its_own_line(documents: Documents) -> None:

@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,10 +14,8 @@ from tests.mounting import (
     QUICK,
     SSH,
     access,
-    clean,
     mounted,
     mounts,
-    needs_fuse,
     nothing_left,
     own_server,
     processes,
@@ -28,14 +25,6 @@ from tests.program import run, start
 from tests.servers import PASSWORD
 from tests.servers import sshd as sshd_
 from tests.servers.sshd import Sshd
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[Path]:
-    """An empty folder to mount in."""
-    needs_fuse()
-    yield tmp_path
-    clean(tmp_path)
 
 
 def test_a_mounted_directory_shows_what_is_there_and_takes_nothing(

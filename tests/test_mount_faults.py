@@ -3,14 +3,24 @@
 import os
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from connectors.errors import Exit, RedError
+from connectors.settings import Settings
+from connectors.transfer.job import Job
+from connectors.transfer.mount import Program, mount_dir
+from connectors.transfer.progress import Progress
+from connectors.transfer.receipt import Receipts
+from connectors.verbs import MOUNT_DIR, Verb
 from tests.conformance import wait_until
 from tests.mounting import (
     PASSPHRASE,
@@ -18,11 +28,9 @@ from tests.mounting import (
     SSH,
     access,
     begun_anew,
-    clean,
     end,
     mounted,
     mounts,
-    needs_fuse,
     nothing_left,
     own_server,
     processes,
@@ -31,17 +39,11 @@ from tests.mounting import (
     unmount,
 )
 from tests.program import run, start
-from tests.servers import delay, free_port
+from tests.servers import delay, free_port, sftp_fault
 from tests.servers import sshd as sshd_
 from tests.servers.sshd import Sshd
 
-
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[Path]:
-    """An empty folder to mount in."""
-    needs_fuse()
-    yield tmp_path
-    clean(tmp_path)
+NOBODY = 65534
 
 
 def test_a_silent_server_is_an_error_in_time_and_recovers(sshd: Sshd, here: Path, fresh: str) -> None:
@@ -164,6 +166,23 @@ def test_a_mount_whose_server_is_gone_is_replaced(sshd: Sshd, here: Path, fresh:
         unmount(here / "m")
 
 
+def test_a_mount_whose_connection_is_lost_as_it_begins_is_tried_again(here: Path, host_key: Path) -> None:
+    with sftp_fault.start(host_key) as server:
+        server.files[b"/data/d/a"] = bytearray(b"a")
+        server.folders.add(b"/data/d")
+        asked = count(1)
+
+        def lose() -> None:
+            assert server.transport
+            if next(asked) == 2:  # the first is that of a check, the second sshfs's
+                server.transport.close()
+
+        server.before_sftp = lose
+        with mounted(server.access(dirPath="/data/d"), here / "m", QUICK | {"RED_RETRIES": "1"}):
+            assert reading(here / "m/a").stdout == b"a"
+        assert next(asked) > 3
+
+
 def hold_the_second(relay: delay.Relay) -> None:
     """Nothing reaches the client any more from when it connects for the second time: sshfs's connection."""
 
@@ -203,3 +222,57 @@ def test_a_signal_in_the_middle_leaves_nothing(
         assert time.monotonic() - begun < 3
         assert not (here / "m").exists()
         nothing_left(here)
+
+
+class Served:
+    """A remote directory that a shell command serves: badly."""
+
+    def __init__(self, script: str) -> None:
+        self._program = Program(["sh", "-c", script], "fuse.none", "none", read_only=True)
+
+    def check(self, verb: Verb, path: str) -> None:
+        pass
+
+    @contextmanager
+    def file_system(self) -> Iterator[Program]:
+        yield self._program
+
+
+def refused(script: str, folder: Path) -> RedError:
+    remote: Any = Served(script)
+    work = Job(MOUNT_DIR, Settings(timeout=5, retries=0), Progress(), Receipts(""))
+    with pytest.raises(RedError) as caught:
+        mount_dir(remote, work, str(folder))
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "told"),
+    [
+        ('{"message": "hello", "code": 76}', Exit.PROTOCOL, "hello"),
+        ('{"message": "hello", "code": 999}', Exit.TEMPFAIL, '"code": 999'),
+        ('{"message": "hello", "code": 0}', Exit.TEMPFAIL, '"code": 0'),
+        ('{"message": "hello", "code": []}', Exit.TEMPFAIL, '"code": []'),
+        ('["message", "code"]', Exit.TEMPFAIL, "message"),
+        ("", Exit.TEMPFAIL, "without a word"),
+    ],
+)
+def test_what_a_program_says_at_its_end_has_a_code_of_ours(
+    here: Path, said: str, code: Exit, told: str
+) -> None:
+    error = refused(f"echo '{said}'; exit 1", here)
+    assert error.code == code
+    assert told in error.message
+
+
+def test_a_folder_that_may_not_be_looked_into_is_74() -> None:
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        (Path(place) / "m").mkdir(0o700)
+        os.seteuid(NOBODY)
+        try:
+            error = refused("exit 1", Path(place) / "m")
+        finally:
+            os.seteuid(0)
+    assert error.code == Exit.IOERR
+    assert "Permission denied" in error.message

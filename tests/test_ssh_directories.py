@@ -444,3 +444,20 @@ def test_a_full_disk_there_is_75_and_says_so(there: Far, tmp_path: Path, size: i
         there.place("full/f01", b"old\n")
         clean(there.send_file(tmp_path / "large", "full/f01", RED_RETRIES="0"), there.root / "full", 75)
         assert (there.root / "full/f01").read_bytes() == b"old\n"
+
+
+def multiplying(root: Path) -> None:
+    """Nine folders with six links each to the next: ten million paths."""
+    for number in range(9):
+        (root / str(number)).mkdir(parents=True)
+        for link in range(6 if number < 8 else 0):
+            (root / str(number) / f"l{link}").symlink_to(f"../{number + 1}")
+
+
+def test_links_that_multiply_are_given_up_both_ways(far: Far, tmp_path: Path) -> None:
+    multiplying(far.root / "d")
+    multiplying(tmp_path / "x")
+    for result in (far.receive_dir("d", tmp_path / "y"), far.send_dir(tmp_path / "x", "e")):
+        assert result.code == 65
+        assert "links to more than" in result.stderr
+        assert result.seconds < 20

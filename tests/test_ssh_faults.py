@@ -1,7 +1,9 @@
 """SFTP servers that close, stall, lie, and do what is odd but right."""
 
 import struct
+import threading
 import time
+from itertools import count
 
 import pytest
 
@@ -50,6 +52,27 @@ def test_a_server_that_closes_at_any_request_is_75(caller: Caller, number: int) 
     before = len(caller.server.asked)
     caller.server.fault = lambda request: hang_up(request) if request.count == before + number else None
     assert caller.send() in (Exit.TEMPFAIL, Exit.OK)
+
+
+def test_a_server_that_never_answers_the_request_for_sftp_is_75_in_time(caller: Caller) -> None:
+    answer = threading.Event()
+    caller.server.before_sftp = lambda: answer.wait(10)
+    assert caller.receive() == Exit.TEMPFAIL
+    assert "no SFTP began within 0.5 s" in caller.said
+    answer.set()
+
+
+@pytest.mark.parametrize("times", range(3))
+def test_a_connection_that_is_lost_while_sftp_is_asked_for_is_made_again(caller: Caller, times: int) -> None:
+    asked = count()
+
+    def lose() -> None:
+        assert caller.server.transport
+        if next(asked) < times:
+            caller.server.transport.close()
+
+    caller.server.before_sftp = lose
+    assert caller.receive(retries=1) == (Exit.OK if times < 2 else Exit.TEMPFAIL)
 
 
 @pytest.mark.parametrize("kind", [INIT, STAT, OPEN, READ, FSTAT])

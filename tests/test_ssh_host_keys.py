@@ -131,6 +131,15 @@ def test_a_file_that_contradicts_the_document_is_76_and_both_are_shown(
     assert sshd.fingerprints["ed25519"] in error.message
 
 
+def test_of_several_keys_the_one_that_the_document_means_must_be_in_the_file(
+    sshd: Sshd, tmp_path: Path
+) -> None:
+    error = failure(at(sshd, host_key="rsa"), known(tmp_path, sshd.known_hosts(["ed25519"])))
+    assert error.code == Exit.PROTOCOL
+    assert f"its host key is ssh-rsa {sshd.fingerprints['rsa']}, and {tmp_path}" in error.message
+    assert f"has ssh-ed25519 {sshd.fingerprints['ed25519']}" in error.message
+
+
 def test_a_document_that_contradicts_the_file_is_76(sshd: Sshd, tmp_path: Path) -> None:
     error = failure(at(sshd, host_key=OTHER), known(tmp_path, sshd.known_hosts()))
     assert error.code == Exit.PROTOCOL
@@ -228,9 +237,15 @@ def test_bytes_that_are_no_text_in_the_file_do_no_harm(sshd: Sshd, tmp_path: Pat
     negotiated(unnamed(sshd), work)
 
 
-def test_a_file_that_cannot_be_read_is_78() -> None:
-    with pytest.raises(ConfigError):
-        settings.read({"RED_KNOWN_HOSTS": "/nowhere/known_hosts"})
+@pytest.mark.parametrize("name", ["RED_KNOWN_HOSTS", "RED_CA_BUNDLE"])
+def test_a_file_that_cannot_be_read_is_78_and_named(name: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        settings.read({name: "/nowhere/file"})
+    assert caught.value.message == f"{name}: /nowhere/file cannot be read: No such file or directory"
+    with pytest.raises(ConfigError, match=f"nowhere/file cannot be read: .* .looked in {Path.cwd()}"):
+        settings.read({name: "nowhere/file"})
+    with pytest.raises(ConfigError, match="RED_KNOWN_HOSTS: /nowhere/file cannot be read"):
+        list(host_keys.read("/nowhere/file"))
 
 
 def line_about(hosts: str) -> host_keys.Known:

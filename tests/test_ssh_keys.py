@@ -215,7 +215,12 @@ SHORTENED = "\n".join([*KEYS[0].text.splitlines()[:9], KEYS[0].text.splitlines()
         ("-----BEGIN PRIVATE KEY-----\nAAA\u00e4\n-----END PRIVATE KEY-----\n", "is damaged"),
         (f"-----BEGIN CERTIFICATE-----\n{BODY}\n-----END CERTIFICATE-----\n", "holds no private key"),
         (f"{BODY}\n{BODY}\n", "holds no private key"),
-        ("/nowhere/id", "must be PEM text or the path of a file that can be read (No such file"),
+        (
+            "/nowhere/id",
+            "must be PEM text or the path of a file that can be read (No such file or directory; in a",
+        ),
+        ("nowhere/id", f"can be read (No such file or directory; looked in {Path.cwd()})"),
+        ("~/nowhere/id", "; ~ is not expanded: write an absolute path, or a variable {{name}}"),
         ("/", "must be PEM text or the path of a file that can be read (Is a directory)"),
         ("/dev/null", "holds no private key"),
         ("a\0b", "must be PEM text or the path of a file that can be read"),
@@ -224,6 +229,13 @@ SHORTENED = "\n".join([*KEYS[0].text.splitlines()[:9], KEYS[0].text.splitlines()
 )
 def test_what_cannot_work_is_named_with_what_would_help(private_key: str, said: str) -> None:
     assert said in refusal(private_key)
+
+
+@pytest.mark.parametrize("start", ["", "/", "~/", "./"])
+def test_a_piece_of_a_key_is_not_echoed_though_it_may_look_like_a_path(start: str) -> None:
+    for key in KEYS:
+        for piece in (key.text.splitlines()[-2], "".join(key.text.splitlines()[1:-1])):
+            assert piece[:8] not in refusal(start + piece)
 
 
 @patient

@@ -119,6 +119,23 @@ def test_a_line_that_goes_dead_is_75_within_the_time_limit(
     assert not (far.root / "to/file").exists()
 
 
+@pytest.mark.parametrize("verb", ["receive-file", "send-file", "receive-dir"])
+def test_the_documents_time_limit_counts_after_the_log_in_as_well(
+    far: Far, relay: Relay, tmp_path: Path, verb: str
+) -> None:
+    for name in ("file", "d/file"):
+        far.place(name, BODY)
+    local = tmp_path / "x"
+    if verb == "send-file":
+        local.write_bytes(BODY)
+    access = far.directory("d", relay.port) if verb == "receive-dir" else far.file("file", relay.port)
+    relay.hold_after(3 * MIB, upwards=verb == "send-file")
+    result = run(SSH, verb, access | {"timeout": 1}, local, env={"RED_RETRIES": "0", "RED_TIMEOUT": "8"})
+    assert result.code == 75, result.stderr
+    assert 0.9 < result.seconds < 4
+    assert "1 s" in result.stderr
+
+
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("verb", ["send-file", "send-dir", "receive-file"])
 def test_a_signal_ends_it_at_once_though_the_line_is_dead(

@@ -17,7 +17,7 @@ from cryptography.exceptions import InvalidSignature, InvalidTag
 from paramiko import ssh_exception as theirs
 
 from connectors.errors import Exit, NotAuthenticated, RedError
-from connectors.secure_shell import failures, waiting
+from connectors.secure_shell import dial, failures, waiting
 from connectors.secure_shell.place import Login, Server
 from connectors.transfer.job import Cancelled
 from tests import require
@@ -103,12 +103,24 @@ def test_a_host_that_does_not_exist_is_68() -> None:
     error = failure(Server("no-such-host.invalid", 22, WITH_PASSWORD))
     assert error.code == Exit.NOHOST
     assert "no-such-host.invalid" in error.message
+    assert error.hint == "check host in the access document"
 
 
-def test_a_refused_connection_is_75() -> None:
+def test_a_refused_connection_is_75(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dial, "CONTAINER", ())
     error = failure(local(free_port()))
     assert error.code == Exit.TEMPFAIL
     assert "refused" in error.message
+    assert error.hint == "is the server running, and the port right?"
+
+
+def test_in_a_container_it_is_said_what_localhost_is_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(dial, "CONTAINER", (tmp_path / "not there", tmp_path))
+    hint = failure(local(free_port())).hint
+    assert hint.startswith("is the server running, and the port right? ")
+    assert "127.0.0.1 is the container itself: docker run --network host" in hint
 
 
 def test_the_second_address_of_a_host_is_tried(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -461,6 +473,16 @@ def test_a_key_that_is_none_is_78_and_the_server_is_not_bothered_with_it(sshd: S
     assert sshd.refusals() == before
 
 
+def test_a_key_whose_file_has_gone_since_logs_in_again_and_elsewhere(sshd: Sshd, tmp_path: Path) -> None:
+    login = kinds(sshd, tmp_path, "ecdsa")
+    with opened(at(sshd, login)) as session:
+        (tmp_path / "ecdsa").unlink()
+        session.close()
+        place = session.pinned()
+    with opened(place.server) as session:
+        assert session.transport
+
+
 def test_a_passphrase_that_does_not_fit_is_78_and_names_the_key_and_whose_it_is(sshd: Sshd) -> None:
     login = Login(ACCOUNT, "", made("ed25519", "OpenSSH", encrypted=True).text, "another one")
     error = failure(at(sshd, login))
@@ -664,6 +686,7 @@ def test_a_jump_host_that_forbids_it_is_77_and_says_which_switch(sshd: Sshd) -> 
     with require.running("sshd", lambda: servers.start("AllowTcpForwarding no")) as gate:
         error = failure(at(sshd), jump=at(gate))
     assert error.code == Exit.NOPERM
+    assert error.message.startswith(f"jump host [127.0.0.1]:{gate.port} opens no connection to ")
     assert "AllowTcpForwarding" in error.hint
 
 
@@ -676,6 +699,13 @@ def test_a_server_that_the_jump_host_cannot_reach_is_75(gate: Sshd) -> None:
 def test_a_server_that_the_jump_host_does_not_know_is_68(gate: Sshd) -> None:
     error = failure(Server("no-such-host.invalid", 22, WITH_PASSWORD), jump=at(gate), within=15)
     assert error.code == Exit.NOHOST, error.message
+    assert error.hint.startswith("check host in the access document")
+
+
+def test_a_jump_host_that_does_not_exist_is_68_and_told_by_its_key(sshd: Sshd) -> None:
+    error = failure(at(sshd), jump=Server("no-such-host.invalid", 22, WITH_PASSWORD))
+    assert error.code == Exit.NOHOST
+    assert error.hint == "check jump.host in the access document"
 
 
 def test_a_server_that_is_silent_behind_the_jump_host_is_75_within_the_time_limit(gate: Sshd) -> None:

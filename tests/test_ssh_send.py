@@ -253,11 +253,13 @@ def test_a_file_where_a_folder_is_meant_is_73(far: Far, source: Path) -> None:
     assert snapshot(far.root) == {b"file": OLD}
 
 
-def test_a_link_at_the_far_end_is_written_through_or_replaced(far: Far, source: Path) -> None:
+def test_a_link_at_the_far_end_is_replaced_and_what_it_leads_to_stays(far: Far, source: Path) -> None:
     far.place("real/file", OLD)
     far.link("link", "real/file")
     assert far.send_file(source, "link").code == 0
     assert (far.root / "link").read_bytes() == NEW
+    assert not (far.root / "link").is_symlink()
+    assert (far.root / "real/file").read_bytes() == OLD
     assert hidden(far.root) == []
 
 

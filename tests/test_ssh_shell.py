@@ -8,14 +8,14 @@ from itertools import chain, repeat
 import pytest
 
 from connectors.errors import Exit
-from connectors.secure_shell import many, tar
+from connectors.secure_shell import many, tar, wire
 from tests.calls import SENSIBLE, Caller
 from tests.far import snapshot
 from tests.servers.sftp_fault import OLD
 
 FILES = {b"f%03d" % number: b"content %d" % number for number in range(600)}
 ROOT = b"d 755 0 %d.0 1000 \0" % OLD
-MEMBER = 512
+BLOCK = 512
 
 
 def found(name: bytes, content: bytes = b"", kind: bytes = b"f") -> bytes:
@@ -29,8 +29,14 @@ def packed(name: bytes, content: bytes, kind: bytes = b"0") -> bytes:
     return member[:156] + kind + member[157:]
 
 
+def status(code: int) -> bytes:
+    """The block behind an archive that tells how tar has ended."""
+    return b"\0" + (b"red %d" % code).ljust(BLOCK - 1)
+
+
 RIGHT_FIND = [ROOT, *(found(name, content) for name, content in FILES.items())]
-RIGHT_TAR = [*(packed(name, content) for name, content in FILES.items()), tar.END]
+MEMBERS = [packed(name, content) for name, content in FILES.items()]
+RIGHT_TAR = [*MEMBERS, tar.END, status(0)]
 
 
 @pytest.fixture
@@ -68,6 +74,7 @@ def test_a_large_tree_comes_by_find_and_tar(large: Caller) -> None:
     assert received(large) == Exit.OK
     assert snapshot(large.target) == FILES
     assert asked == ["find", "tar"]
+    assert wire.READ not in {request.kind for request in large.server.asked}
 
 
 HOSTILE_FIND: dict[str, list[bytes]] = {
@@ -100,13 +107,18 @@ def test_what_find_says_is_not_believed(large: Caller, what: str) -> None:
 HOSTILE_TAR: dict[str, list[bytes]] = {
     "nothing": [],
     "a greeting": [b"Welcome!\n", *RIGHT_TAR],
-    "no end": RIGHT_TAR[:-1],
+    "no end": MEMBERS,
+    "no status": RIGHT_TAR[:-1],
+    "a file that became shorter": [packed(b"f000", bytes(9)), *MEMBERS[1:], tar.END, status(1)],
+    "a status that is none": [*MEMBERS, tar.END, b"\0red of anger".ljust(BLOCK)],
+    "a status before the end": [MEMBERS[0], status(0), packed(b"f001", bytes(9)), status(2)],
+    "many statuses": [*MEMBERS, tar.END, *20 * [status(0)]],
     "half of it": [b"".join(RIGHT_TAR)[:100_000]],
     "other files": [packed(b"other", b"x"), *RIGHT_TAR],
     "up": [packed(b"../up", b"x"), packed(b"/tmp/x", b"x"), *RIGHT_TAR],
     "a link": [packed(b"f000", b"", b"2"), *RIGHT_TAR[1:]],
     "a folder": [packed(b"f000", b"", b"5"), *RIGHT_TAR[1:]],
-    "files twice": [*RIGHT_TAR[:-1], *RIGHT_TAR],
+    "files twice": [*MEMBERS, *RIGHT_TAR],
     "files of another size": [packed(b"f000", b"a different size"), *RIGHT_TAR[1:]],
     "a size below nothing": [packed(b"f000", b"x")[:124] + b"-0000001000" + packed(b"f000", b"x")[135:]],
     "a size beyond all": [packed(b"f000", b"x")[:124] + b"77777777777" + packed(b"f000", b"x")[135:]],
@@ -136,7 +148,7 @@ def test_a_find_without_end_is_given_up(large: Caller, piece: bytes, monkeypatch
 
 
 def test_a_tar_without_end_of_one_file_is_given_up(large: Caller) -> None:
-    endless = packed(b"f000", b"x")[:124] + b"37777777777" + packed(b"f000", b"x")[135:MEMBER]
+    endless = packed(b"f000", b"x")[:124] + b"37777777777" + packed(b"f000", b"x")[135:BLOCK]
     shell(large, archive=chain([endless], without_end(bytes(65536))))
     assert received(large) == Exit.OK
     assert snapshot(large.target) == FILES

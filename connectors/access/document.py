@@ -15,6 +15,8 @@ from connectors.errors import ConfigError, Fault
 CONNECTOR_KEYS = ("command", "access", "mount")
 ENTRY_KEYS = ("class", "connector", "listing", "basename", "dirname", "size", "checksum")
 CLASSES = ("File", "Directory")
+SHORTEST_PIECE = 3
+"""Characters of a key by which it is recognized in a longer one."""
 
 _STRING = (str, "a string")
 _TYPES = {"command": _STRING, "basename": _STRING, "dirname": _STRING, "mount": (bool, "true or false")}
@@ -102,11 +104,20 @@ def read_listing(source: str) -> Parsed:
     return parsed
 
 
-def unknown(key: str, known: "list[str] | tuple[str, ...]") -> str:
-    """The message for a ``key`` that is none of ``known``: the one that was meant, or else all of them."""
+def unknown(
+    key: str, known: "list[str] | tuple[str, ...]", missing: "list[str] | tuple[str, ...]" = ()
+) -> str:
+    """The message for a ``key`` that is none of ``known``: the one that was meant, or else all of them.
+
+    Rather one of those that are ``missing``, if it holds ``key`` or ``key`` holds it, than any that is alike.
+    """
     from difflib import get_close_matches  # 10 ms, for a fault only
 
     folded = {name.lower(): name for name in known}
+    for name in missing:
+        short, long = sorted((name.lower(), key.lower()), key=len)
+        if len(short) >= SHORTEST_PIECE and short in long:
+            return f"unknown; did you mean {name}?"
     matches = get_close_matches(key.lower()[:100], folded, n=1, cutoff=0.6)
     if matches:
         return f"unknown; did you mean {folded[matches[0]]}?"

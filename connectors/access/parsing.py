@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from connectors.access import secrets
-from connectors.access.paths import type_name
+from connectors.access.paths import looked_in, type_name
 from connectors.errors import ConfigError, Fault
 
 MOST_BYTES = 256 * 1024 * 1024
@@ -83,10 +83,7 @@ def _advice(source: str, error: Exception) -> str:
         return " (a document is wanted, a YAML or JSON file that holds the URL, and not the URL itself)"
     if not isinstance(error, FileNotFoundError) or os.path.isabs(source):
         return ""
-    try:
-        return f" (looked in {os.getcwd()})"
-    except OSError:  # it has been removed
-        return " (the working directory is gone)"
+    return f" ({looked_in()})"
 
 
 def _decode(data: bytes, source: str) -> str:
@@ -171,6 +168,8 @@ def _twice(document: Parsed, key: str) -> Fault:
 def must_be(wanted: str, value: object) -> str:
     """The message for a value of the wrong type; says the types, never the value."""
     quotes = ": put it in quotes" if wanted == "a string" and not isinstance(value, (dict, list)) else ""
+    if isinstance(value, str) and wanted in ("an integer", "a number") and value.strip()[:1].isdigit():
+        quotes = ": write the number alone, without quotes or a unit"
     if value is None:
         quotes = ": give it a value or leave the key out"
     return f"must be {wanted}, is {type_name(value)}{quotes}"

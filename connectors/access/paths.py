@@ -1,5 +1,7 @@
 """How a place in a document is written in messages: ``access.auth.username``, ``listing[2].basename``."""
 
+import os
+
 LONGEST_KEY = 80
 """Longer keys are cut in messages; nobody reads further."""
 
@@ -21,6 +23,14 @@ def join(parent: str, *steps: str | int) -> str:
         else:
             path += f".{printable(step)}" if path else printable(step)
     return path
+
+
+def looked_in() -> str:
+    """Where the relative path of a file was looked for."""
+    try:
+        return f"looked in {os.getcwd()}"
+    except OSError:  # it has been removed
+        return "the working directory is gone"
 
 
 def type_name(value: object) -> str:

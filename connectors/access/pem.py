@@ -2,6 +2,8 @@
 
 import re
 
+from connectors.access.paths import looked_in
+
 _BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
 _HEADER = re.compile(r"([A-Za-z-]+):\s*(\S+)\s+")
 _HEADERS = re.compile(rf"\s*(?:{_HEADER.pattern})*")
@@ -11,6 +13,21 @@ _HEADERS = re.compile(rf"\s*(?:{_HEADER.pattern})*")
 def is_pem(text: str) -> bool:
     """Whether ``text`` is PEM itself and not the path of a file."""
     return "-----BEGIN " in text or "\n" in text
+
+
+def unreadable(path: str, problem: Exception) -> str:
+    """The message for ``path``, where PEM or the path of its file is wanted, and reading failed.
+
+    Never holds ``path`` itself: it may be a piece of a key. Where it was looked for tells as much.
+    """
+    reason = getattr(problem, "strerror", None) or "no such path"
+    if path.startswith("~"):
+        reason += "; ~ is not expanded: write an absolute path, or a variable {{name}} that holds the key"
+    elif isinstance(problem, FileNotFoundError) and path.startswith("/"):
+        reason += "; in a container, is it mounted there?"
+    elif isinstance(problem, FileNotFoundError):
+        reason += f"; {looked_in()}"
+    return f"must be PEM text or the path of a file that can be read ({reason})"
 
 
 def as_pem(text: str) -> str:

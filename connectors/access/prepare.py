@@ -165,17 +165,22 @@ class _Access:
         _mark(access, self.schema)
         auth = access.get("auth")
         login = auth if isinstance(auth, dict) else access
-        if isinstance(login.get("password"), str):
-            secrets.mark(f"{login.get('username')}:{login['password']}")  # in base64 it is BASIC's header
+        username, password = login.get("username"), login.get("password")
+        if isinstance(username, str) and isinstance(password, str) and password:
+            secrets.mark(f"{username}:{password}")  # in base64 it is BASIC's header
+        given = access
         access, findings = validate(access, self.schema)
+        absent = {finding.path for finding in findings if not _has(given, finding.path)}
         for finding in findings:
             if any(finding.path[: len(broken)] == broken for broken in self.broken):
                 continue
             message = finding.message
             if finding.unknown:
                 key = self.written(finding.path)[-1]
+                mark = "_" if key.startswith("_") else ""
+                missing = [name for name in finding.unknown if (*finding.path[:-1], name) in absent]
                 message = unknown(
-                    key, [f"_{name}" if key.startswith("_") else name for name in finding.unknown]
+                    key, [mark + name for name in finding.unknown], [mark + name for name in missing]
                 )
             self.fault(finding.path, message)
         return access, self.faults
@@ -222,6 +227,17 @@ class _Access:
                     self.break_(here, f"given twice, as {name} and as {key}: keep one")
             cleaned[name] = self.clean(value, here, secret or name != key)
         return cleaned
+
+
+def _has(value: Any, path: Path) -> bool:
+    """Whether there is anything at ``path`` of ``value``, as far as that consists of mappings."""
+    for step in path:
+        if not isinstance(value, dict):
+            return True
+        if step not in value:
+            return False
+        value = value[step]
+    return True
 
 
 def _encodable(text: str) -> bool:

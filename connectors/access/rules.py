@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from connectors.access.pem import is_pem
+from connectors.access.pem import is_pem, unreadable
 
 Error = Callable[[str, str], None]
 
@@ -36,8 +36,7 @@ def _pem(field: str, value: Any, error: Error, label: str) -> None:
             with open(value, encoding="ascii", errors="replace") as file:
                 text = file.read(1024 * 1024)
         except (OSError, ValueError) as problem:
-            reason = getattr(problem, "strerror", None) or "no such path"
-            error(field, f"must be PEM text or the path of a file that can be read ({reason})")
+            error(field, unreadable(value, problem))
             return
     if "-----BEGIN " not in text or label not in text:
         error(field, f"holds no PEM block '-----BEGIN … {label}'")

@@ -65,7 +65,7 @@ def _read(access: int) -> "Passport | None":
 
 def _carry(passport: "Passport") -> None:
     """Log in, and return when sshfs or the server has ended; TemporaryFailure if the server is silent."""
-    from connectors.errors import ProtocolViolation, TemporaryFailure
+    from connectors.errors import TemporaryFailure
     from connectors.secure_shell.session import Session
     from connectors.settings import Settings
     from connectors.transfer.job import Job
@@ -75,15 +75,8 @@ def _carry(passport: "Passport") -> None:
 
     settings = Settings(timeout=passport.timeout)
     session = Session(passport.place, Job(Verb.MOUNT_DIR, settings, Progress(), Receipts("")))
-    session.open()
-    channel = session.channel()
-    transport = session.transport
-    assert transport is not None
-    try:
-        channel.invoke_subsystem("sftp")
-    except Exception as error:
-        raise ProtocolViolation(f"{passport.place.server.host} offers no sftp: {error}") from None
-
+    channel = session.sftp_channel()
+    transport = channel.get_transport()
     ended = threading.Event()
     heard = time.monotonic()
 

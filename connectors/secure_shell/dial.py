@@ -11,6 +11,8 @@ from connectors.secure_shell import waiting
 from connectors.transfer.job import Job
 
 QUICKACK = getattr(socket, "TCP_QUICKACK", 0)  # Linux
+RUN_THERE = "is the server running, and the port right?"
+CONTAINER = ("/.dockerenv", "/run/.containerenv")  # what Docker and Podman put into one
 NEXT_AFTER = 0.25  # seconds until the next address is tried as well (RFC 8305, 5)
 
 
@@ -30,11 +32,14 @@ class Socket(socket.socket):
         return count
 
 
-def dial(host: str, port: int, job: Job, seconds: float) -> Socket:
-    """Connect; TemporaryFailure when nothing answers within ``seconds``, HostNotFound for no such name."""
+def dial(host: str, port: int, job: Job, seconds: float, key: str = "host") -> Socket:
+    """Connect; TemporaryFailure when nothing answers within ``seconds``, HostNotFound for no such name.
+
+    ``key`` is that of the host in the access document.
+    """
     host = host.strip("[]")
     addresses = waiting.for_answer(
-        lambda: _resolve(host, port), job, seconds, f"cannot connect to {host}: no name server answered"
+        lambda: _resolve(host, port, key), job, seconds, f"cannot connect to {host}: no name server answered"
     )
     deadline = time.monotonic() + seconds
     race = _Race()
@@ -53,30 +58,32 @@ def dial(host: str, port: int, job: Job, seconds: float) -> Socket:
     raise TemporaryFailure(f"cannot connect to {host} port {port}: {race.failed}", hint=_unreachable(host))
 
 
-def _resolve(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[object, ...]]]:
+def _resolve(host: str, port: int, key: str) -> list[tuple[socket.AddressFamily, tuple[object, ...]]]:
     if host.rstrip(".").lower().endswith(".invalid"):  # never exists, whoever answers (RFC 6761, 6.4)
-        raise _unknown(host, "the name does not exist")
+        raise _unknown(host, "the name does not exist", key)
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         if error.errno == socket.EAI_AGAIN:
             raise TemporaryFailure(f"cannot find {host}: {error.strerror}") from None
-        raise _unknown(host, error.strerror) from None
+        raise _unknown(host, error.strerror, key) from None
     except (OSError, UnicodeError) as error:  # a label of more than 63 characters
-        raise _unknown(host, str(error)) from None
+        raise _unknown(host, str(error), key) from None
     return [(family, address) for family, _, _, _, address in found]
 
 
-def _unknown(host: str, why: str | None) -> HostNotFound:
-    return HostNotFound(f"cannot find {host}: {why}", hint="check host in the access document")
+def _unknown(host: str, why: str | None, key: str) -> HostNotFound:
+    return HostNotFound(f"cannot find {host}: {why}", hint=f"check {key} in the access document")
 
 
 def _unreachable(host: str) -> str:
-    if host == "localhost" or host.startswith("127.") or host == "::1":
+    here = host == "localhost" or host.startswith("127.") or host == "::1"
+    if here and any(os.path.exists(mark) for mark in CONTAINER):
         return (
-            "in a container this is the container itself: docker run --network host, or the host's own name"
+            f"{RUN_THERE} This looks like a container, where {host} is the container itself:"
+            " docker run --network host, or the host's own name"
         )
-    return "is the server running, and the port right?"
+    return RUN_THERE
 
 
 class _Race:

@@ -77,8 +77,8 @@ def of_refused_channel(code: int, text: str, place: str) -> RedError:
 
 
 def of_refused_forwarding(code: int, text: str, place: str, target: str) -> RedError:
-    """The jump host at ``place`` does not lead on to ``target``, because of ``code``; ``text`` is its own."""
-    message = f"jump host {place} opens no connection to {target}: {text}"
+    """``place``, a jump host, does not lead on to ``target``, because of ``code``; ``text`` is its own."""
+    message = f"{place} opens no connection to {target}: {text}"
     if code == PROHIBITED:
         return NotPermitted(
             message, hint="it must allow it: AllowTcpForwarding and PermitOpen in its sshd_config"

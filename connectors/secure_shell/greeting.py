@@ -61,7 +61,7 @@ class Notes(logging.Logger):
 
     def find(self, pattern: str) -> str:
         """The first group of ``pattern`` in the line noted last that has it; "" if there is none."""
-        for line in reversed(self._lines):
+        for line in reversed(tuple(self._lines)):  # a copy, in one step: paramiko's thread may add to it
             if found := re.match(pattern, line, re.DOTALL):
                 return found[1]
         return ""

@@ -31,6 +31,10 @@ REVOKED, AUTHORITY = "@revoked", "@cert-authority"
 OLD = "if the server was set up anew, replace what is known of it: "
 
 
+class Refused(ProtocolViolation):
+    """The server has shown a key that the known_hosts file has not, or has revoked."""
+
+
 class AnotherKey(ProtocolViolation):
     """The server has shown a key that has not the right fingerprint; it may have one of another kind."""
 
@@ -87,7 +91,7 @@ class HostKeys:
         title = title or name_of(server)
         lines = self._lines(server)
         if any(line.key == shown for line in lines if line.marker == REVOKED):
-            raise ProtocolViolation(
+            raise Refused(
                 f"{title}: its host key {_shown(shown)} is revoked in {self._path}",
                 hint="somebody else may have that key: ask who runs the server for a new one",
             )
@@ -116,7 +120,7 @@ class HostKeys:
     def _look_up(self, title: str, name: str, keys: Sequence[bytes], shown: bytes) -> None:
         if shown not in keys:
             expected = " or ".join(_shown(key) for key in keys)
-            raise ProtocolViolation(
+            raise Refused(
                 f"{title}: its host key is {_shown(shown)}, and {self._path} has {expected}",
                 hint=f"{OLD}{_line(name, shown)} ; else somebody is in between",
             )
@@ -157,7 +161,7 @@ def read(path: str) -> Iterator[Known]:
         with open(path, "rb") as file:
             lines = file.read().decode("utf-8", "replace").split("\n")
     except OSError as error:
-        raise ConfigError([Fault("RED_KNOWN_HOSTS", f"cannot be read: {error.strerror}")]) from None
+        raise ConfigError([Fault("RED_KNOWN_HOSTS", f"{path} cannot be read: {error.strerror}")]) from None
     for number, text in enumerate(lines, 1):
         words = text.split()
         if not words or words[0].startswith("#"):

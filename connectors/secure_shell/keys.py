@@ -8,7 +8,7 @@ import binascii
 import re
 from typing import TYPE_CHECKING, Any
 
-from connectors.access.pem import as_pem, is_pem
+from connectors.access.pem import as_pem, is_pem, unreadable
 from connectors.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -67,8 +67,7 @@ def text(private_key: str) -> str:
     try:
         return read(private_key)
     except (OSError, ValueError) as problem:
-        reason = getattr(problem, "strerror", None) or "no such path"
-        raise Unusable(f"must be PEM text or the path of a file that can be read ({reason})") from None
+        raise Unusable(unreadable(private_key, problem)) from None
 
 
 def read(path: str) -> str:

@@ -11,6 +11,7 @@ from itertools import groupby, islice
 from typing import Any, NamedTuple
 
 from connectors.errors import ProtocolViolation
+from connectors.remote import SMALL
 from connectors.secure_shell.sftp import Flow, Sftp
 from connectors.secure_shell.wire import (
     ATTRS,
@@ -22,6 +23,7 @@ from connectors.secure_shell.wire import (
     FSETSTAT,
     FSTAT,
     HANDLE,
+    LSTAT,
     MKDIR,
     NAME,
     NO_ATTRIBUTES,
@@ -40,7 +42,6 @@ from connectors.secure_shell.wire import (
     string,
     with_mode,
 )
-from connectors.transfer.small import SMALL
 
 UNDER_WAY = 256  # files
 BYTES_UNDER_WAY = 4 << 20
@@ -164,84 +165,109 @@ def write(sftp: Sftp, files: Iterable[Outgoing]) -> Iterator[Any]:
     """Write each file under its temporary name, look at its size, rename it. Gives the keys of those that
     are there; the others have left nothing behind.
     """
-    flow = Flow(sftp)
+    writing = _Writing(sftp)
     todo = iter(files)
-    under_way: dict[bytes, Outgoing] = {}
-    failed: set[bytes] = set()
-    bytes_under_way = 0
-    ended = False
     try:
         while True:
-            while not ended and len(under_way) < UNDER_WAY and bytes_under_way < BYTES_UNDER_WAY:
-                file = next(todo, None)
-                if file is None:
-                    ended = True
-                    break
-                under_way[file.staging] = file
-                bytes_under_way += len(file.content)
-                flow.ask((_OPENED, file), OPEN, file.staging, FOR_REPLACING, with_mode(file.mode))
-            if not flow.pending:
+            while writing.has_room() and (file := next(todo, None)):
+                writing.begin(file)
+            if not writing.flow.pending:
                 return
-            flow.flush()
-            for (stage, file), kind, payload in flow.some():
-                good = kind == STATUS and payload[:4] == _OK
-                if stage == _OPENED:
-                    good = kind == HANDLE
-                elif stage == _SIZED:
-                    good = kind == ATTRS and attributes(payload).size == len(file.content)
-                if stage == _OPENED and good:
-                    _fill(flow, file, payload)
-                elif stage in (_WRITTEN, _SIZED):  # the answer to CLOSE is what follows
-                    if not good:
-                        failed.add(file.staging)
-                elif stage == _CLOSED and good and file.staging not in failed:
-                    flow.ask((_RENAMED, file), *sftp.renaming(file.staging, file.name))
-                elif stage == _CLOSED or (stage == _RENAMED and not good):
-                    flow.ask((_REMOVED, file), REMOVE, file.staging)
-                else:
-                    del under_way[file.staging]
-                    bytes_under_way -= len(file.content)
-                    if stage == _RENAMED:
-                        yield file.key
+            writing.flow.flush()
+            for (stage, file), kind, payload in writing.flow.some():
+                if writing.go_on(stage, file, kind, payload):
+                    yield file.key
     finally:
-        if under_way:
-            sftp.remove([file.staging for file in under_way.values()])
+        if writing.under_way:
+            sftp.remove([file.staging for file in writing.under_way.values()])
 
 
-def _fill(flow: Flow, file: Outgoing, handle: bytes) -> None:
-    """All that is done with the open file."""
-    if file.content:
-        flow.ask((_WRITTEN, file), WRITE, handle, _START, string(file.content))
-    if file.exactly:
-        flow.ask((_WRITTEN, file), FSETSTAT, handle, with_mode(file.mode))
-    flow.ask((_SIZED, file), FSTAT, handle)
-    flow.ask((_CLOSED, file), CLOSE, handle)
+class _Writing:
+    """The files that are under way, by their temporary names."""
+
+    def __init__(self, sftp: Sftp) -> None:
+        self.flow = Flow(sftp)
+        self.under_way: dict[bytes, Outgoing] = {}
+        self._bytes = 0
+        self._failed: set[bytes] = set()
+
+    def has_room(self) -> bool:
+        return len(self.under_way) < UNDER_WAY and self._bytes < BYTES_UNDER_WAY
+
+    def begin(self, file: Outgoing) -> None:
+        self.under_way[file.staging] = file
+        self._bytes += len(file.content)
+        self.flow.ask((_OPENED, file), OPEN, file.staging, FOR_REPLACING, with_mode(file.mode))
+
+    def go_on(self, stage: int, file: Outgoing, kind: int, payload: bytes) -> bool:
+        """Take an answer and ask the next thing; whether the file has come to be there."""
+        good = kind == STATUS and payload[:4] == _OK
+        if stage == _OPENED and kind == HANDLE:
+            self._fill(file, payload)
+        elif stage == _WRITTEN or (stage == _SIZED and kind != ATTRS):
+            self._note(file, good)
+        elif stage == _SIZED:
+            self._note(file, attributes(payload).size == len(file.content))
+        elif stage == _CLOSED and good and file.staging not in self._failed:
+            self.flow.ask((_RENAMED, file), *self.flow.sftp.renaming(file.staging, file.name))
+        elif stage == _CLOSED or (stage == _RENAMED and not good):
+            self.flow.ask((_REMOVED, file), REMOVE, file.staging)
+        else:
+            del self.under_way[file.staging]
+            self._bytes -= len(file.content)
+            return stage == _RENAMED
+        return False
+
+    def _note(self, file: Outgoing, good: bool) -> None:
+        """Remember until the answer to CLOSE, which is what follows."""
+        if not good:
+            self._failed.add(file.staging)
+
+    def _fill(self, file: Outgoing, handle: bytes) -> None:
+        """All that is done with the open file."""
+        if file.content:
+            self.flow.ask((_WRITTEN, file), WRITE, handle, _START, string(file.content))
+        if file.exactly:
+            self.flow.ask((_WRITTEN, file), FSETSTAT, handle, with_mode(file.mode))
+        self.flow.ask((_SIZED, file), FSTAT, handle)
+        self.flow.ask((_CLOSED, file), CLOSE, handle)
 
 
 Names = dict[bytes, Attributes]
 
 
-def make_dirs(sftp: Sftp, folders: Mapping[str, bytes]) -> dict[str, Names]:
+def make_dirs(sftp: Sftp, folders: Mapping[str, bytes]) -> set[str]:
     """Make the ``folders`` (paths, parents first, and their names as strings of SFTP) where they are missing.
 
-    What is in each of them; those that can be neither made nor read are left out. Folders of the same
-    depth are made together.
+    Those that are new. Folders of the same depth are made together.
     """
-    found: dict[str, Names] = {}
+    made: set[str] = set()
     for _, level in groupby(folders, key=lambda path: path.count("/") + bool(path)):
         flow = Flow(sftp)
         for path in level:
             flow.ask(path, MKDIR, folders[path], NO_ATTRIBUTES)
         flow.flush()
-        there = []
         while flow.pending:
             path, kind, payload = flow.next()
             if kind == STATUS and payload[:4] == _OK:
-                found[path] = {}
-            else:
-                there.append(path)
-        found.update(listings(sftp, {path: folders[path] for path in there}) or {})
-    return found
+                made.add(path)
+    return made
+
+
+def found(sftp: Sftp, files: Mapping[Any, bytes]) -> dict[Any, Attributes]:
+    """Those of the ``files`` (any key, and the name as a string of SFTP) that are there; links as such."""
+    there: dict[Any, Attributes] = {}
+    flow = Flow(sftp)
+    todo = iter(files.items())
+    while True:
+        for key, name in islice(todo, UNDER_WAY - flow.pending):
+            flow.ask(key, LSTAT, name)
+        if not flow.pending:
+            return there
+        flow.flush()
+        for key, kind, payload in flow.some():
+            if kind == ATTRS:
+                there[key] = attributes(payload)
 
 
 def listings(sftp: Sftp, folders: Mapping[Any, bytes], limit: int | None = None) -> dict[Any, Names] | None:

@@ -4,22 +4,22 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 from connectors.errors import CannotCreate, DataError, NotFound, NotPermitted, RedError, TemporaryFailure
-from connectors.remote import Entry
-from connectors.secure_shell import many, sftp, shell, trees, wire
+from connectors.remote import Arrived, Entry, Leaving, Load
+from connectors.secure_shell import many, sftp, trees, wire
 from connectors.secure_shell.sftp import Sftp
 from connectors.secure_shell.stream import Download, upload
 from connectors.secure_shell.walk import Tree
 from connectors.secure_shell.wire import Attributes, Status, failure, string
 from connectors.transfer.arrival import Arrival
-from connectors.transfer.departure import Departure, staging_name
+from connectors.transfer.departure import LONGEST_STEM, Departure, staging_name
 from connectors.transfer.job import Job
+from connectors.transfer.names import hidden_name
 from connectors.transfer.part import Version
-from connectors.transfer.small import Arrived, Leaving, Load
 from connectors.transfer.tree import parents_first
 from connectors.verbs import Verb
 
@@ -121,8 +121,7 @@ class SshRemote:
     def file_system(self) -> "AbstractContextManager[Program]":
         from connectors.secure_shell import sshfs
 
-        place = self._session.pinned()
-        return sshfs.program(place, place.timeout or self._job.settings.timeout)
+        return sshfs.program(self._session.pinned(), self._session.timeout)
 
     def check_many(self, files: Sequence[Entry]) -> Iterator[Entry]:
         with self._about("") as talk:
@@ -184,8 +183,8 @@ class SshRemote:
     def entries(self) -> Iterable[Entry]:
         self._check_directory()
         with self._about("") as talk:
-            tree = Tree(talk, os.fsencode(self._join("")), self.describe())
-            for path, here in tree.entries(lambda root: shell.find(self._session, talk, root)):
+            tree = Tree(self._session, talk, os.fsencode(self._join("")), self.describe())
+            for path, here in tree.entries():
                 if stat.S_ISDIR(here.mode or 0):
                     yield Entry(path, True)
                 else:
@@ -194,7 +193,7 @@ class SshRemote:
     # -- reading -----------------------------------------------------------------------------------
 
     def read(self, path: str, arrival: Arrival) -> None:
-        here = self._regular(path)
+        here = self._settled(path)
         version = version_of(here)
         if version.validator and arrival.current_if == version.validator:
             arrival.keep()
@@ -211,6 +210,16 @@ class SshRemote:
         if (now.size, now.modified) != (here.size, here.modified):
             arrival.discard()
             raise TemporaryFailure(f"{self.describe(path)} changed while it was received")
+
+    def _settled(self, path: str) -> Attributes:
+        """What is known of the file. One that was changed a moment ago could change once more within the
+        same second, and nobody would see it in the middle of a transfer: it is waited for.
+        """
+        here = self._regular(path)
+        if (here.size or 0) > wire.SAFE_BLOCK and not version_of(here).validator:
+            self._job.pause(SETTLED)
+            here = self._regular(path)
+        return here
 
     def read_small(self, files: Sequence[Entry]) -> Iterator[Arrived]:
         with self._about("") as talk:
@@ -243,10 +252,20 @@ class SshRemote:
                 if size != departure.size:
                     arrived = f"{size} of {departure.size} bytes got there"
                     raise TemporaryFailure(f"{self.describe(path)}: {arrived}")
-                talk.rename(_string(staging), _string(target))
+                self._rename(talk, staging, target)
             except BaseException:
                 talk.remove([_string(staging)])
                 raise
+
+    def _rename(self, talk: Sftp, staging: str, target: str) -> None:
+        folder, name = os.path.split(target)
+        aside = os.path.join(folder, hidden_name(f"{name[:LONGEST_STEM]}.old", "part"))
+        try:
+            talk.rename(_string(staging), _string(target), _string(aside))
+        except Status as status:
+            if status.status != wire.NO_SUCH_FILE:
+                raise
+            raise TemporaryFailure(f"{self._place(staging)}: somebody has taken it away") from None
 
     def _create(self, talk: Sftp, place: str, mode: int) -> bytes:
         """A handle of the new file, in a folder that is made if it is missing."""
@@ -278,7 +297,7 @@ class SshRemote:
         with self._about(path) as talk:
             self._make(talk, self._join(path))
 
-    def write_small(self, files: Sequence[Entry], load: Load) -> Iterator[Leaving]:
+    def write_small(self, files: Sequence[Entry], load: Load) -> Generator[Leaving, None, None]:
         with self._about("") as talk:
             self._make(talk, os.path.dirname(self._join("")))
             done = yield from trees.write(talk, self._session, self._join(""), files, load)
@@ -287,20 +306,22 @@ class SshRemote:
                 return
             self.make_dir("")
             folders = parents_first({os.path.dirname(file.path) for file in rest})
-            there = many.make_dirs(talk, {folder: self._name(folder) for folder in folders})
+            new = many.make_dirs(talk, {folder: self._name(folder) for folder in folders})
+            old = {file.path: self._name(file.path) for file in rest if os.path.dirname(file.path) not in new}
+            there = many.found(talk, old)
 
             def outgoing() -> Iterator[many.Outgoing]:
                 for file in load(rest):
-                    folder, name = os.path.split(file.entry.path)
-                    if folder not in there:
-                        continue  # it could not be made, or not be read
-                    known = there[folder].get(os.fsencode(name))
+                    path = file.entry.path
+                    known = there.get(path)
                     if known and not stat.S_ISREG(known.mode or 0):
                         continue  # a directory is in the way, or a link
                     mode = stat.S_IMODE(known.mode or 0) if known else file.mode
-                    staging = self._name(os.path.join(folder, staging_name(name, file.source)))
-                    target = self._name(file.entry.path)
-                    yield many.Outgoing(file, target, staging, file.content, mode, exactly=bool(known))
+                    folder, name = os.path.split(path)
+                    staging = self._name(os.path.join(folder, staging_name(name, file.source, file.token)))
+                    yield many.Outgoing(
+                        file, self._name(path), staging, file.content, mode, exactly=bool(known)
+                    )
 
             yield from many.write(talk, outgoing())
 

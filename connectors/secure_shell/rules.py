@@ -28,6 +28,9 @@ LONGEST = 86400
 
 FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 
+LISTED = re.compile(rf"[0-9]+ ({FINGERPRINT.pattern}) .*\([A-Z0-9-]+\)")
+"""As ``ssh-keygen -lf`` shows it: bits, fingerprint, comment, type."""
+
 KEY_PARTS = {
     "ssh-ed25519": 2,
     "ssh-rsa": 3,
@@ -111,12 +114,26 @@ def comma_separated(value: Any) -> Any:
     return value
 
 
+def plain_host_key(value: Any) -> Any:
+    """The fingerprint, or the public key line, in what ssh-keygen shows or a known_hosts file has of it;
+    anything else as it is. A key that such a file marks (``@revoked``) is not to be trusted."""
+    if not isinstance(value, str):
+        return value
+    if listed := LISTED.fullmatch(value.strip()):
+        return listed[1]
+    host, _, line = value.strip().partition(" ")
+    if host[:1] in ("@", "#") or public_key(line) is None:
+        return value
+    return line.strip()
+
+
 def host_key(field: str, value: Any, error: Error) -> None:
     if not FINGERPRINT.fullmatch(value) and public_key(value) is None:
         error(
             field,
             "must be a fingerprint (SHA256: and 43 characters, as `ssh-keygen -lf FILE` shows it) or a public"
-            " key on one line (ssh-ed25519 AAAA…, as in the server's /etc/ssh/ssh_host_ed25519_key.pub)",
+            " key on one line (ssh-ed25519 AAAA…, as in the server's /etc/ssh/ssh_host_ed25519_key.pub or"
+            " in a known_hosts file)",
         )
 
 

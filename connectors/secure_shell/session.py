@@ -4,11 +4,12 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from connectors.access import lean
-from connectors.errors import ProtocolViolation
+from connectors.errors import NotPermitted, ProtocolViolation, TemporaryFailure
+from connectors.secure_shell import waiting
 from connectors.secure_shell.dial import dial
-from connectors.secure_shell.host_keys import AnotherKey, HostKeys, name_of
+from connectors.secure_shell.host_keys import AnotherKey, HostKeys, Refused, name_of
 from connectors.secure_shell.place import Place, Server
-from connectors.transfer.job import Job
+from connectors.transfer.job import Cancelled, Job
 
 if TYPE_CHECKING:
     import paramiko
@@ -25,7 +26,8 @@ class Session:
         self._lock = threading.Lock()
         self._hops: list[Hop] = []
         self._host_keys: HostKeys | None = None
-        self._keys: dict[Server, paramiko.PKey | None] = {}
+        self._keys: dict[Server, tuple[str, paramiko.PKey]] = {}
+        """The text of each private key, and the key: a document may have a path, and the file may go."""
 
     @property
     def host(self) -> str:
@@ -36,6 +38,11 @@ class Session:
     def user(self) -> str:
         """Who logs in there."""
         return self._place.server.login.username
+
+    @property
+    def timeout(self) -> float:
+        """Seconds for which the server may be silent: the document's timeout, or RED_TIMEOUT."""
+        return self._limit(self._place.timeout)
 
     @property
     def transport(self) -> "paramiko.Transport | None":
@@ -56,21 +63,50 @@ class Session:
         """
         with self._lock:
             hop = self._open()
-        return hop.session_channel(self._limit(None), streaming)
+        return hop.session_channel(self.timeout, streaming)
+
+    def sftp_channel(self) -> "paramiko.Channel":
+        """A channel on which the sftp subsystem runs; NotPermitted where the server has none.
+
+        The other errors are those of open(). Where the server does not answer, the connection is given up.
+        """
+        try:
+            channel = self.channel()
+            waiting.for_answer(
+                lambda: self._start_sftp(channel), self._job, self.timeout, f"{self.host}: no SFTP began"
+            )
+        except (TemporaryFailure, Cancelled):
+            self.close()  # it would not answer the next attempt either; and the thread that asks is set free
+            raise
+        return channel
+
+    def _start_sftp(self, channel: "paramiko.Channel") -> None:
+        from paramiko.ssh_exception import SSHException
+
+        from connectors.secure_shell import failures
+
+        with failures.translating(self.host):
+            try:
+                channel.invoke_subsystem("sftp")
+            except SSHException as error:
+                transport = channel.get_transport()
+                transport.join(waiting.LOOK_EVERY)  # if the connection is lost, its channels are closed first
+                if not transport.is_active():
+                    raise
+                hint = "it needs a line 'Subsystem sftp …' in its sshd_config"
+                raise NotPermitted(f"{self.host}: the server offers no SFTP", hint=hint) from error
 
     def pinned(self) -> Place:
         """The place with all that it takes to log in again later, and elsewhere: the host keys that were
         shown, and private keys themselves where the document has the path of a file. Opens if need be."""
-        from connectors.secure_shell import keys
-
         with self._lock:
             self._open()
             servers = list[Server]()
             for hop in self._hops:
                 shown = hop.transport.get_remote_server_key()
                 login = hop.server.login
-                if login.private_key:
-                    login = login._replace(private_key=keys.text(login.private_key))
+                if hop.server in self._keys:
+                    login = login._replace(private_key=self._keys[hop.server][0])
                 line = f"{shown.get_name()} {shown.get_base64()}"
                 servers.append(hop.server._replace(host_key=line, login=login))
         return self._place._replace(server=servers[-1], jump=servers[0] if servers[1:] else None)
@@ -114,17 +150,20 @@ class Session:
                 mistaken = mistaken or error
                 unwanted.append(error.kind)
                 self._hops.pop().close()
-            except ProtocolViolation:
-                if mistaken:
+            except ProtocolViolation as error:
+                if mistaken and not isinstance(error, Refused):  # it has no more keys to show
                     raise mistaken from None
                 raise
         hop.log_in(self._key_of(server), self._limit(self._place.auth_timeout))
         return hop
 
     def _reached(self, server: Server, before: "Hop | None", role: str) -> "Hop":
-        limit = self._limit(self._place.timeout)
+        limit = self.timeout
+        key = "jump.host" if role else "host"
         sock: Any = (
-            before.forwarded(server, limit) if before else dial(server.host, server.port, self._job, limit)
+            before.forwarded(server, limit)
+            if before
+            else dial(server.host, server.port, self._job, limit, key)
         )
         try:
             lean.import_paramiko()  # 90 ms, in which the server makes ready
@@ -139,19 +178,24 @@ class Session:
         return hop
 
     def _key_of(self, server: Server) -> "paramiko.PKey | None":
+        login = server.login
+        if not login.private_key:
+            return None
         if server not in self._keys:
             from connectors.secure_shell import keys
 
-            login = server.login
-            given = login.private_key
             place = "jump.auth.privateKey" if server is self._place.jump else "privateKey"
             place += f" (for {name_of(server)})"
-            self._keys[server] = keys.load(given, login.passphrase, place) if given else None
-        return self._keys[server]
+            try:
+                text = keys.text(login.private_key)
+            except keys.Unusable:
+                text = login.private_key  # load() says what is wrong with it
+            self._keys[server] = text, keys.load(text, login.passphrase, place)
+        return self._keys[server][1]
 
     def _handshake_limits(self) -> tuple[float, float]:
         """Seconds until the server introduces itself, and from then on until keys are agreed on."""
-        return self._limit(self._place.banner_timeout), self._limit(self._place.timeout)
+        return self._limit(self._place.banner_timeout), self.timeout
 
     def _limit(self, seconds: float | None) -> float:
         return self._job.settings.timeout if seconds is None else seconds

@@ -13,7 +13,7 @@ from itertools import count
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from connectors.errors import NotPermitted, ProtocolViolation, RedError, TemporaryFailure
+from connectors.errors import ProtocolViolation, RedError, TemporaryFailure
 from connectors.secure_shell.wire import (
     ANSWERS,
     CLOSE,
@@ -48,19 +48,10 @@ Reply = tuple[Any, int, bytes]
 
 def start(session: "Session", job: Job) -> "Sftp":
     """SFTP on a new channel of ``session``."""
-    channel = session.channel()
-    from connectors.secure_shell import express, failures  # paramiko is Session's to import, while it waits
+    channel = session.sftp_channel()
+    from connectors.secure_shell import express  # paramiko is Session's to import, while it waits
 
-    with failures.translating(session.host):
-        try:
-            channel.invoke_subsystem("sftp")
-        except Exception as error:
-            if not channel.closed or not session.transport:
-                raise
-            hint = "it needs a line 'Subsystem sftp …' in its sshd_config"
-            raise NotPermitted(f"{session.host}: the server offers no SFTP", hint=hint) from error
-    transport = channel.get_transport()
-    sftp = Sftp(channel, express.express_of(transport), job, session.host)
+    sftp = Sftp(channel, express.express_of(channel.get_transport()), job, session.host, session.timeout)
     sftp.begin()
     return sftp
 
@@ -68,12 +59,16 @@ def start(session: "Session", job: Job) -> "Sftp":
 class Sftp:
     """The subsystem on a channel. All methods may be called from several threads."""
 
-    def __init__(self, channel: Any, express: Any, job: Job, host: str) -> None:
-        """Begin to listen; ``express`` is the transport's fast packetizer, or None."""
+    def __init__(self, channel: Any, express: Any, job: Job, host: str, timeout: float) -> None:
+        """Begin to listen; ``express`` is the transport's fast packetizer, or None.
+
+        ``timeout`` is for how many seconds the server may be silent, or take nothing.
+        """
         self._channel = channel
         self._express = express
-        self._job = job
-        self._host = host
+        self.job = job
+        self.host = host
+        self.timeout = timeout
         self._waiting: dict[int, tuple[Flow, Any]] = {}
         self._numbers = count()
         self._frames = Frames(self._take)
@@ -100,7 +95,7 @@ class Sftp:
         fields = Fields(payload)
         version = fields.number()
         if version < 3:
-            raise ProtocolViolation(f"{self._host}: speaks version {version} of SFTP, 3 is needed")
+            raise ProtocolViolation(f"{self.host}: speaks version {version} of SFTP, 3 is needed")
         while fields.left():
             name = fields.string()
             self.extensions[name.decode("ascii", "replace")] = fields.string()
@@ -137,16 +132,37 @@ class Sftp:
             return EXTENDED, string(POSIX_RENAME.encode()), name, target
         return RENAME, b"", name, target
 
-    def rename(self, name: bytes, target: bytes) -> None:
-        """Let the file ``name`` be called ``target`` (strings of SFTP), whatever was called so."""
+    def rename(self, name: bytes, target: bytes, aside: bytes) -> None:
+        """Let the file ``name`` be called ``target`` (strings of SFTP), whatever was called so.
+
+        Where the server cannot do that in one step, the old file is called ``aside`` for a moment.
+        """
         request = self.renaming(name, target)
         try:
             self.ask(*request)
+            return
         except Status as status:
             if request[0] == EXTENDED or status.status != FAILURE:
                 raise
-            self.ask(REMOVE, target)  # version 3 alone does not replace (draft, 6.5)
-            self.ask(*request)
+        # Version 3 alone does not replace (draft, 6.5). From here on to the end, in a cancelled call too.
+        with suppress(Status):
+            self._insist(REMOVE, aside)
+        self._insist(RENAME, target, aside)
+        try:
+            self._insist(*request)
+        except RedError:
+            with suppress(RedError):
+                self._insist(RENAME, aside, target)
+            raise
+        with suppress(Status):
+            self._insist(REMOVE, aside)
+
+    def _insist(self, kind: int, *parts: bytes) -> None:
+        """As ``ask``, and in a cancelled call too."""
+        flow = Flow(self, last=True)
+        flow.ask(None, kind, *parts)
+        flow.flush()
+        checked(*flow.next()[1:])
 
     def remove(self, names: Sequence[bytes]) -> None:
         """Remove files that are not wanted after all, in a cancelled call too; soon, or not at all."""
@@ -236,10 +252,10 @@ class Sftp:
         if not blocked:
             return
         stuck = time.monotonic() - max(min(blocked), self.heard)
-        if stuck > self._job.settings.timeout:
-            self.lose(TemporaryFailure(f"{self._host}: took nothing for {self._job.settings.timeout:g} s"))
-        elif self._job.cancelled.is_set() and stuck > 5 * LOOK_EVERY:
-            self.lose(TemporaryFailure(f"{self._host}: interrupted"))
+        if stuck > self.timeout:
+            self.lose(TemporaryFailure(f"{self.host}: took nothing for {self.timeout:g} s"))
+        elif self.job.cancelled.is_set() and stuck > 5 * LOOK_EVERY:
+            self.lose(TemporaryFailure(f"{self.host}: interrupted"))
 
     def _feed(self, view: memoryview) -> None:
         """The next bytes of the server's, in the thread that received them."""
@@ -250,7 +266,7 @@ class Sftp:
         except RedError as error:
             self.lose(error if self._begun else self._prattle(bytes(view[:100])))
         except (struct.error, IndexError):
-            self.lose(ProtocolViolation(f"{self._host}: its answers are not SFTP"))
+            self.lose(ProtocolViolation(f"{self.host}: its answers are not SFTP"))
 
     def _take(self, message: memoryview) -> None:
         kind = message[0]
@@ -258,14 +274,14 @@ class Sftp:
         self._begun = True
         waiting = self._waiting.pop(number, None)
         if waiting is None:
-            raise ProtocolViolation(f"{self._host}: answers what was not asked")
+            raise ProtocolViolation(f"{self.host}: answers what was not asked")
         waiting[0].take(waiting[1], kind, message[1 if kind == VERSION else 5 :])
 
     def _prattle(self, said: bytes) -> RedError:
         """What comes first is not SFTP: for people, who know the words."""
         words = " ".join(said.decode("utf-8", "replace").split())
         return ProtocolViolation(
-            f"{self._host}: what it sends is not SFTP, but {words!r}",
+            f"{self.host}: what it sends is not SFTP, but {words!r}",
             hint="does a start-up file of the log-in shell, such as .bashrc, print something?",
         )
 
@@ -273,7 +289,7 @@ class Sftp:
 
     def _broken(self, error: BaseException | None) -> RedError:
         cause = str(error) if error and str(error) else "the connection was lost"
-        return TemporaryFailure(f"{self._host}: {cause}")
+        return TemporaryFailure(f"{self.host}: {cause}")
 
     def lose(self, error: RedError) -> None:
         """The conversation is over: whoever waits for an answer hears of it."""
@@ -289,14 +305,6 @@ class Sftp:
     def why_lost(self) -> RedError:
         return self._lost or self._broken(None)
 
-    @property
-    def job(self) -> Job:
-        return self._job
-
-    @property
-    def host(self) -> str:
-        return self._host
-
 
 def sender(channel: Any) -> Callable[[Any, memoryview], int]:
     """How to send on ``channel``: a function of it and data that says how many bytes it has taken."""
@@ -311,7 +319,7 @@ class Flow:
     """The requests and answers of one piece of work; for one thread, beside the one that receives."""
 
     def __init__(self, sftp: Sftp, *, last: bool = False) -> None:
-        """With ``last``, answers are waited for as long as a cancelled call has, be it cancelled or not."""
+        """With ``last``, answers are waited for in a cancelled call too, as long as such a call has."""
         self.sftp = sftp
         self._last = last
         self.replies: SimpleQueue[Reply] = SimpleQueue()
@@ -344,8 +352,9 @@ class Flow:
         """The next answer: its tag, kind and payload."""
         job = self.sftp.job
         asked = time.monotonic()
-        patience = TIDY_SECONDS / 2 if self._last else job.settings.timeout
         while True:
+            hurried = self._last and job.cancelled.is_set()
+            patience = TIDY_SECONDS / 2 if hurried else self.sftp.timeout
             try:
                 reply = self.replies.get(timeout=LOOK_EVERY)
             except Empty:

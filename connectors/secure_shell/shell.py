@@ -10,11 +10,11 @@ Nothing of what comes from outside stands in a command: the names are read from 
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from connectors.errors import RedError
+from connectors.errors import NotAuthenticated, RedError
 from connectors.secure_shell import many, tar, waiting
 from connectors.secure_shell.sftp import LOOK_EVERY, Sftp, sender
 from connectors.secure_shell.wire import Attributes
@@ -28,14 +28,19 @@ MANY = 300
 FIND = r"""
 IFS= read -r d && cd -- "$d" && exec find . -printf "%y %m %s %T@ %U %P\0"
 """
+# An archive for each batch of names, and behind it a block that tells whether tar was content with it.
 READ = r"""
-IFS= read -r d && cd -- "$d" && exec tar -c -f - --format=gnu --dereference --hard-dereference --null -T -
+IFS= read -r d && read -r e && cd -- "$d" && [ "$(stat -c "%Y %u %f" .)" = "$e" ] || exit 1
+while read -r n; do
+head -c "$n" | tar -c -f - --format=gnu --dereference --hard-dereference --null -T -
+printf "\0%-511s" "red $?"
+done
 """
 # Into a hidden folder $s of $d; looked at; and only then moved, each file and folder in one step. If anything
 # ends it, a connection that is lost included (tar meets the end of its input), $s is removed.
 WRITE = r"""
 IFS= read -r d && IFS= read -r s && read -r e && cd -- "$d" && [ "$(stat -c "%Y %u %f" .)" = "$e" ] || exit 1
-d=$(pwd -P && echo x) && d=${d%?x} && mkdir -- "$s" && cd -- "$s" || exit 1
+d=$(pwd -P && echo x) && d=${d%?x} && rm -rf -- "$s" && mkdir -- "$s" && cd -- "$s" || exit 1
 tar -x -m -f - --no-same-owner --no-same-permissions && cd new &&
 find . -type f -printf "%s %P\0" | LC_ALL=C sort -z | cmp -s - ../sizes &&
 find . -mindepth 1 -maxdepth 1 -exec mv -n -t ../.. -- {} + && cd .. && rmdir new
@@ -58,10 +63,12 @@ class _Command:
     def __init__(self, session: "Session", talk: Sftp, script: str) -> None:
         self._talk = talk
         self._job = job = talk.job
-        self._seconds = job.settings.timeout
+        self._seconds = session.timeout
         try:
             self._channel: Any = session.channel(streaming=True)
             waiting.for_answer(lambda: self._start(script), job, self._seconds, "no command was started")
+        except NotAuthenticated:  # on the way to a new connection: never to be tried again
+            raise
         except (RedError, OSError, EOFError) as error:
             raise Unusable from error
         self._channel.settimeout(LOOK_EVERY)
@@ -88,8 +95,9 @@ class _Command:
                 rest = rest[sent:]
 
     def end(self) -> None:
-        """Of its standard input."""
-        self._channel.shutdown_write()
+        """Of its standard input; may be told twice."""
+        if not self._channel.eof_sent:
+            self._channel.shutdown_write()
 
     def hear(self) -> Iterator[bytes]:
         """Its standard output, as it comes; Unusable if it did not succeed."""
@@ -157,25 +165,54 @@ def find(session: "Session", talk: Sftp, root: bytes) -> list[tuple[str, Attribu
 def _found(line: str) -> tuple[str, Attributes]:
     try:
         kind, mode, size, modified, owner, path = line.split(" ", 5)
-        bits = KINDS.get(kind, stat.S_IFSOCK) | int(mode, 8)
-        return path, Attributes(int(size), int(owner), bits, int(modified.partition(".")[0]))
+        numbers = int(size), int(owner), int(mode, 8), int(modified.partition(".")[0])
+        if not (0 <= numbers[0] < 1 << 63 and 0 <= numbers[2] <= 0o7777):
+            raise ValueError
     except ValueError:  # the log-in shell has said something, say
         raise Unusable from None
+    bits = KINDS.get(kind, stat.S_IFSOCK) | numbers[2]
+    return path, Attributes(numbers[0], numbers[1], bits, numbers[3])
 
 
 def read(
-    session: "Session", talk: Sftp, root: bytes, names: Iterable[bytes]
-) -> Iterator[tuple[bytes, bytes]]:
-    """The files called ``names`` below ``root`` (absolute), name and content, as tar sends them."""
+    session: "Session", talk: Sftp, root: bytes, here: Attributes, batches: Iterable[Sequence[bytes]]
+) -> Iterator[list[tuple[bytes, bytes]]]:
+    """Name and content of the files below ``root`` (absolute) that each of the ``batches`` names.
+
+    Nothing is known of a batch before tar has ended: it tells of a file that has changed under its hands
+    only then. Where it is not content the batch is empty. ``here`` is what SFTP tells of ``root``.
+    """
     if b"\n" in root:
         raise Unusable
     with _running(session, talk, READ) as command:
-        command.say(root + b"\n", b"".join(name + b"\0" for name in names))
-        command.end()
+        todo = iter(batches)
+
+        def ask() -> None:
+            names = b"".join(name + b"\0" for name in next(todo, ()))
+            if names:
+                command.say(b"%d\n" % len(names), names)
+            else:
+                command.end()
+
+        command.say(root + b"\n" + _facts(here))
+        ask()
+        ask()  # so that the server need not wait for us
+        batch: list[tuple[bytes, bytes]] = []
         try:
-            yield from tar.members(command.hear())
+            for name, content in tar.members(command.hear()):
+                if name:
+                    batch.append((name, content))
+                    continue
+                yield batch if content == b"0" else []
+                batch = []
+                ask()
         except tar.Malformed:
             raise Unusable from None
+
+
+def _facts(here: Attributes) -> bytes:
+    """What stat shows of a folder, in one line: the shell may see another one under a name than SFTP."""
+    return b"%d %d %x\n" % (here.modified or 0, here.owner or 0, here.mode or 0)
 
 
 def write(
@@ -188,15 +225,13 @@ def write(
 ) -> None:
     """Make in ``folder`` (absolute) what ``files`` says: path, mode and content, None for a folder.
 
-    ``here`` is what SFTP tells of the folder: the shell may see another one under that name. What is
-    outermost in ``files`` must not be there yet. Until all is complete it is in the hidden folder
-    ``staging``. If this raises, no file has come to be there, or only whole ones.
+    ``here`` is what SFTP tells of the folder. What is outermost in ``files`` must not be there yet. Until
+    all is complete it is in the hidden folder ``staging``. If this raises, only whole files are there.
     """
     if b"\n" in folder + staging:
         raise Unusable
     with _running(session, talk, WRITE) as command:
-        facts = b"%d %d %x\n" % (here.modified or 0, here.owner or 0, here.mode or 0)
-        command.say(folder + b"\n" + staging + b"\n" + facts)
+        command.say(folder + b"\n" + staging + b"\n" + _facts(here))
         sizes: list[bytes] = []
         pieces: list[bytes] = []
         gathered = 0

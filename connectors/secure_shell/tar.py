@@ -6,11 +6,14 @@ archives that our own commands make and read, of regular files and folders alone
 
 from collections.abc import Iterable, Iterator
 
+from connectors.remote import SMALL
+
 BLOCK = 512  # bytes; POSIX.1-2001, pax, "ustar Interchange Format"
 END = bytes(20 * BLOCK)
-LARGEST = 1 << 20  # bytes of a member; each is held in memory
+LARGEST = 2 * SMALL  # bytes of a member; each is held in memory
 LONGEST_NAME = 100  # bytes in a header; a longer one is the content of a member before it
 FILE, FOLDER, LONG_NAME = b"0", b"5", b"L"
+STATUS = b"red "  # how a block with a status begins, behind a NUL; see connectors.secure_shell.shell
 
 
 class Malformed(Exception):
@@ -18,14 +21,19 @@ class Malformed(Exception):
 
 
 def members(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """Name and content of each file of the archive that arrives in ``chunks``; Malformed if there is more."""
+    """Name and content of each file of the archives that arrive in ``chunks``; Malformed if there is more.
+
+    Between the archives: no name, and the exit status of the tar that has made the last one, in digits.
+    """
     rest = long_name = b""
     for chunk in chunks:
         data = rest + chunk if rest else chunk
         position, end = 0, len(data)
         while position + BLOCK <= end:
-            if not data[position]:
-                position += BLOCK  # the zeros at the end
+            if not data[position]:  # zeros at the end, or a status
+                if data[position + 1 : position + 1 + len(STATUS)] == STATUS:
+                    yield b"", data[position + 1 + len(STATUS) : position + BLOCK].strip()
+                position += BLOCK
                 continue
             start = position + BLOCK
             try:

@@ -5,21 +5,22 @@ left goes by SFTP.
 """
 
 import os
-import secrets
-import stat
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import chain
 
-from connectors.remote import Entry
+from connectors.remote import Arrived, Entry, Leaving, Load
 from connectors.secure_shell import many, shell, wire
 from connectors.secure_shell.session import Session
 from connectors.secure_shell.sftp import Sftp
 from connectors.secure_shell.walk import real_name
 from connectors.secure_shell.wire import Status, string
-from connectors.transfer.names import hidden_name
-from connectors.transfer.small import Arrived, Leaving, Load
+from connectors.transfer.departure import staging_name
 from connectors.transfer.tree import parents_first
 
 Done = set[str]
+BATCH_FILES = 1000
+BATCH_BYTES = 2 << 20
 
 
 def read(talk: Sftp, session: Session, root: str, files: Sequence[Entry]) -> Generator[Arrived, None, Done]:
@@ -28,15 +29,30 @@ def read(talk: Sftp, session: Session, root: str, files: Sequence[Entry]) -> Gen
     done = Done()
     if len(wanted) < shell.MANY:
         return done
-    try:
-        for name, content in shell.read(session, talk, real_name(talk, os.fsencode(root)), wanted):
-            file = wanted.get(name)
-            if file and file.version and file.size == len(content):
-                yield Arrived(file, file.version, content)
-                done.add(file.path)
-    except shell.Unusable:  # in the end tar was not content: what it gave may be wrong, so all of it again
-        done.clear()
+    with suppress(shell.Unusable, Status):
+        real = real_name(talk, os.fsencode(root))
+        here = wire.attributes(talk.ask(wire.STAT, string(real)))
+        for batch in shell.read(session, talk, real, here, _batches(wanted)):
+            for name, content in batch:
+                file = wanted.get(name)
+                if file and file.version and file.size == len(content):
+                    yield Arrived(file, file.version, content)
+                    done.add(file.path)
     return done
+
+
+def _batches(wanted: Mapping[bytes, Entry]) -> Iterator[list[bytes]]:
+    """The names, as many together as may wait in memory, and in the window of a channel."""
+    batch: list[bytes] = []
+    size = 0
+    for name, file in wanted.items():
+        batch.append(name)
+        size += (file.size or 0) + 8 * len(name)
+        if len(batch) == BATCH_FILES or size > BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def write(
@@ -47,23 +63,27 @@ def write(
     if len(files) < shell.MANY:
         return done
     folder, prefix = root, ""
-    there = _names_in(talk, root)
+    there = _names_in(talk, root, {file.path.partition("/")[0] for file in files})
     if there is None:  # then the root itself is what is new
         folder, name = os.path.split(root)
         prefix, there = f"{name}/", set()
     new = [file for file in files if file.path.partition("/")[0] not in there]
     if len(new) < shell.MANY:
         return done
+    leaving = load(new)
+    first = next(leaving, None)
+    if first is None:
+        return done
     left: list[Leaving] = []
 
     def members() -> Iterator[tuple[bytes, int, bytes | None]]:
         for path in parents_first({os.path.dirname(prefix + file.path) for file in new})[1:]:
             yield os.fsencode(path), 0o777, None
-        for file in load(new):
+        for file in chain((first,), leaving):
             yield os.fsencode(prefix + file.entry.path), file.mode, file.content
             left.append(file._replace(content=b""))
 
-    staging = hidden_name(f"tree.{secrets.token_hex(8)}", "part")
+    staging = staging_name("tree", first.source, first.token)
     try:
         real = real_name(talk, os.fsencode(folder or "."))
         here = wire.attributes(talk.ask(wire.STAT, string(real)))
@@ -76,13 +96,13 @@ def write(
     return done
 
 
-def _names_in(talk: Sftp, root: str) -> set[str] | None:
-    """What is in the folder; None if it is not there."""
+def _names_in(talk: Sftp, root: str, wanted: Iterable[str]) -> set[str] | None:
+    """Which of the names that are ``wanted`` are in the folder; None if it is not there itself."""
     try:
-        here = wire.attributes(talk.ask(wire.STAT, string(os.fsencode(root))))
+        talk.ask(wire.STAT, string(os.fsencode(root)))
     except Status as status:
         if status.status == wire.NO_SUCH_FILE:
             return None
         raise
-    names = many.listings(talk, {"": string(os.fsencode(root))}) if stat.S_ISDIR(here.mode or 0) else None
-    return {os.fsdecode(name) for name in (names or {}).get("", ())}
+    names = {name: string(os.fsencode(os.path.join(root, name))) for name in wanted}
+    return set(many.found(talk, names))

@@ -2,7 +2,6 @@
 
 import os
 import stat
-from collections.abc import Callable
 from typing import NamedTuple
 
 from connectors.errors import (
@@ -14,14 +13,13 @@ from connectors.errors import (
     TemporaryFailure,
 )
 from connectors.secure_shell import many, shell, wire
+from connectors.secure_shell.session import Session
 from connectors.secure_shell.sftp import Flow, Sftp
 from connectors.secure_shell.wire import Attributes, failure, string
-from connectors.transfer.tree import LISTING_HELPS
+from connectors.transfer.tree import LISTING_HELPS, MOST_LINKED
 
 DEEPEST = 200  # directories inside each other; a server that shows more leads us in a circle
 FEW = 200  # names; with more, the server's own find is faster
-
-Found = list[tuple[str, Attributes]]
 
 
 class _Folder(NamedTuple):
@@ -39,7 +37,8 @@ class _Folder(NamedTuple):
 class Tree:
     """All files and directories below ``root``; ``place`` is its name for people."""
 
-    def __init__(self, talk: Sftp, root: bytes, place: str) -> None:
+    def __init__(self, session: Session, talk: Sftp, root: bytes, place: str) -> None:
+        self._session = session
         self._talk = talk
         self._root = root
         self._place = place
@@ -47,18 +46,22 @@ class Tree:
         self._found: list[tuple[str, Attributes]] = []
         self._links: list[tuple[bytes, _Folder]] = []
         self._failures: list[RedError] = []
+        self._followed_folders = 0
 
-    def entries(self, find: Callable[[bytes], Found]) -> list[tuple[str, Attributes]]:
-        """Path and attributes of each, parents before children. ``find`` lists a large tree: see shell.find.
+    def entries(self) -> list[tuple[str, Attributes]]:
+        """Path and attributes of each, parents before children.
 
         A link that leads out of the tree, back to a folder that it is in, or nowhere, and what is neither
         file nor directory: one error reports all of them.
         """
         top = [_Folder("", (self._real,))]
-        if not self._walk(top, limit=FEW) and not self._find(find):
+        if not self._walk(top, limit=FEW) and not self._find():
             self._walk(top)
         while self._links:
             self._walk(self._followed())
+            if self._followed_folders > MOST_LINKED:
+                what = f"{self._place}: links to more than {MOST_LINKED} folders"
+                raise DataError(what, hint=LISTING_HELPS)
         if self._failures:
             what = f"{self._place}: {len(self._failures)} of its entries cannot be received"
             raise SeveralFailures(what, self._failures)
@@ -70,7 +73,7 @@ class Tree:
             if max(len(folder.ancestors) for folder in level) > DEEPEST:
                 raise ProtocolViolation(f"{self._place}: more than {DEEPEST} directories inside each other")
             names = {folder: string(_join(self._root, folder.path)) for folder in level}
-            listings = many.listings(self._talk, names, limit and limit - len(self._found))
+            listings = many.listings(self._talk, names, None if limit is None else limit - len(self._found))
             if listings is None:
                 self._found, self._links, self._failures = [], [], []
                 return False
@@ -99,10 +102,10 @@ class Tree:
         else:
             self._fail(DataError, path, "neither a file nor a directory")
 
-    def _find(self, find: Callable[[bytes], Found]) -> bool:
-        """List the whole tree by ``find``; False, and nothing done, where that does not work."""
+    def _find(self) -> bool:
+        """List the whole tree by the server's find; False, and nothing done, where that does not work."""
         try:
-            found = find(self._real)
+            found = shell.find(self._session, self._talk, self._real)
         except shell.Unusable:
             return False
         there = wire.attributes(self._talk.ask(wire.STAT, string(self._real)))
@@ -156,6 +159,7 @@ class Tree:
                 self._found.append((inner.path, here))
             else:
                 self._fail(DataError, inner.path, "neither a file nor a directory")
+        self._followed_folders += len(folders)
         return folders
 
     def _unreadable(self, path: str) -> RedError:

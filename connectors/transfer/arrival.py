@@ -54,7 +54,8 @@ class Arrival:
         self._promised = (checksum,) if checksum else ()
         self._refresh = refresh
         self._part: Part
-        self._expected = size or 0  # what progress was told to expect
+        self.expected = size or 0
+        """Bytes that progress was told to expect."""
         self._limit: int | None = None  # bytes
         self._hashes: dict[str, _Hash] = {}
         self._hashed = 0
@@ -98,8 +99,8 @@ class Arrival:
         if offset:  # what an earlier answer said of the whole file still holds
             version = version._replace(checksums=tuple({*before.checksums, *version.checksums}))
         self._job.progress.moved(offset - self._part.size)
-        self._job.progress.expect((version.size or 0) - self._expected)
-        self._expected = version.size or 0
+        self._job.progress.expect((version.size or 0) - self.expected)
+        self.expected = version.size or 0
         self._limit = self._promised_size if version.size is None else version.size
         self._part.begin(version, offset)
         self._rehash()
@@ -121,7 +122,7 @@ class Arrival:
     def keep(self) -> None:
         """The far end says that what is here is current."""
         self.discard()
-        self._job.progress.moved(self._expected)
+        self._job.progress.moved(self.expected)
         self.moved = False
 
     # -- what the engine does ----------------------------------------------------------------------

@@ -1,7 +1,10 @@
 """A local file on its way out: read once from the start for each attempt, and watched while it goes."""
 
+import fcntl
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 
 BLOCK = 1 << 20
 LONGEST_STEM = 150  # characters of a name that its hidden name repeats: NAME_MAX is 255
+
+Moment = tuple[int, ...]
 
 
 class Departure:
@@ -34,7 +39,8 @@ class Departure:
         self.moved = True
         self.size = 0
         self.mode = 0
-        self._modified = 0  # nanoseconds since 1970
+        self._moment: Moment = ()
+        self._token = ""
         self._job = job
         self._promised_size = promised_size
         self._promised = checksum
@@ -47,7 +53,8 @@ class Departure:
         with reading(self.source):
             self._file = open(self.source, "rb", buffering=0)
             here = os.fstat(self._file.fileno())
-        self.size, self._modified = here.st_size, here.st_mtime_ns
+        self.size, self._moment = here.st_size, moment(here)
+        self._token = claim(self._file.fileno())
         self.mode = stat.S_IMODE(here.st_mode)
         if self._promised_size not in (None, self.size):
             self._file.close()
@@ -80,7 +87,7 @@ class Departure:
             here = os.fstat(self._file.fileno())
         self._sent += len(data)
         ends = self._sent == self.size
-        if (ends and here.st_mtime_ns != self._modified) or here.st_size < self.size or not (data or ends):
+        if (ends and moment(here) != self._moment) or here.st_size < self.size or not (data or ends):
             raise DataError(f"{self.source} changed while it was sent")
         if self._sha256:
             self._sha256.update(data)
@@ -89,7 +96,7 @@ class Departure:
 
     def staging_name(self, name: str) -> str:
         """The hidden name to send ``name`` under until it is complete: see the function."""
-        return staging_name(name, self.source)
+        return staging_name(name, self.source, self._token)
 
     def checksum(self, algorithm: str) -> Checksum:
         """Of the whole file, read for the purpose."""
@@ -122,20 +129,49 @@ class Departure:
         self._file.close()
 
 
-def staging_name(name: str, source: str) -> str:
+def moment(here: os.stat_result) -> Moment:
+    """When a file was last changed: a time of modification can be put back, that of the inode cannot."""
+    return here.st_mtime_ns, here.st_ctime_ns, here.st_size
+
+
+def staging_name(name: str, source: str, token: str = "") -> str:
     """The hidden name to send ``source`` under until it is complete and can be called ``name``.
 
     It is the same for this file of this machine in every later call, so that what a killed one has left is
-    written over, and another one for any other sender.
+    written over, and another one for any other sender. ``token`` is what ``claim`` says.
     """
     folder, base = os.path.split(source)
     rest = "" if name == base and len(name) <= LONGEST_STEM else base
-    return hidden_name(f"{name[:LONGEST_STEM]}.{_about(folder, rest)}", "part")
+    return hidden_name(f"{name[:LONGEST_STEM]}.{_about(folder, rest)}{token}", "part")
 
 
 @lru_cache(maxsize=64)
 def _about(folder: str, rest: str) -> str:
-    return fingerprint(f"{os.uname().nodename}:{os.path.realpath(folder)}/{rest}")[:16]
+    here = os.stat(folder or ".")
+    place = f"{os.uname().nodename}:{here.st_dev}:{here.st_ino}:{os.path.realpath(folder)}/{rest}"
+    return fingerprint(place)[:16]
+
+
+def claim(fd: int) -> str:
+    """Claim the open file or folder for sending it, until it is closed: "", or random letters where another
+    process is sending it at the same time, whose hidden name must not be ours as well.
+    """
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return ""
+    except OSError:  # that, or a file system that has no locks
+        return os.urandom(8).hex()
+
+
+@contextmanager
+def claimed(folder: str) -> Iterator[str]:
+    """A claim to a local folder, for the time of the block: what ``claim`` says."""
+    with reading(folder):
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield claim(fd)
+    finally:
+        os.close(fd)
 
 
 def check_source(source: str) -> None:

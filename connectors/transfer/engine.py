@@ -19,7 +19,7 @@ from connectors.errors import (
     SeveralFailures,
 )
 from connectors.remote import Entry, Remote
-from connectors.transfer import together, workers
+from connectors.transfer import small, workers
 from connectors.transfer.arrival import Arrival, check_target, check_target_dir
 from connectors.transfer.departure import Departure, check_source
 from connectors.transfer.job import Job
@@ -64,7 +64,7 @@ def check(remote: Remote, job: Job, listing: Sequence[Entry] | None) -> None:
     """The far end answers, lets us in, and has all that is to be read, or lets it be written."""
     files = [entry for entry in listing or () if not entry.is_dir]
     if files and not job.verb.sends:
-        rest = together.check(remote, job, files)
+        rest = small.check(remote, job, files)
         summary = f"of {len(files)} files cannot be received"
         _all(job, rest, lambda entry: _check(remote, job, entry.path), summary, alone=1)
         return
@@ -176,12 +176,14 @@ def _receive_tree(remote: Remote, job: Job, local: str, listing: Sequence[Entry]
     def receive(entry: Entry) -> None:
         target = os.path.join(local, entry.path)
         source = remote.identity(entry.path)
-        arrival = Arrival(target, source, job, size=entry.size, checksum=entry.checksum, refresh=True)
+        size = None if listing is None else entry.size  # what was seen a while ago is no promise
+        arrival = Arrival(target, source, job, size=size, checksum=entry.checksum, refresh=True)
+        arrival.expected = entry.size or 0
         _receive(remote, job, entry.path, target, arrival)
 
     to_fetch = [entry for entry in files if entry.path not in here]
     alone = 1 if remote.presents_password and listing is not None else 0
-    rest = together.receive(remote, job, local, to_fetch, there)
+    rest = small.receive(remote, job, local, to_fetch, there)
     _all(job, rest, receive, f"of {len(to_fetch)} files were not received", alone)
 
 
@@ -192,8 +194,8 @@ def _discovered(remote: Remote, job: Job) -> list[Entry]:
     def discover() -> None:
         entries.clear()
         for entry in remote.entries():
-            if is_hidden_name(entry.path.rpartition("/")[2]):
-                continue  # left there by a transfer to this directory
+            if ".red-" in entry.path and any(map(is_hidden_name, entry.path.split("/"))):
+                continue  # of a transfer to this directory: left there, or under way
             try:
                 safe_path(entry.path)
             except ValueError as error:
@@ -249,7 +251,7 @@ def send_dir(remote: Remote, job: Job, local: str, promise: "Prepared") -> None:
         for path in empty if entries else [""]:
             remote.make_dir(path)
 
-    rest = together.send(remote, job, local, files)
+    rest = small.send(remote, job, local, files)
     alone = 1 if remote.presents_password else 0
     _all(job, rest, send, f"of {len(files)} files were not sent", alone)
     workers.run(job, [lambda: persistently(job, make_dirs)], 1)

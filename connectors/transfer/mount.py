@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, NamedTuple, Protocol
 
@@ -46,6 +46,7 @@ CONTAINER = (
     "and on hosts with AppArmor --security-opt apparmor:unconfined"
 )
 AS_ROOT = "be root: docker run --user 0"
+FAILURES = tuple(code for code in Exit if code != Exit.OK)
 RESTRICTED = "--security-opt no-new-privileges (Kubernetes: allowPrivilegeEscalation: false) must not be set"
 
 
@@ -53,7 +54,7 @@ class Program(NamedTuple):
     """A program that mounts, stays in the foreground, and takes the mount point as its last argument.
 
     ``kind`` and ``source`` are what mountinfo shows of it; ``inherited`` are descriptors that it gets.
-    It sees no environment but ``environment`` and where programs are. An error may be a line of JSON as
+    Of the environment it sees no more than where programs are. An error may be a line of JSON as
     connectors.log writes it; anything else that it says is put into one.
     """
 
@@ -61,7 +62,6 @@ class Program(NamedTuple):
     kind: str
     source: str
     read_only: bool
-    environment: Mapping[str, str] = {}
     inherited: Sequence[int] = ()
 
 
@@ -158,7 +158,9 @@ def _is_there(program: Program, path: str, local: str) -> bool:
     """Whether it is mounted already, and answers. What no longer answers is unmounted."""
     mounted = at(path)
     if mounted is None or not mounted.is_fuse:
-        if os.listdir(path):
+        with reading(local):
+            hidden = os.listdir(path)
+        if hidden:
             log.warning(f"{local} is not empty: what lies in it cannot be seen until it is unmounted")
         return False
     if (mounted.kind, mounted.source) != (program.kind, program.source):
@@ -230,8 +232,7 @@ def _start(program: Program, path: str, messages: int) -> "subprocess.Popen[byte
     fcntl.fcntl(messages, fcntl.F_SETFL, os.O_APPEND)
     here = os.path.dirname(sys.executable)
     # Nothing else of our environment: it may hold the variables RED_VAR_…, and a mount lives long.
-    environment = {"PATH": f"{here}:{os.environ.get('PATH', os.defpath)}", "LANG": "C.UTF-8"}
-    environment |= {MARK: path, **program.environment}
+    environment = {"PATH": f"{here}:{os.environ.get('PATH', os.defpath)}", "LANG": "C.UTF-8", MARK: path}
     try:
         return subprocess.Popen(
             [*program.command, path],
@@ -267,10 +268,11 @@ def _failure(said: Sequence[str], local: str) -> RedError:
 
 
 def _last_error(lines: Sequence[str]) -> dict[str, Any] | None:
+    """The record of the last error among them, with a message and one of our codes."""
     for line in reversed(lines):
         with suppress(ValueError):
             record = json.loads(line)
-            if isinstance(record, dict) and {"message", "code"} <= record.keys():
+            if isinstance(record, dict) and "message" in record and record.get("code") in FAILURES:
                 return record
     return None
 

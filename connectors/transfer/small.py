@@ -1,50 +1,105 @@
-"""Small files in one piece: what can be held in memory needs no part file that outlives a failure.
+"""Small files: many at once, for a Remote that can (see connectors.remote.ManyAtOnce), and in one piece.
 
-Only what goes well happens here. Whatever does not, the engine does once more in the ordinary way, which
-has the retries and the words.
+What can be held in memory needs no part file that outlives a failure. Only what goes well happens here: the
+first three functions give back the files that are left for the engine to do one by one, which has the
+retries and the words. Those are all of them where the Remote has nothing of the kind.
 """
 
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from typing import NamedTuple
+from contextlib import closing, suppress
+from functools import partial
+from typing import cast
 
-from connectors.remote import Entry
+from connectors import log
+from connectors.errors import NotAuthenticated, NotPermitted, ProtocolViolation, TemporaryFailure
+from connectors.remote import SMALL, Arrived, Entry, Leaving, ManyAtOnce, Remote
+from connectors.transfer import workers
 from connectors.transfer.checksum import Checksum, hasher
+from connectors.transfer.departure import claimed, moment
 from connectors.transfer.job import Job
 from connectors.transfer.names import hidden_name
-from connectors.transfer.part import Version, remember_version
-
-SMALL = 1 << 16
-"""Bytes: larger files gain nothing from going together."""
+from connectors.transfer.part import remember_version
 
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
-
-class Arrived(NamedTuple):
-    """A file that was received whole: its content."""
-
-    entry: Entry
-    version: Version
-    content: bytes
+Files = Sequence[Entry]
 
 
-class Leaving(NamedTuple):
-    """A file to send: its size in bytes, its SHA-256 if that is for a receipt, its permission bits, where it
-    is, and its content, which who is told of its arrival need not get.
+def check(remote: Remote, job: Job, files: Files) -> Files:
+    """See that the ``files`` are there and may be read."""
+
+    def step(many: ManyAtOnce, done: set[str]) -> None:
+        done.update(file.path for file in many.check_many(files))
+
+    return _left(remote, job, files, files, step)
+
+
+def receive(remote: Remote, job: Job, local: str, files: Files, there: set[str]) -> Files:
+    """Receive the small ones of the ``files`` into ``local``; ``there`` is what was in it before."""
+    wanted = [file for file in files if is_small(file)]
+
+    def step(many: ManyAtOnce, done: set[str]) -> None:
+        began = time.monotonic()
+        for arrived in many.read_small(wanted):
+            path, size = arrived.entry.path, len(arrived.content)
+            target = f"{local}/{path}"  # os.path.join would take a tenth of all the time
+            if not install(job, target, remote.identity(path), arrived, replace=path in there):
+                continue
+            done.add(path)
+            job.progress.expect(size - (arrived.entry.size or 0))
+            job.progress.moved(size)
+            if job.receipts.wanted:
+                sha256, seconds = hexdigest(arrived.content, "sha256"), time.monotonic() - began
+                job.receipts.add(job.verb, target, remote.describe(path), size, sha256, seconds, 1)
+
+    return _left(remote, job, files, wanted, step)
+
+
+def send(remote: Remote, job: Job, local: str, files: Files) -> Files:
+    """Send the small ones of the ``files`` in ``local``."""
+    wanted = [file for file in files if is_small(file)]
+
+    def step(many: ManyAtOnce, done: set[str]) -> None:
+        began = time.monotonic()
+        with (
+            claimed(local) as token,
+            closing(many.write_small(wanted, partial(load, job, local, token))) as sent,
+        ):
+            for left in sent:
+                path = left.entry.path
+                done.add(path)
+                job.progress.moved(left.size)
+                if job.receipts.wanted:
+                    place, seconds = remote.describe(path), time.monotonic() - began
+                    job.receipts.add(job.verb, left.source, place, left.size, left.sha256, seconds, 1)
+
+    return _left(remote, job, files, wanted, step)
+
+
+def _left(
+    remote: Remote, job: Job, files: Files, wanted: Files, step: Callable[[ManyAtOnce, set[str]], None]
+) -> Files:
+    """Those of the ``files`` whose paths ``step``, if it is worth while, does not add to the set it gets.
+
+    What fails for a while, or for all files alike, is met again one by one, with retries and words.
     """
+    if len(wanted) < 2 or not hasattr(remote, "read_small"):
+        return files
+    done: set[str] = set()
 
-    entry: Entry
-    size: int
-    sha256: str
-    mode: int
-    source: str
-    content: bytes
+    def attempt() -> None:
+        try:
+            step(cast(ManyAtOnce, remote), done)
+        except NotAuthenticated:
+            raise
+        except (TemporaryFailure, ProtocolViolation, NotPermitted) as failure:
+            log.info(f"{failure.message}; going on one by one")
 
-
-Load = Callable[[Sequence[Entry]], Iterator[Leaving]]
-"""Reads files: gives those that can be read and are what was promised."""
+    workers.run(job, [attempt], 1)
+    return [file for file in files if file.path not in done]
 
 
 def is_small(entry: Entry) -> bool:
@@ -86,7 +141,7 @@ def install(job: Job, target: str, source: str, arrived: Arrived, *, replace: bo
     return False
 
 
-def load(job: Job, root: str, entries: Sequence[Entry]) -> Iterator[Leaving]:
+def load(job: Job, root: str, token: str, entries: Sequence[Entry]) -> Iterator[Leaving]:
     """Those of the ``entries`` below ``root`` that can be read and are what was promised."""
     for entry in entries:
         job.check_cancelled()
@@ -102,11 +157,11 @@ def load(job: Job, root: str, entries: Sequence[Entry]) -> Iterator[Leaving]:
         except OSError:
             continue
         size = len(content)
-        unchanged = size == before.st_size == after.st_size and before.st_mtime_ns == after.st_mtime_ns
+        unchanged = size == before.st_size and moment(before) == moment(after)
         promised = entry.size in (None, size) and matches(content, entry.checksum)
         if unchanged and promised and stat.S_ISREG(before.st_mode):
             sha256 = hexdigest(content, "sha256") if job.receipts.wanted else ""
-            yield Leaving(entry, size, sha256, stat.S_IMODE(before.st_mode), source, content)
+            yield Leaving(entry, size, sha256, stat.S_IMODE(before.st_mode), source, token, content)
 
 
 def matches(content: bytes, checksum: Checksum | None) -> bool:

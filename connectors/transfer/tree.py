@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
 
 from connectors.errors import DataError, NotFound, RedError, SeveralFailures
 from connectors.remote import Entry
@@ -10,6 +11,7 @@ from connectors.transfer.departure import check_source
 from connectors.transfer.local import reading
 from connectors.transfer.names import is_hidden_name
 
+MOST_LINKED = 10_000  # folders that links lead to: links to folders with links multiply
 LISTING_HELPS = "a listing (--listing) moves only what it names"
 
 
@@ -23,7 +25,7 @@ def local_tree(root: str) -> list[Entry]:
         if not os.path.isdir(root):
             os.listdir(root)  # raises the error that fits
     failures: list[RedError] = []
-    entries = list(_walk(root, "", (os.path.realpath(root),), failures))
+    entries = list(_walk(root, "", (os.path.realpath(root),), failures, count(1)))
     if failures:
         raise SeveralFailures(f"cannot send {root}: {len(failures)} of its entries cannot be sent", failures)
     return entries
@@ -82,7 +84,9 @@ def _check_inside(real_root: str, local: str) -> None:
         raise DataError(f"{local} is a link that leads out of the directory", hint=LISTING_HELPS)
 
 
-def _walk(root: str, below: str, ancestors: tuple[str, ...], failures: list[RedError]) -> Iterator[Entry]:
+def _walk(
+    root: str, below: str, ancestors: tuple[str, ...], failures: list[RedError], links: Iterator[int]
+) -> Iterator[Entry]:
     folder = os.path.join(root, below) if below else root
     with reading(folder), os.scandir(folder) as found:
         names = sorted(found, key=lambda one: one.name)
@@ -101,8 +105,10 @@ def _walk(root: str, below: str, ancestors: tuple[str, ...], failures: list[RedE
             failures.append(failure)
             continue
         if stat.S_ISDIR(mode):
+            if one.is_symlink() and next(links) > MOST_LINKED:
+                raise DataError(f"{root}: links to more than {MOST_LINKED} folders", hint=LISTING_HELPS)
             yield Entry(path, is_dir=True)
-            yield from _walk(root, path, (*ancestors, real), failures)
+            yield from _walk(root, path, (*ancestors, real), failures, links)
         else:
             yield Entry(path, is_dir=False, size=size)
 

@@ -89,6 +89,8 @@ class SftpFault(Door):
         self.asked: list[Request] = []
         self.conversations = 0
         self.sent = 0
+        self.before_sftp: Callable[[], object] = lambda: None
+        """Called when the subsystem is asked for, and answered only afterwards."""
         self.command: Callable[[bytes, bytes], Iterable[bytes]] | None = None
         """What a command prints that it is given on its standard input; without it there is no shell."""
         self._handles: dict[bytes, bytes] = {}
@@ -109,6 +111,7 @@ class SftpFault(Door):
         return paramiko.common.AUTH_SUCCESSFUL
 
     def check_channel_subsystem_request(self, channel: paramiko.Channel, name: str) -> bool:
+        self.before_sftp()
         threading.Thread(target=self._serve, args=(channel,), daemon=True).start()
         return name == "sftp"
 
