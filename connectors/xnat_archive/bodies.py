@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Iterable
 
 from connectors.transfer.checksum import Checksum, hasher
-from connectors.transfer.departure import Departure
+from connectors.transfer.departure import BLOCK, Departure
 
 
 class Leaving:
@@ -27,6 +27,13 @@ class Leaving:
     @property
     def checksum(self) -> Checksum:
         return Checksum("md5", self._md5.hexdigest())
+
+    def read_through(self) -> Checksum:
+        """Its checksum, all of it being read as if it were sent."""
+        self.rewind()
+        while self.read(BLOCK):
+            pass
+        return self.checksum
 
     def rewind(self) -> None:
         self._departure.rewind()
@@ -84,5 +91,7 @@ def archive(files: Iterable[tuple[str, bytes]]) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as target:
         for name, content in files:
-            target.writestr(zipfile.ZipInfo(name), content)
+            info = zipfile.ZipInfo(name)
+            info.external_attr = 0o644 << 16  # else whoever minds modes makes files that nobody may read
+            target.writestr(info, content)
     return packed.getvalue()

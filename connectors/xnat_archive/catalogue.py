@@ -7,7 +7,7 @@ from typing import NamedTuple
 from connectors.errors import ProtocolViolation
 from connectors.transfer.checksum import DIGEST_SIZES, Checksum
 from connectors.web.reply import whole_number
-from connectors.xnat_archive.place import meant_by, spellings
+from connectors.xnat_archive.place import meant_by, put_as
 
 BEHIND = re.compile(r"/resources/[^/]+/files/(.+)", re.DOTALL)
 DIGEST = re.compile(f"[0-9a-f]{{{2 * DIGEST_SIZES['md5']}}}")
@@ -35,7 +35,7 @@ class Catalogue:
     def find(self, name: str) -> Row | None:
         """The file that ``name`` means."""
         row = self._named.get(name)
-        return row or next((self._kept[one] for one in spellings(name) if one in self._kept), None)
+        return row or next((self._kept[one] for one in (*put_as(name), name) if one in self._kept), None)
 
     def kept_as(self, kept: str) -> Row | None:
         return self._kept.get(kept)

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_plus, unquote_to_bytes, urlencode
 
@@ -114,10 +114,10 @@ def is_kept(name: str) -> bool:
     return name.isascii() and "%" not in name and stored(in_url(name)) == name
 
 
-def spellings(name: str) -> Iterator[str]:
-    """The names that XNAT may keep the file ``name`` under: by PUT, now and before 2022; by an archive."""
+def put_as(name: str) -> tuple[str, str]:
+    """The names that XNAT may keep a file under which is put as ``name``: now, and before 2022."""
     address = in_url(name)
-    return iter(dict.fromkeys((stored(address), address, name)))
+    return stored(address), address
 
 
 def meant_by(kept: str) -> str:

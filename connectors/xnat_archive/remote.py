@@ -2,11 +2,11 @@
 
 import re
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
 from connectors import log
 from connectors.access import secrets
-from connectors.errors import NotFound, ProtocolViolation, TemporaryFailure
+from connectors.errors import DataError, NotFound, ProtocolViolation, TemporaryFailure
 from connectors.remote import Arrived, Entry, Leaving, Load
 from connectors.transfer.arrival import Arrival
 from connectors.transfer.departure import Departure
@@ -18,7 +18,7 @@ from connectors.verbs import Verb
 from connectors.web.reply import Reply, whole_number
 from connectors.xnat_archive import unzip
 from connectors.xnat_archive.catalogue import Row
-from connectors.xnat_archive.place import Place, in_url, spellings
+from connectors.xnat_archive.place import Place, in_url, put_as
 from connectors.xnat_archive.resource import Resource
 from connectors.xnat_archive.sender import Sender
 from connectors.xnat_archive.session import Session
@@ -109,8 +109,8 @@ class XnatRemote:
 
     def _address(self, row: Row) -> str:
         """Where a file can be got: under the name that it was put under, or else under the one it has."""
-        put_as = row.kept in list(spellings(row.name))[:2]
-        return f"{self._place.files}/{in_url(row.name if put_as else row.kept)}"
+        name = row.name if row.kept in put_as(row.name) else row.kept
+        return f"{self._place.files}/{in_url(name)}"
 
     def _row(self, path: str) -> Row:
         name = self._place.name(path)
@@ -158,6 +158,13 @@ class XnatRemote:
         size = sum(row.size for _, row in wanted.values())
         if len(wanted) < 2 or catalogue.size - size > WASTE * size:
             return
+        try:
+            yield from self._unpacked(wanted)
+        except (DataError, NotFound) as failure:
+            log.info(f"{failure.message}; going on one by one")
+
+    def _unpacked(self, wanted: Mapping[str, tuple[Entry, Row]]) -> Iterator[Arrived]:
+        """What arrives of the ``wanted`` files, by the names that XNAT keeps them under."""
         with pulled(self._archive) as blocks:
             for name, content in unzip.members(blocks):
                 inside = name.partition("/resources/")[2].partition("/files/")[2]

@@ -64,21 +64,22 @@ class Sender:
     def _write(self, name: str, departure: Departure, shown: str) -> None:
         before = self._before().find(name)
         again = name in self._tried
-        if before and (self._of_directory or again) and before.size == departure.size:
-            known = before.checksum or self._checksum_there(before)
-            if known == departure.checksum("md5"):
-                departure.moved = again
-                return
+        leaving = bodies.Leaving(departure)
+        looks_the_same = before and (self._of_directory or again) and before.size == departure.size
+        if before and looks_the_same and self._checksum_of(before) == leaving.read_through():
+            return
         if before and not self._place.overwrite:
             raise self._exists(name)
         self._must_be_replaceable(name, before)
         if departure.size > LARGE or (before and not before.checksum):
             self._ask_for_leave()
         self._tried.add(name)
-        leaving = bodies.Leaving(departure)
-        self._put(name, leaving)
+        taken = self._put(name, leaving)
         self._resource.forget()
         after = self._resource.catalogue().find(name)
+        if not taken:
+            self._must_be_there(name, after or self._repaired(name), leaving)
+            return
         if not (after and _is(after, leaving.size, leaving.checksum)):
             self._ask_for_leave()
         if not after:
@@ -92,7 +93,8 @@ class Sender:
             self._resource.make_owner()
         return self._resource.catalogue()
 
-    def _put(self, name: str, source: Source) -> None:
+    def _put(self, name: str, source: Source) -> bool:
+        """Whether XNAT has taken it: False if it says that there is such a file."""
         facts = dict(self._place.facts)
         if self._place.overwrite:
             facts["overwrite"] = "true"
@@ -111,22 +113,23 @@ class Sender:
         )
         if not reply.ok:
             raise self._session.failure(reply)
-        if b'"duplicates"' in reply.body:
-            self._found_there(name)
+        return b'"duplicates"' not in reply.body
 
-    def _found_there(self, name: str) -> None:
-        """It is on XNAT's disk, perhaps not in its list: left by a writer whom another one disturbed."""
+    def _repaired(self, name: str) -> Row | None:
+        """A file that is on XNAT's disk and not in its list, left by a writer whom another one disturbed."""
+        facts = query({"resource": self._place.own_resource.removeprefix("/data"), "options": "append"})
+        self._session.ask("POST", f"/data/services/refresh/catalog{facts}")
         self._resource.forget()
-        if not self._resource.catalogue().find(name):
-            facts = query({"resource": self._place.own_resource.removeprefix("/data"), "options": "append"})
-            self._session.ask("POST", f"/data/services/refresh/catalog{facts}")
-            self._resource.forget()
-        if name not in self._tried or not self._resource.catalogue().find(name):
+        return self._resource.catalogue().find(name)
+
+    def _must_be_there(self, name: str, row: Row | None, leaving: bodies.Leaving) -> None:
+        """That somebody has sent the same is as good."""
+        if not row or self._checksum_of(row) != leaving.checksum:
             raise self._exists(name)
 
     def _must_be_replaceable(self, name: str, before: Row | None) -> None:
         """Put again, it would be there twice, in two spellings, and nobody could say which one is meant."""
-        if before and before.kept not in list(place.spellings(name))[:2]:
+        if before and before.kept not in place.put_as(name):
             raise CannotCreate(
                 f"{self._shown(name)}: it is there as {before.kept}, which cannot be replaced by this name",
                 hint="remove that file first",
@@ -137,8 +140,10 @@ class Sender:
         if self._refusal:
             raise self._refusal
 
-    def _checksum_there(self, row: Row) -> Checksum:
-        """Of a file in the archive, of which the site keeps none."""
+    def _checksum_of(self, row: Row) -> Checksum:
+        """Of a file in the archive; where the site keeps none, by fetching the file."""
+        if row.checksum:
+            return row.checksum
         digest = hasher("md5")
 
         def begin(reply: Reply) -> None:
@@ -200,7 +205,7 @@ class Sender:
                 packed.append(left)
                 size += left.size
                 yield left._replace(content=b""), checksum
-            elif not row or row.kept in list(place.spellings(name))[:2]:
+            elif not row or row.kept in place.put_as(name):
                 self._put(name, bodies.Content(left.content))
                 yield left._replace(content=b""), checksum
             if size > LARGEST_ARCHIVE:

@@ -9,9 +9,7 @@ from contextlib import suppress
 from connectors import log
 from connectors.access import secrets
 from connectors.errors import (
-    CannotCreate,
     NotAuthenticated,
-    NotFound,
     NotPermitted,
     ProtocolViolation,
     RedError,
@@ -117,7 +115,7 @@ class Session:
             failure.hint = f"{failures.CHECK_AUTH}; XNAT refuses a user with too many sessions as well"
         elif isinstance(failure, NotPermitted):
             failure.hint = "this user may not do that in this project"
-        elif isinstance(failure, NotFound | CannotCreate):
+        elif reply.status == 404:
             failure.hint = (
                 "check project, subject and session; what a user may not read is not there for XNAT"
             )

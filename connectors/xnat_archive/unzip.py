@@ -70,9 +70,12 @@ def members(blocks: Iterator[bytes]) -> Iterator[tuple[str, Iterator[bytes]]]:
             raise DataError("the archive is packed in a way that is not known here")
         if method == STORED and flags & SIZES_FOLLOW and not name.endswith(b"/"):
             raise DataError("the archive does not say how long a file in it is")
-        if packed == NO_SIZE or size == NO_SIZE:
-            packed, size = _sizes(extra, packed, size)
-        content = _Content(stream, method, packed, None if flags & SIZES_FOLLOW else (crc, size))
+        wide = _wide_sizes(extra)
+        if wide is not None:
+            size = wide.pop(0) if size == NO_SIZE and wide else size
+            packed = wide.pop(0) if packed == NO_SIZE and wide else packed
+        known = None if flags & SIZES_FOLLOW else (crc, size)
+        content = _Content(stream, method, packed, known, is_wide=wide is not None)
         yield name.decode("utf-8" if flags & UTF_8 else "cp437", "replace"), content.blocks()
         for _ in content.rest:
             pass
@@ -81,25 +84,28 @@ def members(blocks: Iterator[bytes]) -> Iterator[tuple[str, Iterator[bytes]]]:
     stream.drain()
 
 
-def _sizes(extra: bytes, packed: int, size: int) -> tuple[int, int]:
-    """From the extra field for large files (4.5.3): those that do not fit stand there, in this order."""
+def _wide_sizes(extra: bytes) -> list[int] | None:
+    """The extra field for large files (4.5.3), if there is one: those of size and packed size that did not
+    fit into 32 bits, in this order."""
     while len(extra) >= 4:
         kind, length = struct.unpack_from("<HH", extra)
         if kind == ZIP64:
-            wide = list(struct.unpack_from(f"<{length // 8}Q", extra, 4)) if len(extra) >= 4 + length else []
-            size = wide.pop(0) if size == NO_SIZE and wide else size
-            packed = wide.pop(0) if packed == NO_SIZE and wide else packed
+            count = min(length, len(extra) - 4) // 8
+            return list(struct.unpack_from(f"<{count}Q", extra, 4))
         extra = extra[4 + length :]
-    return packed, size
+    return None
 
 
 class _Content:
     """What one file of the archive holds; ``known``: its CRC-32 and size, if they stand before it."""
 
-    def __init__(self, stream: _Stream, method: int, packed: int, known: tuple[int, int] | None) -> None:
+    def __init__(
+        self, stream: _Stream, method: int, packed: int, known: tuple[int, int] | None, *, is_wide: bool
+    ) -> None:
         self._stream = stream
         self._packed = packed
         self._known = known
+        self._is_wide = is_wide
         self._crc = 0
         self._size = 0
         self._taken = 0
@@ -141,14 +147,12 @@ class _Content:
         self._stream.back(len(inflater.unused_data))
 
     def _read_descriptor(self) -> None:
-        """4.3.9: with or without a sign, its sizes of four or of eight bytes each; nothing says which."""
+        """4.3.9: with or without a sign, its sizes of four bytes each, or of eight for large files."""
         start = self._stream.exactly(4)
-        start += self._stream.exactly(12 if start == DESCRIPTOR_SIGN else 8)
-        start = start.removeprefix(DESCRIPTOR_SIGN) if len(start) == 16 else start
-        if start == struct.pack("<III", self._crc, self._taken & NO_SIZE, self._size & NO_SIZE) and (
-            max(self._taken, self._size) <= NO_SIZE
-        ):
-            return
-        start += self._stream.exactly(8)
-        if start != struct.pack("<IQQ", self._crc, self._taken, self._size):
+        if start == DESCRIPTOR_SIGN:
+            start = self._stream.exactly(4)
+        is_wide = self._is_wide or max(self._taken, self._size) > NO_SIZE
+        sizes = struct.Struct("<QQ" if is_wide else "<II")
+        found = (*struct.unpack("<I", start), *sizes.unpack(self._stream.exactly(sizes.size)))
+        if found != (self._crc, self._taken, self._size):
             raise DataError("the archive is damaged: a file in it is not what its checksum says")
