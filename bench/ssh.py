@@ -34,7 +34,7 @@ MANY = 10_000
 OURS, SFTP, SCP, RSYNC, RCLONE = "red-connector-ssh", "sftp", "scp", "rsync", "rclone"
 
 
-class Door(NamedTuple):
+class Entrance(NamedTuple):
     """How a server is entered; everybody with the same key, RSA for the existing connector's sake."""
 
     here: Place
@@ -95,18 +95,18 @@ class Door(NamedTuple):
 
 
 @contextmanager
-def _door(here: Place, server: Sshd, delayed: bool = False) -> Iterator[Door]:
+def _entrance(here: Place, server: Sshd, delayed: bool = False) -> Iterator[Entrance]:
     key = here.folder / f"key-{server.port}"
     if not key.exists():
         server.authorize(make_key(key, "rsa")[0])
     with delay.start(server.port, DELAY, handshake=True) as relay:
-        door = Door(here, server, relay.port if delayed else server.port, key)
-        door.known_hosts.write_text(server.known_hosts(port=door.port))
-        yield door
+        entrance = Entrance(here, server, relay.port if delayed else server.port, key)
+        entrance.known_hosts.write_text(server.known_hosts(port=entrance.port))
+        yield entrance
 
 
-def _rsync(door: Door) -> list[object]:
-    return ["rsync", "-rp", "-e", shlex.join(["ssh", *door.options])]
+def _rsync(entrance: Entrance) -> list[object]:
+    return ["rsync", "-rp", "-e", shlex.join(["ssh", *entrance.options])]
 
 
 def _rclone(verb: str) -> list[object]:
@@ -114,51 +114,51 @@ def _rclone(verb: str) -> list[object]:
 
 
 def _receive_file(here: Place, rounds: int) -> list[Result]:
-    with _door(here, here.sshd) as door:
+    with _entrance(here, here.sshd) as entrance:
         far = here.sshd.remote("large")
-        line = ["receive-file", door.document(filePath=far), "{target}/large"]
+        line = ["receive-file", entrance.document(filePath=far), "{target}/large"]
         contenders = [
-            ours(OURS, *line, env=door.known()),
-            door.existing(*line, most=1),
-            theirs(SFTP, *door.sftp(f"get {far} {{target}}/large")),
-            theirs(SCP, "scp", "-q", *door.options, f"{door.host}:{far}", "{target}/large", most=2),
-            theirs(RSYNC, *_rsync(door), f"{door.host}:{far}", "{target}/large", most=2),
-            theirs(RCLONE, *_rclone("copyto"), door.rclone(far), "{target}/large", most=2),
+            ours(OURS, *line, env=entrance.known()),
+            entrance.existing(*line, most=1),
+            theirs(SFTP, *entrance.sftp(f"get {far} {{target}}/large")),
+            theirs(SCP, "scp", "-q", *entrance.options, f"{entrance.host}:{far}", "{target}/large", most=2),
+            theirs(RSYNC, *_rsync(entrance), f"{entrance.host}:{far}", "{target}/large", most=2),
+            theirs(RCLONE, *_rclone("copyto"), entrance.rclone(far), "{target}/large", most=2),
         ]
         return side_by_side(contenders, rounds, here.fresh, is_file(GIB, "large"))
 
 
 def _send_file(here: Place, rounds: int) -> list[Result]:
-    with _door(here, here.sshd) as door:
+    with _entrance(here, here.sshd) as entrance:
         near, far = here.sshd.root / "large", here.sshd.remote("target/large")
-        line = ["send-file", door.document(filePath=far), near]
+        line = ["send-file", entrance.document(filePath=far), near]
         contenders = [
-            ours(OURS, *line, env=door.known()),
-            door.existing(*line, most=1),
-            theirs(SFTP, *door.sftp(f"put {near} {far}")),
-            theirs(SCP, "scp", "-q", *door.options, near, f"{door.host}:{far}", most=2),
-            theirs(RSYNC, *_rsync(door), near, f"{door.host}:{far}", most=2),
-            theirs(RCLONE, *_rclone("copyto"), near, door.rclone(far), most=2),
+            ours(OURS, *line, env=entrance.known()),
+            entrance.existing(*line, most=1),
+            theirs(SFTP, *entrance.sftp(f"put {near} {far}")),
+            theirs(SCP, "scp", "-q", *entrance.options, near, f"{entrance.host}:{far}", most=2),
+            theirs(RSYNC, *_rsync(entrance), near, f"{entrance.host}:{far}", most=2),
+            theirs(RCLONE, *_rclone("copyto"), near, entrance.rclone(far), most=2),
         ]
         return side_by_side(contenders, rounds, lambda: _far_target(here.sshd), is_file(GIB, "large"))
 
 
 def _receive_dir(count: int, *left_out: str, delayed: bool = False) -> Callable[[Place, int], list[Result]]:
     def run(here: Place, rounds: int) -> list[Result]:
-        with _door(here, here.sshd, delayed) as door:
+        with _entrance(here, here.sshd, delayed) as entrance:
             name = f"files-{count}"
             for number in range(count):
                 here.sshd.place(f"{name}/{number}", os.urandom(FILE_SIZE))
             far = here.sshd.remote(name)
-            line = ["receive-dir", door.document(dirPath=far), f"{{target}}/{name}"]
+            line = ["receive-dir", entrance.document(dirPath=far), f"{{target}}/{name}"]
             once = 1 if delayed else 0
             contenders = [
-                ours(OURS, *line, env=door.known()),
-                door.existing(*line, most=1),
-                theirs(SFTP, *door.sftp(f"get -r {far} {{target}}"), most=once),
-                theirs(SCP, "scp", "-qr", *door.options, f"{door.host}:{far}", "{target}"),
-                theirs(RSYNC, *_rsync(door), f"{door.host}:{far}", "{target}"),
-                theirs(RCLONE, *_rclone("copy"), door.rclone(far), f"{{target}}/{name}", most=1),
+                ours(OURS, *line, env=entrance.known()),
+                entrance.existing(*line, most=1),
+                theirs(SFTP, *entrance.sftp(f"get -r {far} {{target}}"), most=once),
+                theirs(SCP, "scp", "-qr", *entrance.options, f"{entrance.host}:{far}", "{target}"),
+                theirs(RSYNC, *_rsync(entrance), f"{entrance.host}:{far}", "{target}"),
+                theirs(RCLONE, *_rclone("copy"), entrance.rclone(far), f"{{target}}/{name}", most=1),
             ]
             asked = [one for one in contenders if one.name not in left_out]
             return side_by_side(asked, rounds, here.fresh, is_directory(count, name))
@@ -168,16 +168,16 @@ def _receive_dir(count: int, *left_out: str, delayed: bool = False) -> Callable[
 
 def _send_dir(count: int, *left_out: str) -> Callable[[Place, int], list[Result]]:
     def run(here: Place, rounds: int) -> list[Result]:
-        with _door(here, here.sshd) as door:
+        with _entrance(here, here.sshd) as entrance:
             near, far = _source(here, count), here.sshd.remote("target")
-            line = ["send-dir", door.document(dirPath=f"{far}/{near.name}"), near]
+            line = ["send-dir", entrance.document(dirPath=f"{far}/{near.name}"), near]
             contenders = [
-                ours(OURS, *line, env=door.known()),
-                door.existing(*line, most=1),
-                theirs(SFTP, *door.sftp(f"put -r {near} {far}")),
-                theirs(SCP, "scp", "-qr", *door.options, near, f"{door.host}:{far}"),
-                theirs(RSYNC, *_rsync(door), near, f"{door.host}:{far}"),
-                theirs(RCLONE, *_rclone("copy"), near, door.rclone(f"{far}/{near.name}"), most=1),
+                ours(OURS, *line, env=entrance.known()),
+                entrance.existing(*line, most=1),
+                theirs(SFTP, *entrance.sftp(f"put -r {near} {far}")),
+                theirs(SCP, "scp", "-qr", *entrance.options, near, f"{entrance.host}:{far}"),
+                theirs(RSYNC, *_rsync(entrance), near, f"{entrance.host}:{far}"),
+                theirs(RCLONE, *_rclone("copy"), near, entrance.rclone(f"{far}/{near.name}"), most=1),
             ]
             asked = [one for one in contenders if one.name not in left_out]
             check = is_directory(count, near.name)
@@ -189,15 +189,15 @@ def _send_dir(count: int, *left_out: str) -> Callable[[Place, int], list[Result]
 def _sftp_only(here: Place, rounds: int) -> list[Result]:
     """Sending: the existing connector cannot receive from such a server, and send only by a listing."""
     server = here.sftp_only
-    with _door(here, server, delayed=True) as door:
+    with _entrance(here, server, delayed=True) as entrance:
         near, far = _source(here, FAR_FILES), server.remote("target")
         files = [{"class": "File", "basename": one.name} for one in near.iterdir()]
         listing = here.document("listing.json", files)
-        line = ["send-dir", door.document(dirPath=f"{far}/{near.name}"), near, "--listing", listing]
+        line = ["send-dir", entrance.document(dirPath=f"{far}/{near.name}"), near, "--listing", listing]
         contenders = [
-            ours(OURS, *line, env=door.known()),
-            door.existing(*line, most=1),
-            theirs(RCLONE, *_rclone("copy"), near, door.rclone(f"{far}/{near.name}"), most=1),
+            ours(OURS, *line, env=entrance.known()),
+            entrance.existing(*line, most=1),
+            theirs(RCLONE, *_rclone("copy"), near, entrance.rclone(f"{far}/{near.name}"), most=1),
         ]
         check = is_directory(FAR_FILES, near.name)
         return side_by_side(contenders, rounds, lambda: _far_target(server), check)

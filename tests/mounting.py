@@ -122,7 +122,6 @@ def end(server: Sshd) -> None:
 @contextmanager
 def begun_anew(server: Sshd) -> Iterator[None]:
     """The same server, with the same keys, at the same port."""
-    command = ["/usr/sbin/sshd", "-D", "-e", "-f", str(server.folder / "sshd_config")]
-    with sshd_.daemon(command, [server.port], server.folder / "sshd.log"):
+    with server.running():
         yield
         end(server)

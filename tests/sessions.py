@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +17,10 @@ from connectors.transfer.progress import Progress
 from connectors.transfer.receipt import Receipts
 from connectors.verbs import Verb
 from tests.servers import PASSWORD
-from tests.servers.sshd import ACCOUNT, Sshd
+from tests.servers.sshd import ACCOUNT, Sshd, make_key
 
 WITH_PASSWORD = Login(ACCOUNT, PASSWORD)
+WRONG = Login(ACCOUNT, "not the password")
 
 
 def job(**settings: Any) -> Job:
@@ -29,6 +31,21 @@ def job(**settings: Any) -> Job:
 def at(server: Sshd, login: Login = WITH_PASSWORD, host_key: str = "ed25519") -> Server:
     """``server``; ``host_key`` is one of its kinds, or what the document says."""
     return Server(server.host, server.port, login, server.fingerprints.get(host_key, host_key))
+
+
+def local(port: int, login: Login = WITH_PASSWORD) -> Server:
+    """Whatever listens at that port of this machine."""
+    return Server("127.0.0.1", port, login)
+
+
+def with_key(path: Path) -> Login:
+    return Login(ACCOUNT, private_key=str(path))
+
+
+def new_key(server: Sshd, work: Path, kind: str) -> Login:
+    """A key of that kind which may log in."""
+    server.authorize(make_key(work / kind, kind)[0])
+    return with_key(work / kind)
 
 
 @contextlib.contextmanager

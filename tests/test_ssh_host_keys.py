@@ -291,7 +291,7 @@ def test_a_hashed_name_matches_itself_alone() -> None:
     [
         ("Example.com", 22, "example.com"),
         ("example.com", 2222, "[example.com]:2222"),
-        ("[2001:db8::1]", 22, "2001:db8::1"),
+        ("2001:db8::1", 22, "2001:db8::1"),
         ("2001:db8::1", 2222, "[2001:db8::1]:2222"),
     ],
 )

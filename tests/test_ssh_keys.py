@@ -259,6 +259,15 @@ def test_a_damaged_key_is_a_key_or_refused(data: st.DataObject) -> None:
         keys.load(damaged, PASSPHRASE)
 
 
+def test_a_compressed_point_is_not_known_here() -> None:
+    """Nobody writes one, but a byte may be damaged; the library answers that in a way of its own."""
+    lines = made("nistp256", "OpenSSH", encrypted=False).text.strip().split("\n")
+    inside = base64.b64decode("".join(lines[1:-1])).replace(b"nistp256\0\0\0\x41\4", b"nistp256\0\0\0\x41\2")
+    text = "\n".join((lines[0], base64.b64encode(inside).decode(), lines[-1]))
+    with pytest.raises(ConfigError, match="not known here"):
+        keys.load(text, "")
+
+
 # -- red-connectors ssh-key ----------------------------------------------------------------------
 
 

@@ -4,14 +4,20 @@ import struct
 import time
 from collections.abc import Iterable, Iterator
 from itertools import chain, repeat
+from typing import Any
 
 import pytest
 
 from connectors.errors import Exit
-from connectors.secure_shell import many, tar, wire
+from connectors.secure_shell import many, sftp, tar, wire
+from connectors.secure_shell import shell as shell_
+from connectors.secure_shell.session import Session
 from tests.calls import SENSIBLE, Caller
+from tests.conformance import wait_until
 from tests.far import snapshot
 from tests.servers.sftp_fault import OLD
+from tests.servers.sshd import Sshd
+from tests.sessions import at, job, opened
 
 FILES = {b"f%03d" % number: b"content %d" % number for number in range(600)}
 ROOT = b"d 755 0 %d.0 1000 \0" % OLD
@@ -163,3 +169,23 @@ def test_a_command_that_says_nothing_more_is_given_up(large: Caller, what: str) 
     shell(large, find=stuck()) if what == "find" else shell(large, archive=stuck())
     assert received(large) == Exit.OK
     assert snapshot(large.target) == FILES
+
+
+def test_a_command_that_does_not_start_leaves_no_channel_open(
+    sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(command: object, script: str) -> None:
+        raise OSError("no")
+
+    monkeypatch.setattr(shell_._Command, "_start", fail)
+    with opened(at(sshd)) as session:
+        talk = sftp.start(session, job())
+        before = channels(session)
+        with pytest.raises(shell_.Unusable):
+            shell_.find(session, talk, b"/")
+        wait_until(lambda: channels(session) == before, "the channel is closed", 5)
+
+
+def channels(session: Session) -> int:
+    transport: Any = session.transport
+    return len(transport._channels.values())

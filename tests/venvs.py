@@ -1,5 +1,6 @@
 """Environments for programs that must not be in ours: installed once, and anew when their lock changes."""
 
+import fcntl
 import hashlib
 from pathlib import Path
 
@@ -13,8 +14,11 @@ def installed(name: str) -> Path:
     requirements = CHECKOUT / f"requirements-{name}.txt"
     mark = folder / "installed"
     wanted = hashlib.sha256(requirements.read_bytes()).hexdigest()
-    if not mark.exists() or mark.read_text() != wanted:
-        result = engine.sh("image/venv.sh", folder, requirements, timeout=600)
-        assert result.returncode == 0, result.stderr
-        mark.write_text(wanted)
+    folder.parent.mkdir(exist_ok=True)
+    with open(folder.with_suffix(".lock"), "w") as lock:  # tests of two files run at the same time
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not mark.exists() or mark.read_text() != wanted:
+            result = engine.sh("image/venv.sh", folder, requirements, timeout=600)
+            assert result.returncode == 0, result.stderr
+            mark.write_text(wanted)
     return folder / "bin"

@@ -37,7 +37,6 @@ def dial(host: str, port: int, job: Job, seconds: float, key: str = "host") -> S
 
     ``key`` is that of the host in the access document.
     """
-    host = host.strip("[]")
     addresses = waiting.for_answer(
         lambda: _resolve(host, port, key), job, seconds, f"cannot connect to {host}: no name server answered"
     )

@@ -4,17 +4,27 @@ paramiko reads each packet in two system calls and copies its bytes about eight 
 the socket to the reader, handing them from one thread to another. With AES-GCM a packet can be found
 and opened where it lies, and the data of one channel be delivered in the thread that received them.
 
-This is the only file that knows what paramiko does not promise: that a Transport's packetizer can be
-replaced, which of its methods are called when, ``_trigger_rekey``, ``_check_keepalive``,
-``_send_user_message`` and ``_parse_newkeys``. Anything but a version of paramiko that was looked at, and a
-cipher other than AES-GCM, get paramiko's own packetizer and the ordinary way through ``Channel.recv``.
+This is the only file that changes how paramiko works, and that talks past it. It takes for granted:
+
+- Transport: its packetizer and logger can be replaced; ``_send_message``, ``_send_user_message``,
+  ``_parse_newkeys``, ``_channels``, ``clear_to_send``, ``remote_cipher``;
+- Packetizer: which of its methods are called when, by whom and with what (``aead`` and the IVs of ciphers);
+  ``_trigger_rekey``, ``_check_keepalive``; that closing it ends the transport's thread;
+- Channel: ``_wait_for_send_window``, ``lock``, ``closed``, ``out_window_size``, ``remote_chanid``.
+
+greeting.py and log_in.py read what paramiko logs, log_in.py uses its AuthHandler, failures.py knows how some
+of its messages begin, and session.py in which order it closes things. tests/test_ssh_express.py fails when
+any of this has changed. Anything but a version of paramiko that was looked at, and a cipher other than
+AES-GCM, get paramiko's own packetizer and the ordinary way through ``Channel.recv``.
 """
 
+import logging
 import os
 import socket
 import struct
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import paramiko
@@ -40,7 +50,7 @@ BLOCK = 16
 HUGE_WINDOW = 1 << 30  # bytes; what is under way is limited by what was asked for, not by the window
 ORDINARY_WINDOW = 1 << 22  # bytes; as much may wait in memory where nobody reads it
 TOGETHER = 8  # packets that are sent in one call of the system
-LONGEST_LETTER = 1 << 15  # bytes of data in one packet; OpenSSH takes no more
+LONGEST_DATA = 1 << 15  # bytes of data in one packet; OpenSSH takes no more
 ON_A_CHANNEL = (MSG_CHANNEL_DATA, MSG_CHANNEL_EOF, MSG_CHANNEL_REQUEST)
 PADDING = os.urandom(BLOCK + 4)  # AEAD hides it; RFC 4253, 6 wants it random, not new
 
@@ -92,7 +102,6 @@ class ExpressTransport(PatientTransport):
         super().__init__(sock)
         self.express = ExpressPacketizer(sock)
         self.packetizer = self.express
-        self.packetizer.set_log(self.logger)
 
 
 class ExpressPacketizer(Packetizer):
@@ -112,7 +121,7 @@ class ExpressPacketizer(Packetizer):
         self._received = self._sent = 0  # bytes since the keys were new
         self._number_in = 0
         self._sending = threading.RLock()
-        self._out = memoryview(bytearray(TOGETHER * (LONGEST_LETTER + 64)))
+        self._out = memoryview(bytearray(TOGETHER * (LONGEST_DATA + 64)))
 
     def deliver(self, channel: int, sink: Sink) -> None:
         """From now on the data of our ``channel`` go to ``sink``, in the thread that receives them."""
@@ -219,7 +228,7 @@ class ExpressPacketizer(Packetizer):
             if self._sealer is None:
                 super().send_message(data)
             else:
-                self._send_sealed(data.payloads if isinstance(data, _Letters) else [[data.asbytes()]])
+                self._send_sealed(data.payloads if isinstance(data, _Packets) else [[data.asbytes()]])
 
     def _send_sealed(self, payloads: Sequence[Sequence[bytes | memoryview]]) -> None:
         """Each payload as a packet, all in one call of the system."""
@@ -241,8 +250,8 @@ class ExpressPacketizer(Packetizer):
             self._trigger_rekey()  # type: ignore[attr-defined]
 
 
-class _Letters(Message):
-    """Several messages that go together, each in pieces, all with the same header."""
+class _Packets(Message):
+    """The payloads of several packets that go together, each in pieces, all with the same header."""
 
     def __init__(self, header: bytes, payloads: Sequence[Sequence[bytes | memoryview]]) -> None:
         super().__init__(header)
@@ -262,13 +271,13 @@ def send(channel: Any, data: memoryview) -> int:
             and len(payloads) < TOGETHER
             and not (payloads and not channel.out_window_size)
         ):
-            size = channel._wait_for_send_window(min(len(data) - position, LONGEST_LETTER))
+            size = channel._wait_for_send_window(min(len(data) - position, LONGEST_DATA))
             if not size:
                 break
             payloads.append((header, struct.pack(">I", size), data[position : position + size]))
             position += size
     if payloads:
-        channel.transport._send_user_message(_Letters(header, payloads))
+        channel.transport._send_user_message(_Packets(header, payloads))
     return position
 
 
@@ -281,11 +290,18 @@ def _next_nonce(nonce: tuple[bytes, int]) -> bytes:
     return nonce[0] + nonce[1].to_bytes(8, "big")
 
 
-def transport(sock: Any) -> paramiko.Transport:
-    """A Transport over ``sock``, the fast one where it is known to work. The thread is not started."""
+def transport(sock: Any, log: logging.Logger) -> paramiko.Transport:
+    """A Transport over ``sock``, the fast one where it is known to work. The thread is not started.
+
+    What it has to tell goes to ``log``; of its channels, to "paramiko.transport" all the same.
+    """
     if not paramiko.__version__.startswith(KNOWN):
-        return paramiko.Transport(sock)
-    return ExpressTransport(sock) if isinstance(sock, socket.socket) else PatientTransport(sock)
+        made = paramiko.Transport(sock)
+    else:
+        made = ExpressTransport(sock) if isinstance(sock, socket.socket) else PatientTransport(sock)
+    made.logger = log
+    made.packetizer.set_log(log)
+    return made
 
 
 def express_of(transport: Any) -> ExpressPacketizer | None:
@@ -301,6 +317,27 @@ def sizes(transport: Any, streaming: bool) -> dict[str, int]:
     """
     window = HUGE_WINDOW if express_of(transport) and not streaming else ORDINARY_WINDOW
     return {"window_size": window, "max_packet_size": LONGEST_PACKET - 1024}
+
+
+def deliver(channel: Any, sink: Sink) -> bool:
+    """From now on the data of ``channel`` go to ``sink``, in the thread that receives them.
+
+    False where there is no fast way: then they are to be had from ``channel.recv``.
+    """
+    express = express_of(channel.get_transport())
+    if express is None:
+        return False
+    express.deliver(channel.get_id(), sink)
+    return True
+
+
+def cut(channel: Any) -> None:
+    """End the connection that ``channel`` is part of, at once: whoever waits for it hears of that.
+
+    Not ``channel.close()``, which would wait for the very bytes that cannot be sent.
+    """
+    with suppress(OSError, EOFError):
+        channel.get_transport().packetizer.close()
 
 
 def widen(channel: Any, count: int) -> None:

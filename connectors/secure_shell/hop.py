@@ -6,26 +6,23 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import paramiko  # 135 ms; Session imports this module only once it waits for a server, by access/lean.py
+from paramiko.ssh_exception import IncompatiblePeer
 
 from connectors.errors import ProtocolViolation, RedError, TemporaryFailure
-from connectors.secure_shell import failures, waiting
+from connectors.secure_shell import express, failures, waiting
 from connectors.secure_shell.dial import Socket
 from connectors.secure_shell.greeting import Greeting, Notes
-from connectors.secure_shell.host_keys import HostKeys, algorithms, name_of
+from connectors.secure_shell.host_keys import HostKeys, algorithms, kind_of_algorithm, name_of
 from connectors.secure_shell.log_in import LogIn
 from connectors.secure_shell.place import Server
 from connectors.transfer.job import Job
 
-if TYPE_CHECKING:
-    import paramiko
-
 logging.getLogger("paramiko").addHandler(logging.NullHandler())  # its channels': without one, stderr
 
 KEEPALIVE = 15  # seconds of silence after which we say something, so that no firewall forgets us
-CHEAPEST_CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
-"""Half the work of a cipher with a separate checksum, with AES in the processor."""
-
 LATER = 10.0  # seconds by which paramiko's own time limits are longer than ours, which tell more
 OFFERS = {"kex": "kex algos", "host key": "server key", "ciphers": "server encrypt", "macs": "server mac"}
 """What could not be agreed on, and under which name the server's offer is in the notes."""
@@ -34,17 +31,13 @@ OFFERS = {"kex": "kex algos", "host key": "server key", "ciphers": "server encry
 class Hop:
     def __init__(self, server: Server, sock: Any, job: Job, role: str = "") -> None:
         """Over ``sock``, a socket or a channel, which closes with it. ``role`` is for people: "jump host"."""
-        from connectors.secure_shell import express
-
         self.server = server
         self.name = f"{role} {name_of(server)}".lstrip()
         self._job = job
         self._sock = sock
         self._notes = Notes()
         self._greeting = Greeting(sock)
-        self.transport = express.transport(sock)
-        self.transport.logger = self._notes
-        self.transport.packetizer.set_log(self._notes)
+        self.transport = express.transport(sock, self._notes)
 
     def shake_hands(
         self, host_keys: HostKeys, unwanted: list[str], ciphers: tuple[str, ...], limits: tuple[float, float]
@@ -69,7 +62,7 @@ class Hop:
         with failures.translating(self.name):
             host_keys.check(self.server, self.transport.get_remote_server_key(), self.name)
 
-    def log_in(self, key: "paramiko.PKey | None", seconds: float) -> None:
+    def log_in(self, key: paramiko.PKey | None, seconds: float) -> None:
         """With ``key``, or with the password if there is none."""
         attempt = LogIn(self.transport, self._notes, self.server.login, self.name, self._job, seconds)
         if key is None:
@@ -78,10 +71,8 @@ class Hop:
             attempt.with_key(key)
         self.transport.set_keepalive(KEEPALIVE)
 
-    def session_channel(self, seconds: float, streaming: bool) -> "paramiko.Channel":
+    def session_channel(self, seconds: float, streaming: bool) -> paramiko.Channel:
         """A channel on which nothing is started; see Session.channel."""
-        from connectors.secure_shell import express
-
         sizes = express.sizes(self.transport, streaming)
         channel = waiting.for_answer(
             lambda: self._open_channel("session", seconds, sizes=sizes),
@@ -93,7 +84,7 @@ class Hop:
             self._sock.prompt = False
         return channel
 
-    def forwarded(self, target: Server, seconds: float) -> "paramiko.Channel":
+    def forwarded(self, target: Server, seconds: float) -> paramiko.Channel:
         """A connection from there to ``target``."""
         return waiting.for_answer(
             lambda: self._open_channel("direct-tcpip", seconds, target),
@@ -138,8 +129,6 @@ class Hop:
 
     def _unagreed(self, ours: dict[str, str]) -> RedError:
         """Why no keys were agreed on: the conversation is over."""
-        from paramiko.ssh_exception import IncompatiblePeer
-
         if not self._greeting.introduced:
             return self._unintroduced("closed the connection before it said a word")
         error = self.transport.get_exception()
@@ -161,10 +150,8 @@ class Hop:
 
     def _open_channel(
         self, kind: str, seconds: float, target: Server | None = None, sizes: Mapping[str, int] | None = None
-    ) -> "paramiko.Channel":
-        import paramiko
-
-        destination = (target.host.strip("[]"), target.port) if target else None
+    ) -> paramiko.Channel:
+        destination = (target.host, target.port) if target else None
         try:
             with failures.translating(self.name):
                 return self.transport.open_channel(
@@ -180,12 +167,8 @@ class Hop:
             raise failures.of_refused_channel(cause.code, text, self.name) from None
 
 
-def kind_of_algorithm(algorithm: str) -> str:
-    """The type of the key that it signs with: RSA keys sign in two ways."""
-    return "ssh-rsa" if algorithm.startswith("rsa-") else algorithm
-
-
 def _preferred(ours: Sequence[str], allowed: tuple[str, ...]) -> tuple[str, ...]:
     if allowed:
         return tuple(one for one in allowed if one in ours)
-    return (*CHEAPEST_CIPHERS, *(one for one in ours if one not in CHEAPEST_CIPHERS))
+    # These are half the work of a cipher with a separate checksum, with AES in the processor.
+    return (*express.CIPHERS, *(one for one in ours if one not in express.CIPHERS))

@@ -20,6 +20,7 @@ from connectors import log
 from connectors.errors import ConfigError, Fault, ProtocolViolation
 from connectors.secure_shell.keys import ssh_strings
 from connectors.secure_shell.place import Server
+from connectors.secure_shell.rules import public_key
 from connectors.settings import Settings
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class HostKeys:
 
     def kinds(self, server: Server) -> list[str]:
         """Types of the keys that are known of it: it must be asked for these, as it may have several."""
-        if key := _given(server.host_key):
+        if key := public_key(server.host_key):
             return [kind_of(key)]
         keys = [line.key for line in self._lines(server) if not line.marker]
         named = [key for key in keys if fingerprint(key) == server.host_key]
@@ -108,7 +109,7 @@ class HostKeys:
             self._trust_at_first(title, shown)
 
     def _compare(self, title: str, wanted: str, shown: bytes) -> None:
-        key = _given(wanted)
+        key = public_key(wanted)
         if shown == key or wanted.strip() == fingerprint(shown):
             return
         message = f"{title}: its host key is {_shown(shown)}, and hostKey is {_shown(key) if key else wanted}"
@@ -186,7 +187,7 @@ def _parsed(words: list[str]) -> Known | None:
 
 def name_of(server: Server) -> str:
     """As known_hosts files have it: ``host``, or ``[host]:port`` where that is not 22."""
-    host = server.host.lower().strip("[]")
+    host = server.host.lower()
     return host if server.port == SSH_PORT else f"[{host}]:{server.port}"
 
 
@@ -203,8 +204,13 @@ def kind_of(key: bytes) -> str:
 
 def algorithms(kinds: Sequence[str], all_of_them: Sequence[str]) -> tuple[str, ...]:
     """``all_of_them``, those for keys of the ``kinds`` first."""
-    wanted = [one for one in all_of_them if ("ssh-rsa" if one.startswith("rsa-") else one) in kinds]
+    wanted = [one for one in all_of_them if kind_of_algorithm(one) in kinds]
     return (*wanted, *(one for one in all_of_them if one not in wanted))
+
+
+def kind_of_algorithm(algorithm: str) -> str:
+    """The type of the key that it signs with: RSA keys sign in two ways."""
+    return "ssh-rsa" if algorithm.startswith("rsa-") else algorithm
 
 
 def _line(name: str, key: bytes) -> str:
@@ -214,12 +220,6 @@ def _line(name: str, key: bytes) -> str:
 
 def _shown(key: bytes) -> str:
     return f"{kind_of(key)} {fingerprint(key)}"
-
-
-def _given(host_key: str) -> bytes:
-    """The key in a public key line; b"" for a fingerprint."""
-    words = host_key.split()
-    return (_decoded(words[1]) if len(words) > 1 else b"") or b""
 
 
 def _decoded(text: str) -> bytes | None:

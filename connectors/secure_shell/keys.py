@@ -185,13 +185,13 @@ def _decrypted(block: str, passphrase: str) -> Any:
     except TypeError:  # it is encrypted; a passphrase for one that is not would be a TypeError as well
         if not passphrase:
             raise NeedsPassphrase from None
-    except UnsupportedAlgorithm:
+    except (UnsupportedAlgorithm, NotImplementedError):  # the second for a compressed point of a curve
         raise Unusable(*_UNKNOWN) from None
     except ValueError:
         raise Unusable(_DAMAGED) from None
     try:
         return load_any(data, passphrase.encode())
-    except UnsupportedAlgorithm:
+    except (UnsupportedAlgorithm, NotImplementedError):
         raise Unusable(*_UNKNOWN) from None
     except ValueError:
         raise Unusable("cannot be decrypted: its passphrase is another one, or it is damaged") from None

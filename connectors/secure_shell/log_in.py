@@ -5,7 +5,11 @@ RFC 4252; keyboard-interactive is RFC 4256. No agent, no key that lies about, no
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import paramiko  # see hop.py
+from paramiko.auth_handler import AuthHandler
+from paramiko.ssh_exception import BadAuthenticationType, PartialAuthentication
 
 from connectors.errors import NotAuthenticated, ProtocolViolation, RedError, TemporaryFailure
 from connectors.secure_shell import failures, waiting
@@ -13,11 +17,7 @@ from connectors.secure_shell.greeting import Notes
 from connectors.secure_shell.place import Login
 from connectors.transfer.job import Job
 
-if TYPE_CHECKING:
-    import paramiko
-    from paramiko.auth_handler import AuthHandler
-
-    Attempt = Callable[[AuthHandler, threading.Event], None]
+Attempt = Callable[[AuthHandler, threading.Event], None]
 
 NO_MORE_METHODS = "14"  # SSH_DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE
 LONGEST_PROMPT = 80  # characters
@@ -30,7 +30,7 @@ class LogIn:
 
     def __init__(
         self,
-        transport: "paramiko.Transport",
+        transport: paramiko.Transport,
         notes: Notes,
         login: Login,
         place: str,
@@ -44,7 +44,7 @@ class LogIn:
         self._job = job
         self._seconds = seconds
 
-    def with_key(self, key: "paramiko.PKey") -> None:
+    def with_key(self, key: paramiko.PKey) -> None:
         """Sign with ``key``, once. NotAuthenticated if it is refused, TemporaryFailure for no answer."""
         user = self._login.username
         self._require("publickey", lambda handler, event: handler.auth_publickey(user, key, event))
@@ -69,12 +69,10 @@ class LogIn:
         else:
             raise self._not_offered("password", allowed)
 
-    def _require(self, what: str, attempt: "Attempt") -> None:
+    def _require(self, what: str, attempt: Attempt) -> None:
         refusal = self._ask(attempt)
         if refusal is None:
             return
-        from paramiko.ssh_exception import PartialAuthentication
-
         if isinstance(refusal, PartialAuthentication):
             further = ", ".join(refusal.allowed_types)
             raise NotAuthenticated(
@@ -103,11 +101,8 @@ class LogIn:
             hint=f"use {instead}" if offered else "ask who runs the server for another way in",
         )
 
-    def _ask(self, attempt: "Attempt") -> Exception | None:
+    def _ask(self, attempt: Attempt) -> Exception | None:
         """None if that was enough to be let in; else what the refusal tells. Raises anything else."""
-        from paramiko.auth_handler import AuthHandler
-        from paramiko.ssh_exception import BadAuthenticationType, PartialAuthentication
-
         answered = threading.Event()
         handler = AuthHandler(self._transport)
         self._transport.auth_handler = handler

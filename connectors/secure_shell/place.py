@@ -14,7 +14,8 @@ class Login(NamedTuple):
 
 
 class Server(NamedTuple):
-    """``host_key`` is what the document demands of it: ``SHA256:…`` or a public key line; "" if nothing."""
+    """``host`` is a name or an address without brackets. ``host_key`` is what the document demands of it:
+    ``SHA256:…`` or a public key line; "" if nothing."""
 
     host: str
     port: int

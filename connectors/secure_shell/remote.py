@@ -1,4 +1,4 @@
-"""A place on an SSH server as a Remote, by SFTP alone: a server that gives no shell serves as well."""
+"""A place on an SSH server as a Remote: by SFTP, and by the server's shell where that is quicker."""
 
 import os
 import stat

@@ -48,10 +48,7 @@ Reply = tuple[Any, int, bytes]
 
 def start(session: "Session", job: Job) -> "Sftp":
     """SFTP on a new channel of ``session``."""
-    channel = session.sftp_channel()
-    from connectors.secure_shell import express  # paramiko is Session's to import, while it waits
-
-    sftp = Sftp(channel, express.express_of(channel.get_transport()), job, session.host, session.timeout)
+    sftp = Sftp(session.sftp_channel(), job, session.host, session.timeout)
     sftp.begin()
     return sftp
 
@@ -59,13 +56,11 @@ def start(session: "Session", job: Job) -> "Sftp":
 class Sftp:
     """The subsystem on a channel. All methods may be called from several threads."""
 
-    def __init__(self, channel: Any, express: Any, job: Job, host: str, timeout: float) -> None:
-        """Begin to listen; ``express`` is the transport's fast packetizer, or None.
+    def __init__(self, channel: Any, job: Job, host: str, timeout: float) -> None:
+        """Begin to listen; ``timeout`` is for how many seconds the server may be silent, or take nothing."""
+        from connectors.secure_shell import express  # paramiko is Session's to import, while it waits
 
-        ``timeout`` is for how many seconds the server may be silent, or take nothing.
-        """
         self._channel = channel
-        self._express = express
         self.job = job
         self.host = host
         self.timeout = timeout
@@ -82,8 +77,7 @@ class Sftp:
         self.extensions: dict[str, bytes] = {}
         self.block = SAFE_BLOCK
         self._send_some = sender(channel)
-        if express:
-            express.deliver(channel.chanid, self._feed)
+        self._delivered = express.deliver(channel, self._feed)
         threading.Thread(target=self._listen, daemon=True).start()
 
     def begin(self) -> None:
@@ -102,7 +96,7 @@ class Sftp:
         if LIMITS in self.extensions:
             with suppress(Status):  # it has said that it can, so it may as well
                 limits = Fields(self.ask(EXTENDED, string(LIMITS.encode()), wanted=EXTENDED_REPLY))
-                limits.skip(8)
+                limits.take(8)
                 lengths = [int.from_bytes(limits.take(8), "big") or LONGEST_BLOCK for _ in range(2)]
                 self.block = max(SAFE_BLOCK, min(LONGEST_BLOCK, *lengths))
 
@@ -190,12 +184,12 @@ class Sftp:
             try:
                 for part in parts:
                     self._send_all(memoryview(part))
-                if self._express and self._received - self._widened > WIDEN_AFTER:
-                    from connectors.secure_shell.express import widen
+                if self._delivered and self._received - self._widened > WIDEN_AFTER:
+                    from connectors.secure_shell import express
 
                     used = self._received - self._widened
                     self._widened += used
-                    widen(self._channel, used)
+                    express.widen(self._channel, used)
             except (OSError, EOFError) as error:
                 raise self._lost or self._broken(error) from None
         if self._channel.closed:
@@ -293,14 +287,14 @@ class Sftp:
 
     def lose(self, error: RedError) -> None:
         """The conversation is over: whoever waits for an answer hears of it."""
+        from connectors.secure_shell import express
+
         if self._lost is None:
             self._lost = error
         waiting, self._waiting = self._waiting, {}
         for flow in {id(flow): flow for flow, _ in list(waiting.values())}.values():
             flow.replies.put((None, -1, b""))
-        # Not channel.close(): it would wait for the very bytes that cannot be sent.
-        with suppress(OSError, EOFError):
-            self._channel.transport.packetizer.close()
+        express.cut(self._channel)
 
     def why_lost(self) -> RedError:
         return self._lost or self._broken(None)

@@ -10,6 +10,7 @@ Nothing of what comes from outside stands in a command: the names are read from 
 
 import os
 import stat
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -66,7 +67,11 @@ class _Command:
         self._seconds = session.timeout
         try:
             self._channel: Any = session.channel(streaming=True)
-            waiting.for_answer(lambda: self._start(script), job, self._seconds, "no command was started")
+            try:
+                waiting.for_answer(lambda: self._start(script), job, self._seconds, "no command was started")
+            except BaseException:
+                self.close()
+                raise
         except NotAuthenticated:  # on the way to a new connection: never to be tried again
             raise
         except (RedError, OSError, EOFError) as error:
@@ -96,21 +101,22 @@ class _Command:
 
     def end(self) -> None:
         """Of its standard input; may be told twice."""
-        if not self._channel.eof_sent:
-            self._channel.shutdown_write()
+        self._channel.shutdown_write()
 
     def hear(self) -> Iterator[bytes]:
         """Its standard output, as it comes; Unusable if it did not succeed."""
         while data := self._patiently(lambda: self._channel.recv(LONGEST)):
             yield data
-        self._patiently(self._ended)
-        if self._channel.exit_status:
+        if self._patiently(self._status):
             raise Unusable
 
-    def _ended(self) -> bool:
-        if not self._channel.status_event.wait(LOOK_EVERY):
-            raise TimeoutError
-        return True
+    def _status(self) -> int:
+        deadline = time.monotonic() + LOOK_EVERY
+        while not self._channel.exit_status_ready():  # it comes right behind the output, or never
+            if time.monotonic() > deadline:
+                raise TimeoutError
+            time.sleep(0.001)
+        return int(self._channel.recv_exit_status())
 
     def _patiently(self, step: Any) -> Any:
         """What ``step`` returns, as soon as it does not time out."""
@@ -127,7 +133,7 @@ class _Command:
                 raise Unusable from error
 
     def close(self) -> None:
-        with suppress(OSError, EOFError):
+        with suppress(OSError, EOFError), self._talk.watched():
             self._channel.close()
 
 

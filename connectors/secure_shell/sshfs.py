@@ -70,7 +70,7 @@ def program(place: Place, timeout: float) -> Iterator[Program]:
 def describe(place: Place) -> str:
     """``ssh://user@host:port/path``, without what is secret, and without what would end a mount option."""
     server = place.server
-    host = f"[{server.host.strip('[]')}]" if ":" in server.host else server.host
+    host = f"[{server.host}]" if ":" in server.host else server.host
     path = place.path if place.path.startswith("/") else f"/~/{place.path}"
     who = f"{quote(server.login.username)}@{quote(host, safe='[]:')}:{server.port}"
     return secrets.redact(f"ssh://{who}{quote(path, safe='/~')}")[:LONGEST_SOURCE]

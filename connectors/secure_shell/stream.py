@@ -1,6 +1,7 @@
 """One file of any size through SFTP: many blocks under way, in constant memory."""
 
 import struct
+import threading
 from typing import Any
 
 from connectors.errors import ProtocolViolation
@@ -27,12 +28,13 @@ class Download(Flow):
         """Where the file ends, once the server has said so."""
         self._early: dict[int, bytes] = {}
         """Blocks that came before those in front of them."""
-        self._under_way = 0
+        self._lock = threading.Lock()
+        """Of what the worker and the thread that receives both change: the next two."""
+        self._under_way = 0  # requests
         self._missing: list[tuple[int, int]] = []
         """Offset and length of what was asked for and not given."""
         self._failure: BaseException | None = None
         self._low_water = 0
-        self._asleep = False
 
     def run(self, size: int | None) -> None:
         """Receive up to ``size`` bytes of the whole file; up to its end if None."""
@@ -41,9 +43,11 @@ class Download(Flow):
         self._low_water = ahead // 2
         asked = self._position
         while True:
+            with self._lock:
+                missing, self._missing = self._missing, []
+                idle = not self._under_way  # so no answer comes before we ask once more
             if self._failure:
                 raise self._failure
-            missing, self._missing = self._missing, []
             for offset, length in missing:
                 self._ask(offset, length)
             while self._end is None and self._under_way < ahead and (size is None or asked < size):
@@ -52,13 +56,14 @@ class Download(Flow):
                 asked += length
                 if size is None and self._position == 0 and asked == block:
                     break  # a file without a size is likely to be short
-            if not self._under_way:
+            if idle and not self._under_way:
                 return
             self.flush()
             self.next()
 
     def _ask(self, offset: int, length: int) -> None:
-        self._under_way += 1
+        with self._lock:
+            self._under_way += 1
         self.ask((offset, length), READ, self._handle, struct.pack(">QI", offset, length))
 
     def take(self, tag: Any, kind: int, payload: memoryview) -> None:
@@ -71,8 +76,10 @@ class Download(Flow):
                 self._status(offset, kind, payload)
         except BaseException as error:  # Cancelled too: it is the worker's to raise
             self._failure = self._failure or error
-        self._under_way -= 1
-        if self._failure or self._missing or self._under_way <= self._low_water:
+        with self._lock:
+            self._under_way -= 1
+            needed = self._failure or self._missing or self._under_way <= self._low_water
+        if needed:
             self.replies.put((tag, kind, b""))
 
     def _block(self, offset: int, length: int, data: memoryview) -> None:
@@ -80,7 +87,8 @@ class Download(Flow):
         if not 0 < count <= length:
             raise ProtocolViolation(f"{self.sftp.host}: sent {count} bytes where {length} were asked for")
         if count < length:
-            self._missing.append((offset + count, length - count))
+            with self._lock:
+                self._missing.append((offset + count, length - count))
         if self._failure:
             return
         if offset != self._position:

@@ -73,9 +73,6 @@ class Fields:
     def left(self) -> int:
         return len(self._payload) - self._position
 
-    def skip(self, count: int) -> None:
-        self.take(count)
-
     def take(self, count: int) -> bytes:
         if count > self.left():
             raise ProtocolViolation("the server sends answers that end too early")
@@ -95,11 +92,11 @@ class Fields:
             size = int.from_bytes(self.take(8), "big")
         if flags & 2:
             owner = self.number()
-            self.skip(4)
+            self.take(4)
         if flags & 4:
             mode = self.number()
         if flags & 8:
-            self.skip(4)
+            self.take(4)
             modified = self.number()
         if flags & 0x80000000:
             for _ in range(self.number()):

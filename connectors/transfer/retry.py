@@ -30,7 +30,7 @@ def persistently(job: Job, attempt: Callable[[], None]) -> None:
 
     import tenacity  # 30 ms: only when something went wrong
 
-    growing = tenacity.wait_exponential_jitter(initial=FIRST_PAUSE, max=LONGEST_PAUSE, jitter=FIRST_PAUSE)
+    growing = tenacity.wait_exponential_jitter(multiplier=FIRST_PAUSE, max=LONGEST_PAUSE, jitter=FIRST_PAUSE)
 
     def again() -> None:
         if first:

@@ -71,6 +71,11 @@ class Sshd:
         self.host_keys: dict[str, str] = {}
         self.fingerprints: dict[str, str] = {}
 
+    def running(self) -> contextlib.AbstractContextManager[None]:
+        """A process of it that serves; once more, when a test has killed the one before."""
+        command = [needs("sshd"), "-D", "-e", "-f", str(self.folder / "sshd_config")]
+        return daemon(command, [self.port], self.folder / "sshd.log")
+
     def remote(self, path: str) -> str:
         """The absolute name, for clients, of ``path`` below the log-in directory."""
         return f"{self.prefix}/{path}".rstrip("/")
@@ -171,8 +176,7 @@ def start(
         text = CONFIG + flavour
         lines += [text.format(port=server.port, folder=place, root=root)]
         (place / "sshd_config").write_text("\n".join(lines))
-        command = [program, "-D", "-e", "-f", str(place / "sshd_config")]
-        stack.enter_context(daemon(command, [server.port], place / "sshd.log"))
+        stack.enter_context(server.running())
         try:
             yield server
         finally:
