@@ -17,11 +17,15 @@ from tests.servers.nginx import Nginx
 from tests.servers.nginx import start as start_nginx
 from tests.servers.sshd import Sshd
 from tests.servers.sshd import start as start_sshd
+from tests.servers.xnat import Xnat
+from tests.servers.xnat import start as start_xnat
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 CACHE = CHECKOUT / ".cache" / "bench"
 EXISTING = "existing connector"
-VERSIONS = {"red-connector-http": "1.0", "red-connector-ssh": "1.3"}  # of the existing connectors
+# The existing connectors: their packages' versions, and the packages that are not called like their program.
+VERSIONS = {"red-connector-http": "1.0", "red-connector-ssh": "1.3", "red-connector-xnat": "1.0"}
+PACKAGES = {"red-connector-xnat-http": "red-connector-xnat"}
 MIB = 1 << 20
 GIB = 1 << 30
 FILES, FAR_FILES, FILE_SIZE = 1000, 200, 4096
@@ -80,6 +84,10 @@ class Place:
     def sftp_only(self) -> Sshd:
         return self._start(start_sshd(sftp_only=True))
 
+    @cached_property
+    def xnat(self) -> Xnat:
+        return self._start(start_xnat())
+
     def _start(self, server: AbstractContextManager[Server]) -> Server:
         return self._stack.enter_context(server)
 
@@ -123,7 +131,8 @@ def existing(executable: str) -> Path:
         shutil.rmtree(environment, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", environment], check=True)
         # setuptools: its jsonschema wants pkg_resources, which Python no longer brings.
-        packages = [f"{executable}=={VERSIONS[executable]}", "setuptools<81"]
+        package = PACKAGES.get(executable, executable)
+        packages = [f"{package}=={VERSIONS[package]}", "setuptools<81"]
         python = str(environment / "bin" / "python")
         subprocess.run(
             [python, "-m", "pip", "install", "-qq", "--disable-pip-version-check", *packages], check=True

@@ -127,6 +127,8 @@ def markdown(measured: Sequence[Measured]) -> str:
         "- SSH: everybody logs in with the same RSA key (the existing connector takes no other) and uses the",
         "  cipher it likes best. scp is that of OpenSSH 9, which speaks SFTP.",
         "- sftp only: the existing connector cannot receive from such a server, so sending is compared.",
+        "- XNAT is the fake that the tests use. Of many files the existing connector moves one for each",
+        "  call. xnatpy is a library: a script uses it, with one session for all.",
         "- This project and the existing connectors start Python; the others are compiled.",
         "",
     ]

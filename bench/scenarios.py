@@ -5,10 +5,10 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
-from bench import http, ssh
+from bench import http, ssh, xnat
 from bench.place import Scenario
 
-SCENARIOS: Sequence[Scenario] = (*http.SCENARIOS, *ssh.SCENARIOS)
+SCENARIOS: Sequence[Scenario] = (*http.SCENARIOS, *ssh.SCENARIOS, *xnat.SCENARIOS)
 
 
 def tools() -> Mapping[str, str]:

@@ -17,6 +17,7 @@ MODULES = {
     "red-connector-http-json": "connectors.http_json",
     "red-connector-http-mock-send": "connectors.http_mock_send",
     "red-connector-ssh": "connectors.ssh",
+    "red-connector-xnat-http": "connectors.xnat",
 }
 
 Schema = Mapping[str, Mapping[str, Any]]

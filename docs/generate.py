@@ -82,6 +82,30 @@ send-file and send-dir send nothing, and say so.
 - **Time limits**: `timeout` takes the place of `RED_TIMEOUT` for this server; the log-in and the server's
   first line may have limits of their own.
 """,
+    "red-connector-xnat-http": """\
+- **Where**: a resource of a project, subject, session or container: fields are left out from the right.
+  `direction` tells the two sides of a reconstruction or assessor apart. Each ID stands for one thing: commas,
+  `*` and `ALL`, and resources called by digits only, mean something else to XNAT and are refused.
+- **Logging in** is by username and password (`provider/username` as well), or by alias and secret of a token.
+  They go with every request, beside the session's cookie. A wrong password is tried once, before anything is
+  sent, and the session is always ended.
+- **Redirects** of what is sent are refused, since XNAT would answer 200 and store nothing: the message says
+  which `baseUrl` to use, or that the password has expired.
+- **Receiving** first looks whether session and container are there, for XNAT would deliver a file of the
+  subject's that has the same name. Size and MD5 are those that XNAT lists. It goes on where an earlier
+  attempt ended if they are the same.
+- **Sending** makes the container that is missing with `xsiType`, and the resource. What was sent is looked
+  for afterwards, by path, size and MD5 (where the site keeps checksums): XNAT answers 200 to a user who may
+  not write, too (77). An existing file is an error (73), unless `overwriteExistingFile` is true; then it is
+  replaced in one step, and nothing is ever deleted. send-dir leaves files alone that have the same content.
+- **Directories** are a whole resource, or a folder in it. Small files go together in one archive, each way,
+  where their names allow it; larger ones are received several at once and sent one after the other, as a
+  resource takes one writer at a time. Archives in the directory stay as they are. Empty folders cannot be
+  kept.
+- **Names** keep their shape on the way there and back, though XNAT keeps `a#b.txt` as `a%23b.txt`.
+- `send-file-validate` and `send-dir-validate` cannot tell whether the user may write: XNAT says so only to
+  who tries.
+""",
 }
 
 

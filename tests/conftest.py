@@ -17,7 +17,7 @@ pytest.register_assert_rewrite(
 from tests import mounting, require  # noqa: E402
 from tests.calls import BODY, WHOLE, Caller  # noqa: E402
 from tests.far import Far  # noqa: E402
-from tests.servers import apache, fault, nginx, proxy, sftp_fault, simple, sshd  # noqa: E402
+from tests.servers import apache, fault, nginx, proxy, sftp_fault, simple, sshd, xnat  # noqa: E402
 
 _numbers = count(1)
 
@@ -78,6 +78,12 @@ def caller(host_key: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) ->
 @pytest.fixture(scope="session")
 def plain() -> Iterator[simple.Simple]:
     with simple.start() as server:
+        yield server
+
+
+@pytest.fixture
+def xnat_site() -> Iterator[xnat.Xnat]:
+    with xnat.start() as server:
         yield server
 
 

@@ -10,7 +10,7 @@ import pytest
 import connectors
 from tests.program import CHECKOUT
 
-LOCKS = ["requirements", "requirements-dev", "requirements-agent"]
+LOCKS = ["requirements", "requirements-dev", "requirements-agent", "requirements-xnat"]
 
 
 def tracked() -> list[Path]:

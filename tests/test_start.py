@@ -65,6 +65,15 @@ def test_checking_a_document_with_a_private_key_costs_cerberus_alone(tmp_path: P
     assert modules & LIBRARIES == {"cerberus"}
 
 
+def test_checking_a_document_for_xnat_costs_cerberus_alone(tmp_path: Path) -> None:
+    document = tmp_path / "xnat.json"
+    fields = {"baseUrl": "https://example.com/xnat", "project": "p", "resource": "r", "file": "x"}
+    document.write_text(json.dumps({**fields, "auth": {"username": "me", "password": "secret"}}))
+    code, modules = start("red-connector-xnat-http", "receive-file-validate", "--offline", str(document))
+    assert code == 0
+    assert modules & LIBRARIES == {"cerberus"}
+
+
 def test_missing_a_passphrase_costs_no_library_of_keys(tmp_path: Path) -> None:
     key, document = made("ed25519", "OpenSSH", encrypted=True), tmp_path / "ssh.json"
     fields = {"host": "h", "auth": {"username": "me", "privateKey": key.text}, "filePath": "x"}

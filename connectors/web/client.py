@@ -17,11 +17,10 @@ from connectors import __version__
 from connectors.access import secrets
 from connectors.access.pem import as_pem, is_pem
 from connectors.errors import ConfigError, Fault, ProtocolViolation
-from connectors.transfer.departure import Departure
 from connectors.transfer.job import TIDY_SECONDS, Job
 from connectors.web import failures
 from connectors.web import url as urls
-from connectors.web.exchange import Exchange, Line
+from connectors.web.exchange import Exchange, Line, Source
 from connectors.web.reply import Reply
 
 MOST_REDIRECTS = 10
@@ -74,12 +73,15 @@ class Client:
         *,
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
-        departure: Departure | None = None,
+        departure: Source | None = None,
         on_reply: Callable[[Reply], None] | None = None,
         sink: Callable[[bytes], None] | None = None,
         last: bool = False,
+        follow: bool = True,
     ) -> Reply:
         """One request, redirects followed where that is safe, and its final answer, whatever its status.
+
+        Without ``follow``, a redirect is the final answer.
 
         What is sent is ``body`` or a whole ``departure``. ``on_reply`` sees status and header fields before
         ``sink`` gets the first byte; either may raise to end it all. Without a sink the body is in the Reply.
@@ -91,7 +93,7 @@ class Client:
                 departure.rewind()
             exchange = Exchange(method, url, departure=departure, on_reply=on_reply, sink=sink)
             reply = self._run(exchange, headers or {}, body, last=last)
-            if not reply.redirects:
+            if not (reply.redirects and follow):
                 return reply
             url = self._redirected(reply, method, sending=bool(departure))
         raise ProtocolViolation(f"{secrets.shown_url(url)}: more than {MOST_REDIRECTS} redirects")

@@ -8,12 +8,12 @@ import termios
 import time
 from collections.abc import Callable
 from threading import Event
+from typing import Protocol
 
 import pycurl
 
 from connectors.access import secrets
 from connectors.errors import LocalIOError, ProtocolViolation, RedError, TemporaryFailure
-from connectors.transfer.departure import Departure
 from connectors.transfer.job import Cancelled
 from connectors.web import failures
 from connectors.web.reply import Reply
@@ -30,6 +30,20 @@ def _text(fields: bytes) -> str:
         return fields.decode()
     except UnicodeDecodeError:
         return fields.decode("latin-1")  # RFC 9110, 5.5
+
+
+class Source(Protocol):
+    """What a body is read from, as ``connectors.transfer.departure.Departure`` describes it."""
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def is_through(self) -> bool: ...
+
+    def rewind(self) -> None: ...
+
+    def read(self, count: int) -> bytes: ...
 
 
 class Line:
@@ -77,7 +91,7 @@ class Exchange:
         method: str,
         url: str,
         *,
-        departure: Departure | None = None,
+        departure: Source | None = None,
         on_reply: Callable[[Reply], None] | None = None,
         sink: Callable[[bytes], None] | None = None,
     ) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.conformance import Case
-from tests.servers import ssh_case
+from tests.servers import ssh_case, xnat_case
 from tests.servers.http_case import HttpCase, JsonCase, MockCase, apache, nginx
 
 # Finds the server, by a fixture of conftest.py; gets the name of a folder that no other test uses.
@@ -20,4 +20,5 @@ CASES: dict[str, dict[str, Factory]] = {
     "red-connector-http-json": {"nginx": nginx(JsonCase)},
     "red-connector-http-mock-send": {"nginx": nginx(MockCase)},
     "red-connector-ssh": {"sshd": ssh_case.shell, "sftp-only": ssh_case.sftp_only},
+    "red-connector-xnat-http": {"fake": xnat_case.scan},
 }

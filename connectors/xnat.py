@@ -1,0 +1,181 @@
+"""Files and resources of XNAT, the archive for medical images."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from connectors.access.rules import no_control
+from connectors.access.schema import PASSWORD, USERNAME, Field, Schema, any_case, given
+from connectors.http import TLS
+from connectors.registry import Access
+from connectors.verbs import RECEIVE_DIR, RECEIVE_FILE, SEND_DIR, SEND_FILE, Verb
+from connectors.xnat_archive import rules
+
+if TYPE_CHECKING:
+    from connectors.transfer.job import Job
+    from connectors.xnat_archive.remote import XnatRemote
+
+EXECUTABLE = "red-connector-xnat-http"
+SUMMARY = "files and resources of XNAT"
+
+
+def _needs(key: str, *others: str) -> dict[str, Any]:
+    """JSON Schema: where ``key`` is given, ``others`` are too."""
+    return {"anyOf": [{"not": given(key)}, {"allOf": [given(other) for other in others]}]}
+
+
+TOGETHER = [
+    _needs("session", "subject"),
+    _needs("containerType", "session", "container"),
+    _needs("container", "containerType"),
+    _needs("direction", "containerType"),
+]
+
+AUTH: Field = {
+    "type": "dict",
+    "required": True,
+    "schema": {
+        "username": {
+            **USERNAME,
+            "required": True,
+            "check_with": rules.username,
+            "meta": {**USERNAME["meta"], "doc": "Username, or the alias of a token"},
+        },
+        "password": {
+            **PASSWORD,
+            "required": True,
+            "meta": {**PASSWORD["meta"], "doc": "Password, or the secret of the token"},
+        },
+    },
+    "meta": {"doc": "Authentication information"},
+}
+
+
+def _text(doc: str, check: Any, **more: Any) -> Field:
+    meta = {key: more.pop(key) for key in ("example", "optional", "json") if key in more}
+    return {"type": "string", "check_with": check, **more, "meta": {"doc": doc, **meta}}
+
+
+def _schema(verb: Verb) -> Schema:
+    """The access data, as the seed documents have it; beyond them, sending goes to every level, and
+    directories have no ``file`` or a folder for it."""
+    beside = rules.sending if verb.sends else rules.receiving
+    together = [*TOGETHER, _needs("xsiType", "containerType")] if verb.sends else TOGETHER
+    example = ("assessors", "data.csv") if verb.sends else ("scans", "scan.dat")
+    resource = (
+        {"default": "OTHER", "example": "resource"}
+        if verb.sends
+        else {"required": True, "example": "resource"}
+    )
+    path = (
+        _text("Folder in the resource; else all of it", rules.folder, example="folder")
+        if verb.of_directory
+        else _text("File path", rules.file, required=True, example=example[1], json={"pattern": "[^/]$"})
+    )
+    sending: Schema = {
+        "xsiType": _text(
+            "Container xsiType, required if the container does not exist yet and is a scan or assessor; "
+            "an existing container of another type is an error",
+            rules.xsi_type,
+            example="xnat:imageAssessorData",
+        ),
+    }
+    overwriting: Schema = {
+        "overwriteExistingFile": {
+            "type": "boolean",
+            "default": False,
+            "meta": {
+                "doc": "Overwrite files that already exist; otherwise an existing file is an error"
+                + (" unless its content is the same" if verb.of_directory else ""),
+                "example": False,
+            },
+        },
+        "format": _text("Format of what is sent, such as NIFTI", no_control),
+        "content": _text("Content of what is sent, such as RAW", no_control),
+        "tags": _text("Tags of what is sent, separated by commas", no_control),
+    }
+    return {
+        "baseUrl": {
+            "type": "string",
+            "required": True,
+            "check_with": rules.base_url,
+            "beside": beside,
+            "meta": {
+                "doc": "XNAT base URL without any subsequent path, starting with http:// or https://",
+                "secret": "url",
+                "words": ("http", "https"),
+                "example": "https://example.com/xnat",
+                "json": {"pattern": r"^([hH][tT][tT][pP][sS]?://[^/?#@]+(/[^?#]*)?$|[^:/?#]*\{\{)"},
+                "together": together,
+            },
+        },
+        "project": _text("Project ID or label", rules.label, required=True, example="project"),
+        "subject": _text(
+            "Subject ID or label",
+            rules.label,
+            example="subject",
+            optional="yes, except if session is set",
+        ),
+        "session": _text(
+            "Session / Experiment ID or label",
+            rules.label,
+            example="session",
+            optional="yes, except if containerType is set",
+        ),
+        "containerType": {
+            **any_case("scans", "reconstructions", "assessors"),
+            "meta": {
+                "doc": "Container Type",
+                "example": example[0],
+                "optional": "yes, except if container is set",
+            },
+        },
+        "container": _text(
+            "Container ID or label",
+            rules.container,
+            example="container",
+            optional="yes, except if containerType is set",
+        ),
+        **(sending if verb.sends else {}),
+        "direction": {
+            **any_case("in", "out"),
+            "meta": {"doc": "Whether the resource is what went into the container, or came out; else out"},
+        },
+        "resource": _text("Resource label", rules.resource, **resource),
+        "file": path,
+        **(overwriting if verb.sends else {}),
+        "auth": AUTH,
+        **TLS,
+    }
+
+
+SCHEMAS = {verb: _schema(verb) for verb in (RECEIVE_FILE, SEND_FILE, RECEIVE_DIR, SEND_DIR)}
+
+
+@contextmanager
+def connect(access: Access, job: "Job") -> Iterator["XnatRemote"]:
+    """The place in an archive that ``access`` names; nobody is asked before its ``open``. The session is
+    ended, whatever happened in it."""
+    from connectors.web.client import Client, Identity  # libcurl, 25 ms: only when there is something to ask
+    from connectors.web.url import fit_to_send
+    from connectors.xnat_archive import place
+    from connectors.xnat_archive.remote import XnatRemote
+    from connectors.xnat_archive.session import Session
+
+    base = fit_to_send(access["baseUrl"]).rstrip("/")
+    identity = Identity(
+        home=base,
+        method="BASIC",
+        username=access["auth"]["username"],
+        password=access["auth"]["password"],
+        certificate=access.get("clientCertificate", ""),
+        key=access.get("clientKey", ""),
+        passphrase=access.get("clientKeyPassphrase", ""),
+    )
+    client = Client(identity, job, verify=not access["disableSSLVerification"])
+    session = Session(client, base, sends=job.verb.sends)
+    try:
+        yield XnatRemote(session, place.of(access), job)
+    finally:
+        session.end()
+        client.close()

@@ -1,0 +1,97 @@
+"""What is sent to XNAT: a file whose MD5 is known when it has left, and small ones that are in memory."""
+
+import io
+import os
+import zipfile
+from collections.abc import Iterable
+
+from connectors.transfer.checksum import Checksum, hasher
+from connectors.transfer.departure import BLOCK, Departure
+
+
+class Leaving:
+    """A departure, watched: its MD5 is what XNAT will say that it has."""
+
+    def __init__(self, departure: Departure) -> None:
+        self._departure = departure
+        self._md5 = hasher("md5")
+
+    @property
+    def size(self) -> int:
+        return self._departure.size
+
+    @property
+    def is_through(self) -> bool:
+        return self._departure.is_through
+
+    @property
+    def checksum(self) -> Checksum:
+        return Checksum("md5", self._md5.hexdigest())
+
+    def read_through(self) -> Checksum:
+        """Its checksum, all of it being read as if it were sent."""
+        self.rewind()
+        while self.read(BLOCK):
+            pass
+        return self.checksum
+
+    def rewind(self) -> None:
+        self._departure.rewind()
+        self._md5 = hasher("md5")
+
+    def read(self, count: int) -> bytes:
+        data = self._departure.read(count)
+        self._md5.update(data)
+        return data
+
+
+class Content:
+    """Bytes in memory."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._at = 0
+
+    @property
+    def size(self) -> int:
+        return len(self._content)
+
+    @property
+    def is_through(self) -> bool:
+        return 0 < self.size == self._at
+
+    def rewind(self) -> None:
+        self._at = 0
+
+    def read(self, count: int) -> bytes:
+        data = self._content[self._at : self._at + count]
+        self._at += len(data)
+        return data
+
+
+def md5(content: bytes) -> Checksum:
+    return Checksum("md5", hasher("md5", content).hexdigest())
+
+
+def empty_file() -> tuple[bytes, str]:
+    """A body with an empty file in it, and its media type: XNAT takes no empty body for a file."""
+    boundary = f"red-{os.urandom(12).hex()}"
+    head = 'Content-Disposition: form-data; name="file"; filename="file"\r\n'
+    kind = "Content-Type: application/octet-stream\r\n"
+    body = f"--{boundary}\r\n{head}{kind}\r\n\r\n--{boundary}--\r\n"
+    return body.encode("ascii"), f"multipart/form-data; boundary={boundary}"
+
+
+def archive(files: Iterable[tuple[str, bytes]]) -> bytes:
+    """A zip of ``files``, names and contents, that can be unpacked as it arrives.
+
+    Not compressed, which costs more time than it saves, and each file's size stands before it: Java reads no
+    other kind of stored files from a stream.
+    """
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as target:
+        for name, content in files:
+            info = zipfile.ZipInfo(name)
+            info.external_attr = 0o644 << 16  # else whoever minds modes makes files that nobody may read
+            target.writestr(info, content)
+    return packed.getvalue()

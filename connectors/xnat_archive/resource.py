@@ -1,0 +1,137 @@
+"""A resource and what it belongs to: whether they are there, what is in them, and making them."""
+
+import threading
+
+from connectors.access import secrets
+from connectors.errors import (
+    CannotCreate,
+    ConfigError,
+    Fault,
+    NotFound,
+    NotPermitted,
+    RedError,
+    TemporaryFailure,
+)
+from connectors.web.reply import Reply
+from connectors.xnat_archive import catalogue
+from connectors.xnat_archive.catalogue import Catalogue
+from connectors.xnat_archive.place import Place, query
+from connectors.xnat_archive.session import Session
+
+
+class Resource:
+    """The resource at ``place``. ``is_owned`` says whether its container is there."""
+
+    def __init__(self, session: Session, place: Place, *, sends: bool) -> None:
+        self._session = session
+        self._place = place
+        self._sends = sends
+        self._lock = threading.Lock()
+        self._catalogue: Catalogue | None = None
+        self.is_owned = False
+
+    @property
+    def _shown(self) -> str:
+        return secrets.shown_url(self._session.base + self._place.own_resource)
+
+    def resolve(self) -> None:
+        """See that what the resource belongs to is there: where it is not, XNAT goes on with the subject's.
+
+        When sending, a container that can be made need not be there.
+        """
+        place = self._place
+        if not place.siblings:
+            self.catalogue()
+            self.is_owned = True
+            return
+        reply = self._session.ask("GET", f"{place.siblings}?format=json")
+        if reply.status >= 500:
+            self._look_for_project(reply)
+        if not reply.ok:
+            raise self._session.failure(reply)
+        rows = self._session.result(reply)
+        if not place.kind:
+            self.is_owned = True
+            return
+        found = [row for row in rows if place.container in (row.get("ID"), row.get("label"))]
+        self.is_owned = bool(found)
+        if found and place.xsi_type:
+            self._must_be(found[0].get("xsiType") or self._session.item_type(place.owner))
+        if not found:
+            self._can_be_made([row.get("label") or row.get("ID", "") for row in rows])
+
+    def _look_for_project(self, reply: Reply) -> None:
+        """What may pass, or a project that is not there: XNAT says 500 for both."""
+        project = self._session.ask("GET", f"{self._place.project}?format=json")
+        raise self._session.failure(reply if project.ok or project.status >= 500 else project)
+
+    def _must_be(self, xsi_type: str) -> None:
+        if xsi_type and xsi_type != self._place.xsi_type:
+            raise CannotCreate(
+                f"{self._shown}: {self._place.shown} is of type {xsi_type}, not {self._place.xsi_type}",
+                hint="check xsiType and container in the access document",
+            )
+
+    def _can_be_made(self, others: list[str]) -> None:
+        place = self._place
+        if not self._sends:
+            known = f"there are {', '.join(others[:20])}" if others else "there are none"
+            raise NotFound(f"{self._shown}: there is no {place.shown} in this session", hint=known)
+        if not place.xsi_type and place.kind != "reconstructions":
+            missing = f"required to make {place.shown}, which does not exist yet, e.g. xnat:mrScanData"
+            raise ConfigError([Fault("xsiType", missing)])
+
+    def make_owner(self) -> None:
+        """Make the container, if it is not there."""
+        if self.is_owned:
+            return
+        facts = query({"xsiType": self._place.xsi_type} if self._place.xsi_type else {})
+        reply = self._session.ask("PUT", self._place.owner + facts)
+        if reply.status in (400, 417, 422):
+            raise ConfigError(
+                [Fault("xsiType", f"XNAT makes no {self._place.kind} of this type: {reply.status}")],
+                hint=self._session.failure(reply).message,
+            )
+        if not reply.ok:
+            raise self._session.failure(reply)
+        self.is_owned = True
+
+    def catalogue(self) -> Catalogue:
+        """What is in the resource, as far as is known: asked once, and again after ``forget``."""
+        with self._lock:
+            if self._catalogue is None:
+                rows = self._session.rows(self._place.files)
+                container = f"/{self._place.kind}/{self._place.container}" if self._place.kind else ""
+                self._catalogue = catalogue.of(rows, container, self._shown)
+            return self._catalogue
+
+    def forget(self) -> None:
+        """Something may be different by now."""
+        with self._lock:
+            self._catalogue = None
+
+    def must_exist(self) -> None:
+        """NotFound unless there is such a resource: XNAT lists no files for one that is not there."""
+        labels = [row.get("label", "") for row in self._session.rows(self._place.resources)]
+        if self._place.resource not in labels:
+            known = f"there are {', '.join(labels[:20])}" if labels else "there are none"
+            raise NotFound(f"{self._shown}: there is no such resource", hint=known)
+
+    def make(self) -> None:
+        """Make the resource, if it is not there; NotPermitted if this user may not write to it."""
+        reply = self._session.ask("PUT", self._place.own_resource + query(self._place.facts))
+        if not reply.ok and reply.status != 409:  # 409: it is there
+            raise self._session.failure(reply)
+
+    def may_be_written(self) -> RedError | None:
+        """The reason why this user may not write to it. A file that may not be written gets 200 like any
+        other; the resource itself is answered truly."""
+        try:
+            self.make()
+        except NotPermitted as refusal:
+            return refusal
+        except TemporaryFailure:
+            raise
+        except RedError:
+            return None
+        return None

@@ -1,0 +1,245 @@
+"""Resources as directories: what is sent comes back as it was, whatever XNAT makes of names."""
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import threading
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.archive import SCAN, Archive
+from tests.conformance import NAMES
+from tests.servers.xnat import Fault, Xnat
+from tests.servers.xnat.files import Files
+
+PLAIN = {f"sub/{number % 7}/{number}.dcm": f"slice {number}".encode() for number in range(200)}
+PACKED = io.BytesIO()
+with zipfile.ZipFile(PACKED, "w") as _:
+    _.writestr("inside", b"1")
+ODD = {
+    **{f"odd/{name}": name.encode() for name in NAMES},
+    "empty": b"",
+    "brain.nii.gz": gzip.compress(b"brain"),
+    "p.zip": PACKED.getvalue(),
+    "folder.zip/x": b"in a folder that is called like an archive",
+    "p.tar.gz": b"no archive at all",
+    "d#/a b": b"1",
+    "d#/c": b"2",
+}
+
+
+@pytest.fixture
+def archive(xnat_site: Xnat, tmp_path: Path) -> Archive:
+    xnat_site.make(SCAN, type="T1 w")
+    return Archive(xnat_site, tmp_path)
+
+
+def stored(archive: Archive) -> dict[str, bytes]:
+    return archive.site.tree(SCAN, "R")
+
+
+def test_two_hundred_files_are_sent_in_one_archive(archive: Archive) -> None:
+    result = archive.send_dir(PLAIN)
+    assert result.code == 0, result.stderr
+    assert stored(archive) == PLAIN
+    assert len(archive.site.seen) <= 6
+    (put,) = archive.site.requests("/files/", "PUT")
+    assert put.query["extract"] == "true"
+    assert archive.site.open_sessions() == 0
+
+
+def test_two_hundred_files_are_received_in_one_archive(archive: Archive) -> None:
+    for name, content in PLAIN.items():
+        archive.site.place(SCAN, "R", name, content)
+    result = archive.receive_dir()
+    assert result.code == 0, result.stderr
+    assert archive.got == PLAIN
+    assert len(archive.site.seen) == 4
+    assert archive.site.open_sessions() == 0
+
+
+@pytest.mark.parametrize("node", ["P", "P/S", "P/S/E", SCAN, "P/S/E/reconstructions/r", "P/S/E/assessors/a"])
+def test_a_tree_with_odd_names_and_archives_makes_the_round_trip_at_any_level(
+    archive: Archive, node: str
+) -> None:
+    archive.site.make(node)
+    tree = {**PLAIN, **ODD}
+    result = archive.send_dir(tree, None, node)
+    assert result.code == 0, result.stderr
+    assert archive.site.tree(node, "R") == tree
+    result = archive.receive_dir(None, node)
+    assert result.code == 0, result.stderr
+    assert archive.got == tree
+    assert archive.receive("brain.nii.gz", node).code == 0
+
+
+@pytest.mark.parametrize("checksums", [True, False])
+def test_sending_twice_is_the_same_as_once_and_sends_nothing(archive: Archive, checksums: bool) -> None:
+    archive.site.switches.checksums = checksums
+    tree = {**ODD, "large": bytes(100_000)}
+    assert archive.send_dir(tree).code == 0
+    before = len(archive.site.requests("/files/", "PUT"))
+    result = archive.send_dir(tree)
+    assert result.code == 0, result.stderr
+    assert stored(archive) == tree
+    assert len(archive.site.requests("/files/", "PUT")) == before
+
+
+def test_every_file_has_a_receipt_with_its_checksum_though_it_was_there_already(archive: Archive) -> None:
+    tree = {"small": b"1", "odd#": b"2", "large": bytes(100_000)}
+    archive.env["RED_RECEIPT"] = str(archive.here / "receipts")
+    for _ in range(2):
+        assert archive.send_dir(tree).code == 0
+    lines = [json.loads(line) for line in (archive.here / "receipts").read_text().splitlines()]
+    found = sorted((os.path.basename(line["local"]), line["sha256"]) for line in lines)
+    assert found == sorted(2 * [(name, hashlib.sha256(body).hexdigest()) for name, body in tree.items()])
+
+
+def test_files_that_differ_are_73_and_stay_as_they_are_and_the_others_arrive(archive: Archive) -> None:
+    for name in ("a.txt", "sub/a#b", "large"):
+        archive.site.place(SCAN, "R", name, b"old")
+    tree = {"a.txt": b"new", "sub/a#b": b"new", "large": bytes(100_000), "b.txt": b"b", "c.txt": b"c"}
+    result = archive.send_dir(tree)
+    assert result.code == 73, result.stderr
+    for name in ("a.txt", "a%23b", "large"):
+        assert name in result.stderr
+    old = {"a.txt": b"old", "sub/a#b": b"old", "large": b"old"}
+    assert stored(archive) == {**old, "b.txt": b"b", "c.txt": b"c"}
+
+
+def test_overwriting_replaces_what_differs_and_leaves_the_neighbours(archive: Archive) -> None:
+    old = {"data": b"old", "data2.csv": b"old", "a#b": b"old", "same": b"1", "other": b"2"}
+    for name, content in old.items():
+        archive.site.place(SCAN, "R", name, content)
+    tree = {"data": b"new", "a#b": b"new", "same": b"1", "x": b"3"}
+    result = archive.send_dir(tree, overwriteExistingFile=True)
+    assert result.code == 0, result.stderr
+    assert stored(archive) == {**old, **tree}
+
+
+def test_a_folder_of_the_resource_is_sent_and_received_alone(archive: Archive) -> None:
+    archive.site.place(SCAN, "R", "subway", b"no")
+    archive.site.place(SCAN, "R", "y", b"no")
+    for folder in ("sub", "a b/#c"):
+        result = archive.send_dir(ODD, f"{folder}/")
+        assert result.code == 0, result.stderr
+        archive.here.joinpath("got").mkdir(exist_ok=True)
+        result = archive.receive_dir(folder)
+        assert result.code == 0, result.stderr
+        assert archive.got == ODD
+
+
+def test_an_empty_resource_is_an_empty_directory_and_an_unknown_one_is_66(archive: Archive) -> None:
+    archive.site.resource(SCAN, "R")
+    assert archive.receive_dir().code == 0
+    assert archive.got == {}
+    for node, fields in ((SCAN, {"resource": "none"}), ("P/S/none", {}), ("none/S/E/scans/1", {})):
+        result = archive.receive_dir(None, node, **fields)
+        assert result.code == 66, result.stderr
+    assert archive.receive_dir("no-such-folder").code == 66
+
+
+def test_an_empty_directory_makes_the_resource(archive: Archive) -> None:
+    (archive.here / "tree").mkdir()
+    assert archive.send_dir({}, None, "P/S/E/scans/2", xsiType="xnat:mrScanData").code == 0
+    assert archive.receive_dir(None, "P/S/E/scans/2").code == 0
+    assert archive.got == {}
+
+
+def test_who_may_not_write_gets_77(archive: Archive) -> None:
+    result = archive.send_dir(PLAIN, **archive.as_user("reader"))
+    assert result.code == 77, result.stderr
+    assert stored(archive) == {}
+    assert len(archive.site.seen) < 10
+    assert archive.send_dir({"large": bytes(2 << 20)}, **archive.as_user("reader")).code == 77
+
+
+def test_a_resource_has_one_writer_at_a_time(archive: Archive) -> None:
+    archive.site.switches.catalog_race = True
+    tree = {f"large {number}": bytes(100_000 + number) for number in range(12)}
+    archive.env["RED_PARALLEL"] = "8"
+    result = archive.send_dir(tree)
+    assert result.code == 0, result.stderr
+    assert stored(archive) == tree
+
+
+def test_after_a_cut_archive_what_is_missing_is_fetched_one_by_one(archive: Archive) -> None:
+    for name, content in PLAIN.items():
+        archive.site.place(SCAN, "R", name, content)
+    archive.site.fail("GET", "format=zip", Fault(truncate=10_000))
+    result = archive.receive_dir()
+    assert result.code == 0, result.stderr
+    assert archive.got == PLAIN
+    assert 10 < len(archive.site.requests("/files/")) < len(PLAIN)
+
+
+@pytest.mark.parametrize("fault", [Fault(damage=True), Fault(500), Fault(404)])
+def test_without_a_sound_archive_the_files_come_one_by_one(archive: Archive, fault: Fault) -> None:
+    for name, content in ODD.items():
+        archive.site.place(SCAN, "R", name, content)
+    archive.site.fail("GET", "format=zip", fault)
+    result = archive.receive_dir()
+    assert result.code == 0, result.stderr
+    assert archive.got == ODD
+
+
+def test_where_extracting_fails_the_files_are_sent_one_by_one(archive: Archive) -> None:
+    archive.site.fail("PUT", "extract=true", Fault(500, times=-1))
+    tree = {"a": b"1", "b": b"2", "c#": b"3"}
+    result = archive.send_dir(tree)
+    assert result.code == 0, result.stderr
+    assert stored(archive) == tree
+
+
+def test_large_files_are_not_fetched_for_the_sake_of_small_ones(archive: Archive) -> None:
+    archive.site.place(SCAN, "R", "large", bytes(3 << 20))
+    for name in ("a", "b"):
+        archive.site.place(SCAN, "R", name, b"1")
+    assert archive.receive_dir().code == 0
+    assert sorted(archive.got) == ["a", "b", "large"]
+    assert not archive.site.requests("format=zip")
+
+
+def test_large_files_come_several_at_once(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    met = threading.Barrier(2, timeout=10)
+    one = Files._one
+    monkeypatch.setattr(Files, "_one", lambda *given: (met.wait(), one(*given))[1])  # type: ignore[func-returns-value]
+    tree = {f"large {number}": bytes(100_000 + number) for number in range(2)}
+    for name, content in tree.items():
+        archive.site.place(SCAN, "R", name, content)
+    result = archive.receive_dir()
+    assert result.code == 0, result.stderr
+    assert archive.got == tree
+
+
+def test_a_second_receive_fetches_what_changed_alone(archive: Archive) -> None:
+    for name, content in PLAIN.items():
+        archive.site.place(SCAN, "R", name, content)
+    assert archive.receive_dir().code == 0
+    before = len(archive.site.seen)
+    archive.site.place(SCAN, "R", "sub/3/3.dcm", b"changed")
+    assert archive.receive_dir().code == 0
+    assert archive.got == {**PLAIN, "sub/3/3.dcm": b"changed"}
+    assert len(archive.site.seen) - before == 4
+
+
+def test_a_dangerous_name_in_the_archive_is_76_and_nothing_is_written(archive: Archive) -> None:
+    archive.site.place(SCAN, "R", "y", b"1")
+    resource = archive.site.resource(SCAN, "R")
+    resource.catalogue["../../evil"] = resource.catalogue.pop("y")
+    result = archive.receive_dir()
+    assert result.code == 76, result.stderr
+    assert not (archive.here.parent / "evil").exists()
+
+
+def test_two_files_that_mean_the_same_name_both_arrive(archive: Archive) -> None:
+    for name in ("y", "a#b"):
+        archive.site.place(SCAN, "R", name, name.encode())
+    resource = archive.site.resource(SCAN, "R")
+    resource.catalogue["a#b"] = resource.catalogue.pop("y")
+    assert archive.receive_dir().code == 0
+    assert archive.got == {"a#b": b"y", "a%23b": b"a#b"}

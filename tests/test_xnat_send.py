@@ -1,0 +1,297 @@
+"""Sending to XNAT: sections 3 to 6 of what its REST API does, each surprise by name."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.archive import FILES, SCAN, Archive
+from tests.asking import Asker
+from tests.servers import delay
+from tests.servers.xnat import Fault, Xnat
+
+TYPE = {"xsiType": "xnat:mrScanData"}
+
+
+@pytest.fixture
+def archive(xnat_site: Xnat, tmp_path: Path) -> Archive:
+    xnat_site.make(SCAN, type="T1")
+    return Archive(xnat_site, tmp_path)
+
+
+def stored(archive: Archive, node: str = SCAN, resource: str = "R") -> dict[str, bytes]:
+    return archive.site.tree(node, resource)
+
+
+def test_a_file_takes_five_requests_and_one_session_that_is_ended(archive: Archive) -> None:
+    assert archive.send(b"123").code == 0
+    assert stored(archive) == {"x": b"123"}
+    assert [one.method for one in archive.site.seen] == ["GET", "GET", "PUT", "GET", "DELETE"]
+    assert archive.site.log_ins == 1
+    assert archive.site.open_sessions() == 0
+
+
+@pytest.mark.parametrize("node", ["P", "P/S", "P/S/E", SCAN])
+def test_a_file_is_sent_to_any_level(archive: Archive, node: str) -> None:
+    result = archive.send(b"123", "sub/x", node)
+    assert result.code == 0, result.stderr
+    assert stored(archive, node) == {"sub/x": b"123"}
+    assert len(archive.site.seen) <= 5
+
+
+def test_the_resource_is_other_unless_it_is_named(archive: Archive) -> None:
+    assert archive.send(b"123", resource=None).code == 0
+    assert stored(archive, resource="OTHER") == {"x": b"123"}
+
+
+@pytest.mark.parametrize("size", [0, 1, 3 << 20])
+def test_files_of_any_size_are_sent_empty_ones_too(archive: Archive, size: int) -> None:
+    result = archive.send(bytes(size))
+    assert result.code == 0, result.stderr
+    assert stored(archive) == {"x": bytes(size)}
+    assert len(archive.site.seen) <= 8
+
+
+def test_format_content_and_tags_are_kept(archive: Archive) -> None:
+    for size, name in ((3, "x"), (0, "empty")):
+        assert archive.send(bytes(size), name, format="NIFTI", content="RAW", tags="a,b").code == 0
+    for entry in archive.site.resource(SCAN, "R").catalogue.values():
+        assert (entry.format, entry.content, entry.tags) == ("NIFTI", "RAW", "a,b")
+
+
+# --- containers ---
+
+
+@pytest.mark.parametrize(
+    ("node", "xsi_type"),
+    [
+        ("P/S/E/scans/2", "xnat:mrScanData"),
+        ("P/S/E/scans/a b", "xnat:mrScanData"),
+        ("P/S/E/scans/1/2", "xnat:mrScanData"),
+        ("P/S/E/reconstructions/r", None),
+        ("P/S/E/reconstructions/r", "xnat:reconstructedImageData"),
+        ("P/S/E/assessors/a", "xnat:qcAssessmentData"),
+    ],
+)
+def test_a_container_that_is_missing_is_made_and_used_again(
+    archive: Archive, node: str, xsi_type: str | None
+) -> None:
+    """Reconstructions have no xsiType in their rows (6.1)."""
+    for name in ("x", "y"):
+        before = len(archive.site.seen)
+        result = archive.send(b"123", name, node, xsiType=xsi_type)
+        assert result.code == 0, result.stderr
+        assert len(archive.site.seen) - before <= 6
+    session = archive.site.make("P/S/E")
+    made = [one for one in session.children if one.label == node.removeprefix("P/S/E/").partition("/")[2]]
+    assert len(made) == 1
+    assert sorted(made[0].resources[0].catalogue) == ["x", "y"]
+
+
+@pytest.mark.parametrize("direction", ["in", "out"])
+def test_the_direction_says_on_which_side_it_is(archive: Archive, direction: str) -> None:
+    archive.site.make("P/S/E/assessors/a")
+    assert archive.send(b"1", node="P/S/E/assessors/a", direction=direction).code == 0
+    assert stored(archive, f"P/S/E/assessors/a/{direction}") == {"x": b"1"}
+    other = "in" if direction == "out" else "out"
+    assert stored(archive, f"P/S/E/assessors/a/{other}") == {}
+
+
+@pytest.mark.parametrize(
+    ("node", "xsi_type", "code"),
+    [
+        ("P/S/E/scans/2", None, 78),
+        ("P/S/E/assessors/2", None, 78),
+        ("P/S/E/scans/2", "xnat:nonsense", 78),
+        ("P/S/E/scans/2", "xnat:mrSessionData", 78),
+        (SCAN, "xnat:petScanData", 73),
+        ("P/S/E/reconstructions/r", "xnat:mrScanData", 73),
+        ("P/S/none/scans/1", "xnat:mrScanData", 73),
+        ("P/none/E/scans/1", "xnat:mrScanData", 73),
+        ("none/S/E/scans/1", "xnat:mrScanData", 73),
+        ("none/S/E/assessors/1", "xnat:qcAssessmentData", 73),
+    ],
+)
+def test_a_container_that_cannot_be_made_or_is_of_another_type_is_an_error(
+    archive: Archive, node: str, xsi_type: str | None, code: int
+) -> None:
+    archive.site.make("P/S/E/reconstructions/r")
+    result = archive.send(b"123", node=node, xsiType=xsi_type)
+    assert result.code == code, result.stderr
+    if code == 78:
+        assert "xsiType" in result.stderr
+    assert archive.site.find("P/S/E/scans/2") is None
+    assert archive.site.open_sessions() == 0
+    if xsi_type not in ("xnat:nonsense", "xnat:mrSessionData"):  # only XNAT knows those
+        assert archive.call("send-file-validate", archive.access(node=node, xsiType=xsi_type)).code == code
+    assert not archive.site.requests("/files/")
+
+
+def test_who_may_not_make_a_container_gets_77(archive: Archive) -> None:
+    result = archive.send(b"1", node="P/S/E/scans/2", **TYPE, **archive.as_user("reader"))
+    assert result.code == 77, result.stderr
+
+
+# --- what XNAT does not say ---
+
+
+@pytest.mark.parametrize("size", [0, 3, 3 << 20])
+def test_who_may_not_write_gets_77_though_xnat_answers_200(archive: Archive, size: int) -> None:
+    result = archive.send(bytes(size), **archive.as_user("reader"))
+    assert result.code == 77, result.stderr
+    assert stored(archive) == {}
+    assert max(one.taken for one in archive.site.seen) <= 1 << 20, "megabytes were streamed for nothing"
+
+
+@pytest.mark.parametrize("checksums", [True, False])
+def test_who_may_not_write_gets_77_though_a_file_of_that_name_and_size_is_there(
+    archive: Archive, checksums: bool
+) -> None:
+    archive.site.place(SCAN, "R", "x", b"old")
+    archive.site.switches.checksums = checksums
+    result = archive.send(b"new", overwriteExistingFile=True, **archive.as_user("reader"))
+    assert result.code == 77, result.stderr
+    assert stored(archive) == {"x": b"old"}
+
+
+def test_what_was_stored_with_other_bytes_is_65(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.servers.xnat.archive import Archive as Store
+
+    keep = Store.keep
+    monkeypatch.setattr(Store, "keep", lambda self, stream, **facts: keep(self, Cut(stream.read()), **facts))
+    result = archive.send(b"123")
+    assert result.code == 65, result.stderr
+
+
+class Cut:
+    """All but the last byte."""
+
+    def __init__(self, content: bytes) -> None:
+        self._rest = content[:-1]
+
+    def read(self, size: int = -1) -> bytes:
+        rest, self._rest = self._rest, b""
+        return rest
+
+
+def test_an_existing_file_is_73_and_stays_and_so_is_a_nested_one(archive: Archive) -> None:
+    """Comparing the base name with a nested path never matches; XNAT then answers 200 (6.2)."""
+    for name in ("x", "sub/x", "a#b", "a b#", "ü"):
+        archive.site.place(SCAN, "R", name, b"old")
+        for content in (b"new", b"old"):
+            result = archive.send(content, name)
+            assert result.code == 73, result.stderr
+            assert "overwriteExistingFile" in result.stderr
+        assert archive.call("send-file-validate", archive.access(name)).code == 73
+        assert stored(archive)[name] == b"old"
+
+
+def test_overwriting_replaces_by_put_alone_and_leaves_the_neighbours(archive: Archive) -> None:
+    """DELETE matches by prefix, and Members may not do it (6.3)."""
+    for name in ("data", "data2.csv", "data.d/x"):
+        archive.site.place(SCAN, "R", name, b"old")
+    result = archive.send(b"new", "data", overwriteExistingFile=True, **archive.as_user("member"))
+    assert result.code == 0, result.stderr
+    assert stored(archive) == {"data": b"new", "data2.csv": b"old", "data.d/x": b"old"}
+    assert [one.path for one in archive.site.requests(method="DELETE")] == ["/data/JSESSION"]
+
+
+def test_the_old_file_stays_if_the_new_one_does_not_get_through(archive: Archive) -> None:
+    archive.site.place(SCAN, "R", "x", b"old")
+    archive.site.fail("PUT", "/files/x", Fault(drop=100_000, times=-1))  # libcurl repeats it itself, once
+    assert archive.send(bytes(500_000), overwriteExistingFile=True).code == 75
+    assert stored(archive) == {"x": b"old"}
+
+
+@pytest.mark.parametrize("fault", [Fault(500, after=True), Fault(drop=100_000, times=2), Fault(503)])
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_after_a_failure_it_is_looked_before_it_is_sent_again(
+    archive: Archive, fault: Fault, overwrite: bool
+) -> None:
+    archive.site.fail("PUT", "/files/x", replace(fault))
+    archive.env["RED_RETRIES"] = "1"
+    content = bytes(500_000)
+    result = archive.send(content, overwriteExistingFile=overwrite)
+    assert result.code == 0, result.stderr
+    assert stored(archive) == {"x": content}
+    assert len(archive.site.requests("/files/x", "PUT")) == (1 if fault.after else 1 + fault.times)
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_file_that_lost_a_race_for_the_catalogue_is_repaired(archive: Archive, overwrite: bool) -> None:
+    """On the disk and not in the catalogue: GET 404, the next PUT answers "duplicates"."""
+    archive.site.place(SCAN, "R", "x", b"123")
+    resource = archive.site.resource(SCAN, "R")
+    resource.catalogue.clear()
+    result = archive.send(b"123", overwriteExistingFile=overwrite)
+    assert result.code == 0, result.stderr
+    assert stored(archive) == {"x": b"123"}
+    resource.catalogue.clear()
+    result = archive.send(b"other", overwriteExistingFile=overwrite)
+    assert result.code == (0 if overwrite else 73), result.stderr
+    assert resource.disk["x"].data == (b"other" if overwrite else b"123")
+
+
+def test_two_calls_at_once_both_arrive(archive: Archive) -> None:
+    from tests.program import start
+
+    archive.site.switches.catalog_race = True
+    (archive.here / "out").write_bytes(b"1")
+    calls = [
+        start(
+            "red-connector-xnat-http", "send-file", archive.access(name), archive.here / "out",
+            env={"RED_RETRIES": "4"},
+        )
+        for name in ("a", "b", "c")
+    ]  # fmt: skip
+    for one in calls:
+        one.communicate(timeout=60)
+        assert one.returncode == 0
+    assert stored(archive) == {"a": b"1", "b": b"1", "c": b"1"}
+
+
+def test_a_refused_upload_is_not_streamed_to_its_end(archive: Archive) -> None:
+    with delay.start(archive.site.port) as relay:
+        access = archive.access(baseUrl=f"http://127.0.0.1:{relay.port}", **archive.as_user("reader"))
+        (archive.here / "out").write_bytes(bytes(20 << 20))
+        result = archive.call("send-file", access, archive.here / "out")
+        assert result.code == 77, result.stderr
+
+
+# --- names ---
+
+
+@pytest.mark.parametrize(
+    "name", ["a#b?.txt", "ü ö.txt", "100%.dat", "%41.txt", "a+b", "a;b&c=d", "sub/d#/x y"]
+)
+def test_names_are_quoted_and_come_back_as_they_were(archive: Archive, name: str) -> None:
+    for content, overwrite in ((b"1", False), (b"22", True)):
+        result = archive.send(content, name, overwriteExistingFile=overwrite)
+        assert result.code == 0, result.stderr
+        assert stored(archive) == {name: content}
+
+
+def test_an_older_site_that_decodes_no_names_is_fine_as_well(archive: Archive) -> None:
+    archive.site.switches.legacy_names = True
+    for content in (b"1", b"22"):
+        result = archive.send(content, "a b.txt", overwriteExistingFile=True)
+        assert result.code == 0, result.stderr
+    (entry,) = archive.site.resource(SCAN, "R").catalogue.values()
+    assert entry.data == b"22"
+    assert archive.receive("a b.txt").code == 0
+    assert (archive.here / "x").read_bytes() == b"22"
+
+
+def test_a_file_in_another_spelling_is_not_made_into_two(archive: Archive) -> None:
+    archive.site.place(SCAN, "R", "y", b"old")
+    resource = archive.site.resource(SCAN, "R")
+    resource.catalogue["a#b"] = resource.disk["a#b"] = resource.catalogue.pop("y")
+    result = archive.send(b"new", "a#b", overwriteExistingFile=True)
+    assert result.code == 73, result.stderr
+    assert list(resource.catalogue) == ["a#b"]
+
+
+def test_what_is_sent_can_be_asked_for_by_anybody(archive: Archive) -> None:
+    assert archive.send(b"123", "a b#.txt").code == 0
+    ask = Asker(archive.site.url, archive.site.username, archive.site.password)
+    assert ask("GET", f"{FILES}/a%20b%23.txt").body == b"123"

@@ -1,0 +1,185 @@
+"""The conversation with XNAT: section 1 of what its REST API does, and points 4 and 5 of section 6."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.archive import SCAN, Archive
+from tests.asking import Asker
+from tests.conformance import visible
+from tests.servers import authority, xnat
+from tests.servers.xnat import Fault, Xnat
+from tests.servers.xnat.exchange import Answer
+from tests.servers.xnat.server import Service
+
+
+@pytest.fixture
+def archive(xnat_site: Xnat, tmp_path: Path) -> Archive:
+    xnat_site.place(SCAN, "R", "x", b"123")
+    return Archive(xnat_site, tmp_path)
+
+
+def test_credentials_and_cookie_go_with_every_request(archive: Archive) -> None:
+    assert archive.send(b"1", "y").code == 0
+    first, *others = archive.site.seen
+    assert first.session == ""
+    assert {one.session for one in others} != {""}
+    assert len({one.session for one in others}) == 1
+    assert all("authorization" in one.headers for one in archive.site.seen)
+
+
+def test_a_session_that_dies_in_the_middle_is_followed_by_another_one_and_all_are_ended(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive.site.switches.session_seconds = 0.0001
+    assert archive.send(b"1", "y").code == 0
+    assert archive.receive().code == 0
+    archive.site.switches.session_seconds = 900
+    assert archive.site.open_sessions() == 0
+
+
+def test_a_secure_cookie_over_http_costs_no_second_session(archive: Archive) -> None:
+    archive.site.switches.secure_cookie = True
+    assert archive.receive().code == 0
+    assert archive.site.log_ins == 1
+    assert archive.site.open_sessions() == 0
+
+
+@pytest.mark.parametrize("file", ["x", "none"])
+def test_the_session_is_ended_though_a_call_fails(archive: Archive, file: str) -> None:
+    assert archive.receive(file, "P/S/E/scans/1" if file == "none" else "P/S/E/scans/9").code == 66
+    assert archive.site.log_ins == 1
+    assert archive.site.open_sessions() == 0
+
+
+@pytest.mark.parametrize("fault", [Fault(500), Fault(drop=0), Fault(401), Fault(pause=5)])
+def test_a_failing_log_out_does_not_hide_a_result(archive: Archive, fault: Fault) -> None:
+    archive.site.fail("DELETE", "JSESSION", fault)
+    result = archive.receive()
+    assert (result.code, result.stderr) == (0, "")
+    assert (archive.here / "x").read_bytes() == b"123"
+    assert result.seconds < 4
+
+
+def test_a_failing_log_out_does_not_hide_an_error(archive: Archive) -> None:
+    archive.site.fail("DELETE", "JSESSION", Fault(500))
+    result = archive.receive("none")
+    assert result.code == 66
+    assert "500" not in result.stderr
+
+
+def test_a_wrong_password_is_tried_once_before_anything_is_sent_and_needs_no_log_out(
+    archive: Archive,
+) -> None:
+    wrong = {"auth": {"username": archive.site.username, "password": "wrong"}}
+    result = archive.send(bytes(3 << 20), "y", **wrong)
+    assert result.code == 77, result.stderr
+    assert "auth" in result.stderr
+    (only,) = archive.site.seen
+    assert (only.method, only.taken) == ("GET", 0)
+
+
+@pytest.mark.parametrize(
+    ("version", "works"), [("1.8.11", True), ("1.7.4", True), ("1.8.11", False), ("1.7.4", False)]
+)
+def test_an_alias_token_is_as_good_as_a_password(archive: Archive, version: str, works: bool) -> None:
+    archive.site.switches.version = version
+    ask = Asker(archive.site.url, archive.site.username, archive.site.password)
+    token = json.loads(ask("GET", "/data/services/tokens/issue").body)
+    if not works:
+        ask("GET", f"/data/services/tokens/invalidate/{token['alias']}/{token['secret']}")
+    result = archive.receive(auth={"username": token["alias"], "password": token["secret"]})
+    assert result.code == (0 if works else 77), result.stderr
+    assert token["secret"] not in result.stderr
+
+
+def test_a_provider_may_stand_before_the_name(archive: Archive) -> None:
+    assert archive.receive(**archive.as_user(f"ldap1/{archive.site.username}")).code == 0
+
+
+def test_too_many_sessions_are_77_and_say_so(archive: Archive) -> None:
+    archive.site.switches.session_limit = 0
+    result = archive.receive()
+    assert result.code == 77
+    assert "sessions" in result.stderr
+
+
+@pytest.mark.parametrize("verb", ["receive-file", "send-file"])
+def test_an_expired_password_is_77_and_says_so(archive: Archive, verb: str) -> None:
+    archive.site.users[archive.site.username].expired = True
+    (archive.here / "out").write_bytes(b"1")
+    result = archive.call(verb, archive.access("y"), archive.here / "out")
+    assert result.code == 77, result.stderr
+    assert "expired" in result.stderr
+    assert archive.site.tree(SCAN, "R") == {"x": b"123"}
+    assert (archive.here / "out").read_bytes() == b"1"
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_of_what_is_sent_is_refused_and_names_the_base_url_to_use(
+    archive: Archive, status: int
+) -> None:
+    archive.site.switches.redirect_to = "https://xnat.example/xnat"
+    archive.site.switches.redirect_status = status
+    for result in (archive.send(b"1", "y"), archive.receive()):
+        assert result.code == 76, result.stderr
+        assert "use https://xnat.example/xnat as baseUrl" in result.stderr
+    assert visible(archive.here) == ["out"]
+
+
+def redirect(monkeypatch: pytest.MonkeyPatch, part: str, where: Callable[[str], str]) -> None:
+    """Let the fake send everybody who asks for an address in which ``part`` is found elsewhere."""
+
+    def answer(service: Service, path: str, headers: object) -> Answer | None:
+        return Answer(b"", status=302, headers={"Location": where(path)}) if re.search(part, path) else None
+
+    monkeypatch.setattr(Service, "redirect", answer)
+
+
+def test_a_redirect_of_the_put_alone_is_refused_though_a_page_with_200_is_behind_it(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    redirect(monkeypatch, "inbody=true", lambda path: "/app/template/Login.vm")
+    result = archive.send(b"1", "y")
+    assert result.code == 76, result.stderr
+    assert "Login.vm" in result.stderr
+    assert archive.site.tree(SCAN, "R") == {"x": b"123"}
+    assert not archive.site.requests("Login.vm")
+
+
+def test_who_receives_follows_the_site_to_another_path_and_is_asked_twice_only_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with xnat.start("/xnat") as site:
+        redirect(monkeypatch, r"^(?!/xnat/)", lambda path: f"/xnat{path}")
+        site.place(SCAN, "R", "x", b"123")
+        archive = Archive(site, tmp_path)
+        base = site.url.removesuffix("/xnat")
+        assert archive.receive(baseUrl=base).code == 0
+        assert len(site.seen) == 5
+        assert site.open_sessions() == 0
+        assert archive.send(b"1", "y", baseUrl=base).code == 76
+
+
+@pytest.fixture
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Xnat, Path]]:
+    made = authority.make(tmp_path_factory.mktemp("ca"))
+    with xnat.start("/xnat", (made.certificate, made.key)) as site:
+        yield site, made.ca
+
+
+def test_a_site_below_a_path_and_over_tls_works_as_well(secure: tuple[Xnat, Path], tmp_path: Path) -> None:
+    site, ca = secure
+    site.place(SCAN, "R", "x", b"123")
+    archive = Archive(site, tmp_path)
+    assert archive.receive().code == 76
+    assert archive.receive(disableSSLVerification=True).code == 0
+    archive.env["RED_CA_BUNDLE"] = str(ca)
+    for base in (site.url, f"{site.url}/"):
+        assert archive.receive(baseUrl=base).code == 0
+    assert archive.send(b"1", "y").code == 0
+    assert site.tree(SCAN, "R") == {"x": b"123", "y": b"1"}
+    assert site.open_sessions() == 0
