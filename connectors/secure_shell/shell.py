@@ -243,8 +243,8 @@ def write(
         gathered = 0
         for path, mode, content in files:
             pieces += tar.member(b"new/" + path, mode, content)
+            gathered += tar.BLOCK + len(content or b"")
             if content is not None:
-                gathered += len(content)
                 sizes.append(b"%d %b\0" % (len(content), path))
             if gathered > TOGETHER:
                 command.say(b"".join(pieces))

@@ -77,11 +77,11 @@ def write(
     left: list[Leaving] = []
 
     def members() -> Iterator[tuple[bytes, int, bytes | None]]:
-        for path in parents_first({os.path.dirname(prefix + file.path) for file in new})[1:]:
+        for path in parents_first({(prefix + file.path).rpartition("/")[0] for file in new})[1:]:
             yield os.fsencode(path), 0o777, None
         for file in chain((first,), leaving):
             yield os.fsencode(prefix + file.entry.path), file.mode, file.content
-            left.append(file._replace(content=b""))
+            left.append(Leaving(*file[:-1], b""))  # the content is not kept
 
     staging = staging_name("tree", first.source, first.token)
     try:

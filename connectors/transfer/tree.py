@@ -97,8 +97,7 @@ def _walk(
         path = f"{below}/{name}" if below else name
         try:
             if one.is_file(follow_symlinks=False):  # nearly all of them, and cheaper so
-                with reading(one.path):
-                    yield Entry(path, is_dir=False, size=one.stat(follow_symlinks=False).st_size)
+                yield Entry(path, is_dir=False, size=_size(one))
                 continue
             mode, size, real = _resolve(one.path, ancestors)
         except RedError as failure:
@@ -111,6 +110,14 @@ def _walk(
             yield from _walk(root, path, (*ancestors, real), failures, links)
         else:
             yield Entry(path, is_dir=False, size=size)
+
+
+def _size(file: "os.DirEntry[str]") -> int | None:
+    """In bytes; None if it has gone meanwhile, which who sends it will find out."""
+    try:
+        return file.stat(follow_symlinks=False).st_size
+    except OSError:
+        return None
 
 
 def _resolve(local: str, ancestors: tuple[str, ...]) -> tuple[int, int, str]:
