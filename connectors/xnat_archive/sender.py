@@ -62,8 +62,11 @@ class Sender:
                 raise
 
     def _write(self, name: str, departure: Departure, shown: str) -> None:
-        before = self._before().find(name)
         again = name in self._tried
+        # XNAT says itself that a file exists; only another spelling, or a large file, is looked for before.
+        looks = self._of_directory or again or departure.size > LARGE or in_url(name) != name
+        self._resource.make_owner()
+        before = self._resource.catalogue().find(name) if looks else None
         leaving = bodies.Leaving(departure)
         looks_the_same = before and (self._of_directory or again) and before.size == departure.size
         if before and looks_the_same and self._checksum_of(before) == leaving.read_through():
@@ -78,20 +81,17 @@ class Sender:
         self._resource.forget()
         after = self._resource.catalogue().find(name)
         if not taken:
+            if after and not looks:
+                raise self._exists(name)
             self._must_be_there(name, after or self._repaired(name), leaving)
             return
-        if not (after and _is(after, leaving.size, leaving.checksum)):
+        is_it = after and _is(after, leaving.size, leaving.checksum)
+        if not is_it or not (looks or (after and after.checksum)):  # it may be the old one
             self._ask_for_leave()
         if not after:
             raise ProtocolViolation(f"{shown}: XNAT took the file, and does not list it")
-        if not _is(after, leaving.size, leaving.checksum):
+        if not is_it:
             raise DataError(f"{shown}: XNAT has other bytes than were sent: {after.size}, {after.checksum}")
-
-    def _before(self) -> Catalogue:
-        """What is there before something is sent."""
-        if not self._resource.is_owned:
-            self._resource.make_owner()
-        return self._resource.catalogue()
 
     def _put(self, name: str, source: Source) -> bool:
         """Whether XNAT has taken it: False if it says that there is such a file."""
@@ -169,7 +169,8 @@ class Sender:
     def write_small(self, files: Sequence[Entry], load: Load) -> Generator[Leaving, None, None]:
         """In archives that XNAT unpacks, as far as names stay the same by that; the others one by one."""
         with self._writing:
-            before = self._before()
+            self._resource.make_owner()  # a round trip only if there is none
+            before = self._resource.catalogue()
             self._ask_for_leave()
             sent: list[tuple[Leaving, Checksum]] = []
             try:
