@@ -17,7 +17,7 @@ pytest.register_assert_rewrite(
 from tests import mounting, require  # noqa: E402
 from tests.calls import BODY, WHOLE, Caller  # noqa: E402
 from tests.far import Far  # noqa: E402
-from tests.servers import apache, fault, nginx, proxy, sftp_fault, simple, sshd, xnat  # noqa: E402
+from tests.servers import apache, delay, fault, nginx, proxy, sftp_fault, simple, sshd, xnat  # noqa: E402
 
 _numbers = count(1)
 
@@ -52,6 +52,13 @@ def sftp_only() -> Iterator[sshd.Sshd]:
 def far(request: pytest.FixtureRequest, fresh: str) -> Far:
     """A folder on an SSH server, once on each kind of them."""
     return Far(request.getfixturevalue(request.param), fresh)
+
+
+@pytest.fixture
+def relay(far: Far) -> Iterator[delay.Relay]:
+    """Between the connector and the server of ``far``, which a module may have its own idea of."""
+    with delay.start(far.server.port) as relay:
+        yield relay
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,12 +23,6 @@ AT_ONCE = {"RED_RETRIES": "0", "RED_TIMEOUT": "1"}
 @pytest.fixture
 def far(sftp_only: Sshd, fresh: str) -> Far:
     return Far(sftp_only, fresh)
-
-
-@pytest.fixture
-def relay(far: Far) -> Iterator[Relay]:
-    with delay.start(far.server.port) as relay:
-        yield relay
 
 
 def cut(far: Far) -> None:

@@ -5,7 +5,6 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,12 +25,6 @@ LARGE = 24 << 20
 @pytest.fixture
 def far(sshd: Sshd, fresh: str) -> Far:
     return Far(sshd, fresh)
-
-
-@pytest.fixture
-def relay(far: Far) -> Iterator[Relay]:
-    with delay.start(far.server.port) as relay:
-        yield relay
 
 
 def test_a_second_send_of_the_file_does_not_write_into_the_first(

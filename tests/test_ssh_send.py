@@ -14,7 +14,6 @@ import pytest
 from tests.conformance import wait_until
 from tests.far import SSH, Far, build, hidden, snapshot
 from tests.program import run, start
-from tests.servers import delay
 from tests.servers.delay import Relay
 from tests.servers.sshd import ACCOUNT, Sshd
 
@@ -33,12 +32,6 @@ def source(tmp_path: Path) -> Path:
     path = tmp_path / "source"
     path.write_bytes(NEW)
     return path
-
-
-@pytest.fixture
-def relay(far: Far) -> Iterator[Relay]:
-    with delay.start(far.server.port) as relay:
-        yield relay
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from connectors.errors import (
     TemporaryFailure,
 )
 
-PROHIBITED, UNREACHABLE, UNKNOWN_TYPE, SHORTAGE = 1, 2, 3, 4  # why a channel was not opened: RFC 4254, 5.1
+PROHIBITED, UNREACHABLE, UNKNOWN_TYPE = 1, 2, 3  # why a channel was not opened: RFC 4254, 5.1
 BROKEN_RULES = (
     "Expecting packet",
     "Illegal info request",

@@ -180,18 +180,18 @@ def _decrypted(block: str, passphrase: str) -> Any:
 
     load_any = formats.load_ssh_private_key if "BEGIN OPENSSH" in block else formats.load_pem_private_key
     data = block.encode("ascii", "replace")
+
+    def load(password: bytes | None, fault: str) -> Any:
+        try:
+            return load_any(data, password)
+        except (UnsupportedAlgorithm, NotImplementedError):  # the second for a compressed point of a curve
+            raise Unusable(*_UNKNOWN) from None
+        except ValueError:
+            raise Unusable(fault) from None
+
     try:
-        return load_any(data, None)
+        return load(None, _DAMAGED)
     except TypeError:  # it is encrypted; a passphrase for one that is not would be a TypeError as well
         if not passphrase:
             raise NeedsPassphrase from None
-    except (UnsupportedAlgorithm, NotImplementedError):  # the second for a compressed point of a curve
-        raise Unusable(*_UNKNOWN) from None
-    except ValueError:
-        raise Unusable(_DAMAGED) from None
-    try:
-        return load_any(data, passphrase.encode())
-    except (UnsupportedAlgorithm, NotImplementedError):
-        raise Unusable(*_UNKNOWN) from None
-    except ValueError:
-        raise Unusable("cannot be decrypted: its passphrase is another one, or it is damaged") from None
+    return load(passphrase.encode(), "cannot be decrypted: its passphrase is another one, or it is damaged")

@@ -31,7 +31,7 @@ class Arrival:
 
     ``source`` names where it comes from: bytes from another one are never continued. ``size`` and
     ``checksum`` are what the caller was promised, by a listing say. With ``refresh``, a file that is there
-    and still current need not be fetched again.
+    and still current need not be fetched again. ``expected`` (bytes) is no promise: progress was told it.
 
     Leaving without ``commit`` keeps the part if a later call can go on from it, and removes it if not.
     """
@@ -45,6 +45,7 @@ class Arrival:
         size: int | None = None,
         checksum: Checksum | None = None,
         refresh: bool = False,
+        expected: int | None = None,
     ) -> None:
         self.target = target
         self.moved = True
@@ -54,8 +55,7 @@ class Arrival:
         self._promised = (checksum,) if checksum else ()
         self._refresh = refresh
         self._part: Part
-        self.expected = size or 0
-        """Bytes that progress was told to expect."""
+        self._expected = expected or size or 0
         self._limit: int | None = None  # bytes
         self._hashes: dict[str, _Hash] = {}
         self._hashed = 0
@@ -99,8 +99,8 @@ class Arrival:
         if offset:  # what an earlier answer said of the whole file still holds
             version = version._replace(checksums=tuple({*before.checksums, *version.checksums}))
         self._job.progress.moved(offset - self._part.size)
-        self._job.progress.expect((version.size or 0) - self.expected)
-        self.expected = version.size or 0
+        self._job.progress.expect((version.size or 0) - self._expected)
+        self._expected = version.size or 0
         self._limit = self._promised_size if version.size is None else version.size
         self._part.begin(version, offset)
         self._rehash()
@@ -122,7 +122,7 @@ class Arrival:
     def keep(self) -> None:
         """The far end says that what is here is current."""
         self.discard()
-        self._job.progress.moved(self.expected)
+        self._job.progress.moved(self._expected)
         self.moved = False
 
     # -- what the engine does ----------------------------------------------------------------------

@@ -177,8 +177,9 @@ def _receive_tree(remote: Remote, job: Job, local: str, listing: Sequence[Entry]
         target = os.path.join(local, entry.path)
         source = remote.identity(entry.path)
         size = None if listing is None else entry.size  # what was seen a while ago is no promise
-        arrival = Arrival(target, source, job, size=size, checksum=entry.checksum, refresh=True)
-        arrival.expected = entry.size or 0
+        arrival = Arrival(
+            target, source, job, size=size, checksum=entry.checksum, refresh=True, expected=entry.size
+        )
         _receive(remote, job, entry.path, target, arrival)
 
     to_fetch = [entry for entry in files if entry.path not in here]

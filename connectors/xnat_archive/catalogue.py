@@ -37,9 +37,6 @@ class Catalogue:
         row = self._named.get(name)
         return row or next((self._kept[one] for one in (*put_as(name), name) if one in self._kept), None)
 
-    def kept_as(self, kept: str) -> Row | None:
-        return self._kept.get(kept)
-
     def below(self, folder: str) -> Iterator[tuple[str, Row]]:
         """The files in ``folder`` ("": all), with their names as seen from there."""
         start = f"{folder}/" if folder else ""
