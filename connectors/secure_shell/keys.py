@@ -162,7 +162,7 @@ def parse(key: str, passphrase: str) -> "paramiko.PKey":
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
     if isinstance(loaded, RSAPrivateKey):
-        return paramiko.RSAKey(key=loaded)
+        return _proven(paramiko.RSAKey(key=loaded))
     if isinstance(loaded, EllipticCurvePrivateKey) and loaded.curve.name in _CURVES:
         return paramiko.ECDSAKey(vals=(loaded, loaded.public_key()))
     if isinstance(loaded, Ed25519PrivateKey):  # paramiko takes one only as OpenSSH writes it
@@ -173,8 +173,26 @@ def parse(key: str, passphrase: str) -> "paramiko.PKey":
     raise Unusable(*_UNKNOWN)
 
 
+def _proven(key: "paramiko.RSAKey") -> "paramiko.RSAKey":
+    """``key``, if its parts belong together: its public one accepts what its private one has signed."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    padding, digest = PKCS1v15(), SHA256()
+    try:
+        key.key.public_key().verify(key.key.sign(b"", padding, digest), b"", padding, digest)
+    except (ValueError, InvalidSignature):
+        raise Unusable(_DAMAGED) from None
+    return key
+
+
 def _decrypted(block: str, passphrase: str) -> Any:
-    """What the library cryptography makes of it."""
+    """What the library cryptography makes of it.
+
+    It would test whether the factors of an RSA key are prime, for 40 ms with 2048 bits and 230 with 4096; that
+    is for keys of strangers, and this one is the user's own. parse() sees that its parts belong together.
+    """
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization as formats
 
@@ -183,7 +201,7 @@ def _decrypted(block: str, passphrase: str) -> Any:
 
     def load(password: bytes | None, fault: str) -> Any:
         try:
-            return load_any(data, password)
+            return load_any(data, password, unsafe_skip_rsa_key_validation=True)
         except (UnsupportedAlgorithm, NotImplementedError):  # the second for a compressed point of a curve
             raise Unusable(*_UNKNOWN) from None
         except ValueError:
