@@ -259,6 +259,17 @@ def test_a_damaged_key_is_a_key_or_refused(data: st.DataObject) -> None:
         keys.load(damaged, PASSPHRASE)
 
 
+def test_an_rsa_key_whose_halves_do_not_fit_together_is_damaged() -> None:
+    """What one has signed the other does not accept: the server would say that it does not know the key."""
+    right = MADE["rsa"].private_numbers()
+    wrong = rsa.RSAPrivateNumbers(
+        p=right.p, q=right.q, d=right.d + 2, dmp1=right.dmp1, dmq1=right.dmq1, iqmp=right.iqmp,
+        public_numbers=right.public_numbers,
+    ).private_key(unsafe_skip_rsa_key_validation=True)  # fmt: skip
+    text = wrong.private_bytes(formats.Encoding.PEM, FORMATS["OpenSSH"], NONE).decode()
+    assert "is damaged" in refusal(text)
+
+
 def test_a_compressed_point_is_not_known_here() -> None:
     """Nobody writes one, but a byte may be damaged; the library answers that in a way of its own."""
     lines = made("nistp256", "OpenSSH", encrypted=False).text.strip().split("\n")
