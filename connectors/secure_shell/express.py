@@ -124,7 +124,8 @@ class ExpressPacketizer(Packetizer):
         self._out = memoryview(bytearray(TOGETHER * (LONGEST_DATA + 64)))
 
     def deliver(self, channel: int, sink: Sink) -> None:
-        """From now on the data of our ``channel`` go to ``sink``, in the thread that receives them."""
+        """From now on the data of our ``channel`` go to ``sink``, in the thread that receives them, and at
+        their end no bytes."""
         self._sinks[channel] = sink
 
     # -- new keys --------------------------------------------------------------------------------
@@ -154,6 +155,10 @@ class ExpressPacketizer(Packetizer):
                     if not self.need_rekey():
                         continue
                     return MSG_IGNORE, Message()  # the caller begins the exchange of keys now
+            if packet[0] == MSG_CHANNEL_EOF:
+                sink = self._sinks.get(struct.unpack_from(">I", packet, 1)[0])
+                if sink is not None:
+                    sink(packet[:0])
             message = Message(bytes(packet[1:]))
             message.seqno = self._number_in
             return packet[0], message
@@ -320,7 +325,8 @@ def sizes(transport: Any, streaming: bool) -> dict[str, int]:
 
 
 def deliver(channel: Any, sink: Sink) -> bool:
-    """From now on the data of ``channel`` go to ``sink``, in the thread that receives them.
+    """From now on the data of ``channel`` go to ``sink``, in the thread that receives them; their end is
+    told by no bytes, the loss of the connection is not.
 
     False where there is no fast way: then they are to be had from ``channel.recv``.
     """

@@ -13,6 +13,7 @@ import stat
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import NotAuthenticated, RedError
@@ -48,7 +49,7 @@ find . -mindepth 1 -maxdepth 1 -exec mv -n -t ../.. -- {} + && cd .. && rmdir ne
 r=$?
 cd ..; cd -- "$d"; rm -rf -- "$s"; exit $r
 """
-LONGEST = 1 << 22  # bytes: all that has come, so that paramiko need not move what stays
+WIDEN_AFTER = 1 << 20  # bytes of the channel's window that have been used up
 LONGEST_LINE = 1 << 16  # bytes that find has to say of one file
 TOGETHER = 1 << 18  # bytes that are handed over at once
 KINDS = {"f": stat.S_IFREG, "d": stat.S_IFDIR, "l": stat.S_IFLNK}
@@ -62,11 +63,16 @@ class _Command:
     """A command that runs on the server."""
 
     def __init__(self, session: "Session", talk: Sftp, script: str) -> None:
+        from connectors.secure_shell import express  # paramiko is Session's to import, while it waits
+
         self._talk = talk
         self._job = job = talk.job
         self._seconds = session.timeout
+        self._heard: SimpleQueue[bytes] = SimpleQueue()
+        self._taken = 0  # bytes, since the window was widened
         try:
             self._channel: Any = session.channel(streaming=True)
+            self._delivered = express.deliver(self._channel, lambda data: self._heard.put(bytes(data)))
             try:
                 waiting.for_answer(lambda: self._start(script), job, self._seconds, "no command was started")
             except BaseException:
@@ -105,10 +111,29 @@ class _Command:
 
     def hear(self) -> Iterator[bytes]:
         """Its standard output, as it comes; Unusable if it did not succeed."""
-        while data := self._patiently(lambda: self._channel.recv(LONGEST)):
+        while data := self._patiently(self._next_heard if self._delivered else self._received):
             yield data
         if self._patiently(self._status):
             raise Unusable
+
+    def _received(self) -> bytes:
+        return bytes(self._channel.recv(TOGETHER))
+
+    def _next_heard(self) -> bytes:
+        if self._taken > WIDEN_AFTER:
+            from connectors.secure_shell import express
+
+            with self._talk.watched():
+                express.widen(self._channel, self._taken)
+            self._taken = 0
+        try:
+            data = self._heard.get(timeout=LOOK_EVERY)
+        except Empty:
+            if self._channel.closed and self._heard.empty():  # without having told of its end
+                return b""
+            raise TimeoutError from None
+        self._taken += len(data)
+        return data
 
     def _status(self) -> int:
         deadline = time.monotonic() + LOOK_EVERY

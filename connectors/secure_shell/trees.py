@@ -19,8 +19,8 @@ from connectors.transfer.departure import staging_name
 from connectors.transfer.tree import parents_first
 
 Done = set[str]
-BATCH_FILES = 1000
-BATCH_BYTES = 2 << 20
+BATCH_FILES = 2000  # for each batch the server starts two programs, which takes it as long as 30 files
+BATCH_BYTES = 6 << 20  # which wait in memory for tar's last word
 
 
 def read(talk: Sftp, session: Session, root: str, files: Sequence[Entry]) -> Generator[Arrived, None, Done]:
