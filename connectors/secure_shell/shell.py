@@ -30,11 +30,12 @@ MANY = 300
 FIND = r"""
 IFS= read -r d && cd -- "$d" && exec find . -printf "%y %m %s %T@ %U %P\0"
 """
+# 64 KiB at once (-b 128): what a pipe holds, so that tar and sshd wake each other up less often.
 # An archive for each batch of names, and behind it a block that tells whether tar was content with it.
 READ = r"""
 IFS= read -r d && read -r e && cd -- "$d" && [ "$(stat -c "%Y %u %f" .)" = "$e" ] || exit 1
 while read -r n; do
-head -c "$n" | tar -c -f - --format=gnu --dereference --hard-dereference --null -T -
+head -c "$n" | tar -c -b 128 -f - --format=gnu --dereference --hard-dereference --null -T -
 printf "\0%-511s" "red $?"
 done
 """
@@ -43,7 +44,7 @@ done
 WRITE = r"""
 IFS= read -r d && IFS= read -r s && read -r e && cd -- "$d" && [ "$(stat -c "%Y %u %f" .)" = "$e" ] || exit 1
 d=$(pwd -P && echo x) && d=${d%?x} && rm -rf -- "$s" && mkdir -- "$s" && cd -- "$s" || exit 1
-tar -x -m -f - --no-same-owner --no-same-permissions && cd new &&
+tar -x -m -b 128 -f - --no-same-owner --no-same-permissions && cd new &&
 find . -type f -printf "%s %P\0" | LC_ALL=C sort -z | cmp -s - ../sizes &&
 find . -mindepth 1 -maxdepth 1 -exec mv -n -t ../.. -- {} + && cd .. && rmdir new
 r=$?
