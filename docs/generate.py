@@ -83,6 +83,8 @@ send-file and send-dir send nothing, and say so.
   first line may have limits of their own.
 """,
     "red-connector-xnat-http": """\
+What XNAT does, and why this connector does as it does: [xnat-rest-api.md](xnat-rest-api.md).
+
 - **Where**: a resource of a project, subject, session or container: fields are left out from the right.
   `direction` tells the two sides of a reconstruction or assessor apart. Each ID stands for one thing: commas,
   `*` and `ALL`, and resources called by digits only, mean something else to XNAT and are refused.

@@ -1,4 +1,4 @@
-"""A fake XNAT: a server that answers as XNAT 1.8 does, its surprises included.
+"""A fake XNAT: a server that answers as XNAT 1.8 does, its surprises included (docs/xnat-rest-api.md).
 
     with xnat.start() as site:
         site.place("P/S/E/scans/1", "NIFTI", "sub/a.nii.gz", b"…")
