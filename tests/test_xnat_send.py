@@ -1,4 +1,4 @@
-"""Sending to XNAT: sections 3 to 6 of what its REST API does, each surprise by name."""
+"""Sending to XNAT: sections 3 to 6 of docs/xnat-rest-api.md, each surprise by name."""
 
 from dataclasses import replace
 from pathlib import Path
