@@ -1,4 +1,4 @@
-"""Receiving from XNAT: section 2, 5 and 6 of what its REST API does, each surprise by name."""
+"""Receiving from XNAT: sections 2, 5 and 6 of docs/xnat-rest-api.md, each surprise by name."""
 
 from pathlib import Path
 
