@@ -1,4 +1,4 @@
-"""The conversation with XNAT: section 1 of what its REST API does, and points 4 and 5 of section 6."""
+"""The conversation with XNAT: section 1 of docs/xnat-rest-api.md, and its points 6.4 and 6.5."""
 
 import json
 import re
