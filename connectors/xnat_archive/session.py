@@ -50,8 +50,8 @@ class Session:
     ) -> Reply:
         """One request for ``address``, below the site's, and its answer, whatever its status but 401.
 
-        Where XNAT answers with a redirect, what was sent has not been taken (section 1 of its REST API's
-        surprises: it would become a GET that answers 200).
+        Where XNAT answers with a redirect, what was sent has not been taken: it would become a GET that
+        answers 200 (docs/xnat-rest-api.md, 1.8).
         """
         fields = dict(headers or {})
         if self._cookie:
