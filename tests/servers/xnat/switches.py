@@ -26,6 +26,7 @@ class Switches:
     redirect_to: str = ""
     """Answer every request with a redirect to the same path below this URL, as http does for https."""
     redirect_status: int = 302
+    """With this status."""
     maintenance: bool = False
     """Answer every request with an HTML page and 200, as a proxy in front of XNAT may."""
 
