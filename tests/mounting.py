@@ -109,13 +109,11 @@ def own_server(*options: str) -> Iterator[Sshd]:
 
 def end(server: Sshd) -> None:
     """Kill it and all that it has begun: connections are reset, and new ones refused."""
-    serving = server.conversations()
+    serving = server.processes()
     os.kill(int((server.folder / "sshd.pid").read_text()), signal.SIGKILL)
-    for pid in serving:
-        below = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        for one in (*map(int, below), pid):
-            with suppress(ProcessLookupError):
-                os.kill(one, signal.SIGKILL)
+    for number in serving:
+        with suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
     time.sleep(0.1)
 
 

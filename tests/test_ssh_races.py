@@ -160,8 +160,7 @@ def test_credentials_that_are_refused_on_the_way_are_tried_once(sshd: Sshd, tmp_
             process = start(SSH, "receive-dir", access | {"port": relay.port}, tmp_path / "x")
             relay.wait_until_held()
             (server.folder / "authorized_keys").write_text("")
-            for conversation in server.conversations():
-                os.kill(conversation, signal.SIGTERM)
+            server.hang_up()
             relay.release()
             process.communicate(timeout=60)
         time.sleep(0.2)

@@ -1,6 +1,7 @@
 """Reaching an SSH server, perhaps through another one: in time, whatever becomes of it."""
 
 import os
+import signal
 import socket
 import sys
 import threading
@@ -57,8 +58,7 @@ def test_many_threads_open_one_session_once(sshd: Sshd) -> None:
 def test_a_session_that_was_cut_opens_itself_again() -> None:
     with require.running("sshd", servers.start) as server, opened(at(server)) as session:
         first = session.transport
-        for number in server.conversations():
-            os.kill(number, 9)
+        server.hang_up()
         deadline = time.monotonic() + 5
         while session.transport and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -166,13 +166,14 @@ def test_a_cancelled_call_stops_waiting_for_the_log_in(tmp_path: Path) -> None:
 
 def test_closing_takes_no_time_though_the_server_is_silent() -> None:
     with require.running("sshd", servers.start) as server, opened(at(server)) as session:
-        for number in server.conversations():
-            os.kill(number, 19)  # SIGSTOP
+        stopped = server.processes()
+        for number in stopped:
+            os.kill(number, signal.SIGSTOP)
         begun = time.monotonic()
         session.close()
         took = time.monotonic() - begun
-        for number in server.conversations():
-            os.kill(number, 18)
+        for number in stopped:
+            os.kill(number, signal.SIGCONT)
     assert took < 0.5
 
 

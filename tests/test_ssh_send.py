@@ -156,10 +156,10 @@ def test_a_directory_whose_transfer_is_ended_has_whole_files_only(
 def test_the_line_is_cut_once_and_the_file_arrives(far: Far, source: Path, relay: Relay) -> None:
     far.place("to/file", OLD)
     with half_sent(far, source, relay) as process:
-        for number in far.server.conversations():
-            os.kill(number, signal.SIGKILL)
+        far.server.hang_up()
         relay.release()
         assert process.wait(20) == 0
+    assert relay.connections == 2
     assert snapshot(far.root / "to") == {b"file": NEW}
 
 

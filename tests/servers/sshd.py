@@ -128,14 +128,34 @@ class Sshd:
         """How often somebody logged in."""
         return len(ACCEPTED.findall(self.log()))
 
+    def hang_up(self) -> None:
+        """Cut the line to every client."""
+        for number in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+
+    def processes(self) -> list[int]:
+        """Those of all conversations: the one that a client talks to is a child of the one that watches it,
+        and goes on for a while when that is killed."""
+        return [one for number in self.conversations() for one in _family(number)]
+
     def conversations(self) -> list[int]:
-        """The processes that serve clients now; killing them cuts the line."""
+        """The processes that watch over clients now."""
         try:
             number = (self.folder / "sshd.pid").read_text().strip()
             children = Path(f"/proc/{number}/task/{number}/children").read_text()
         except OSError:  # a test has killed the server
             return []
         return [int(one) for one in children.split()]
+
+
+def _family(number: int) -> list[int]:
+    """That process and those that it has started."""
+    try:
+        children = Path(f"/proc/{number}/task/{number}/children").read_text().split()
+    except OSError:  # it has just ended
+        return []
+    return [number, *(one for child in children for one in _family(int(child)))]
 
 
 @contextlib.contextmanager
