@@ -25,28 +25,18 @@ def far(sftp_only: Sshd, fresh: str) -> Far:
     return Far(sftp_only, fresh)
 
 
-def cut(far: Far) -> None:
-    for number in far.server.conversations():
-        os.kill(number, signal.SIGKILL)
-
-
-def family(number: int) -> list[int]:
-    """That process and those that it has started."""
-    children = Path(f"/proc/{number}/task/{number}/children").read_text().split()
-    return [number, *(one for child in children for one in family(int(child)))]
-
-
 def test_a_download_that_is_cut_goes_on_where_it_ended(far: Far, relay: Relay, target: Path) -> None:
     far.place("file", BODY)
     relay.hold_after(HALF)
     process = start(SSH, "receive-file", far.file("file", relay.port), target)
     relay.wait_until_held()
     wait_until(lambda: bytes_in(target.parent) > HALF - 2 * MIB, "what came is written")
-    cut(far)
+    far.server.hang_up()
     relay.release()
     _, said = process.communicate(timeout=20)
     assert process.returncode == 0, said
     assert target.read_bytes() == BODY
+    assert relay.connections == 2
     assert relay.passed < len(BODY) - HALF + 3 * MIB  # and not all of it once more
 
 
@@ -58,10 +48,11 @@ def test_a_directory_that_is_cut_arrives_whole(far: Far, relay: Relay, tmp_path:
     relay.hold_after(3 * MIB)
     process = start(SSH, "receive-dir", far.directory("", relay.port), tmp_path / "x")
     relay.wait_until_held()
-    cut(far)
+    far.server.hang_up()
     relay.release()
     _, said = process.communicate(timeout=20)
     assert process.returncode == 0, said
+    assert relay.connections == 2
     assert snapshot(tmp_path / "x") == tree
 
 
@@ -72,11 +63,41 @@ def test_a_directory_whose_sending_is_cut_arrives_whole(far: Far, relay: Relay, 
     relay.hold_after(3 * MIB, upwards=True)
     process = start(SSH, "send-dir", far.directory("to", relay.port), tmp_path / "x")
     relay.wait_until_held()
-    cut(far)
+    far.server.hang_up()
     relay.release()
     _, said = process.communicate(timeout=20)
     assert process.returncode == 0, said
+    assert relay.connections == 2
     assert snapshot(far.root / "to") == tree
+
+
+@pytest.mark.parametrize("verb", ["receive-dir", "send-dir"])
+@pytest.mark.parametrize("kind", ["shell", "sftp only"])
+def test_what_is_left_after_a_cut_goes_together_again(
+    sshd: Sshd, sftp_only: Sshd, fresh: str, tmp_path: Path, verb: str, kind: str
+) -> None:
+    """Far away: one by one the rest would take a minute."""
+    far = Far(sshd if kind == "shell" else sftp_only, fresh)
+    tree = {b"d%d/%d" % (number % 3, number): BODY[number : number + 4096] for number in range(2000)}
+    here = tmp_path / "x"
+    if verb == "send-dir":
+        build(here, dict(tree))
+    else:
+        for path, content in tree.items():
+            far.place("to/" + path.decode(), content)
+    with delay.start(far.server.port, 0.05) as relay:
+        relay.hold_after(5 * MIB, upwards=verb == "send-dir")
+        process = start(SSH, verb, far.directory("to", relay.port), here)
+        relay.wait_until_held()
+        far.server.hang_up()
+        relay.release()
+        begun = time.monotonic()
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert b"going on with the rest in 0.5 s" in said
+    assert time.monotonic() - begun < 15
+    assert snapshot(here) == snapshot(far.root / "to")
+    assert {path: content for path, content in snapshot(here).items() if content is not None} == tree
 
 
 @pytest.mark.parametrize(
@@ -171,7 +192,7 @@ def test_a_server_that_is_stopped_while_we_send_is_75_within_the_time_limit(
     relay.hold_after(4 * MIB, upwards=True)
     process = start(SSH, "send-file", far.file("to/file", relay.port), tmp_path / "x", env=AT_ONCE)
     relay.wait_until_held()
-    stopped = [one for number in far.server.conversations() for one in family(number)]
+    stopped = far.server.processes()
     for number in stopped:
         os.kill(number, signal.SIGSTOP)
     relay.release()

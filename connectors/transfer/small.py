@@ -1,8 +1,8 @@
 """Small files: many at once, for a Remote that can (see connectors.remote.ManyAtOnce), and in one piece.
 
 What can be held in memory needs no part file that outlives a failure. Only what goes well happens here: the
-first three functions give back the files that are left for the engine to do one by one, which has the
-retries and the words. Those are all of them where the Remote has nothing of the kind.
+first three functions give back the files that are left for the engine to do one by one, which has the words,
+and the patience. Those are all of them where the Remote has nothing of the kind.
 """
 
 import os
@@ -14,7 +14,7 @@ from functools import partial
 from typing import cast
 
 from connectors import log
-from connectors.errors import NotAuthenticated, NotPermitted, ProtocolViolation, TemporaryFailure
+from connectors.errors import NotAuthenticated, NotPermitted, ProtocolViolation, RedError, TemporaryFailure
 from connectors.remote import SMALL, Arrived, Entry, Leaving, ManyAtOnce, Remote
 from connectors.transfer import workers
 from connectors.transfer.checksum import Checksum, hasher
@@ -22,8 +22,11 @@ from connectors.transfer.departure import claimed, moment
 from connectors.transfer.job import Job
 from connectors.transfer.names import hidden_name
 from connectors.transfer.part import remember_version
+from connectors.transfer.retry import FIRST_PAUSE
 
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+
+IN_VAIN = 1  # attempts that may end without a single file more
 
 Files = Sequence[Entry]
 
@@ -31,8 +34,8 @@ Files = Sequence[Entry]
 def check(remote: Remote, job: Job, files: Files) -> Files:
     """See that the ``files`` are there and may be read."""
 
-    def step(many: ManyAtOnce, done: set[str]) -> None:
-        done.update(file.path for file in many.check_many(files))
+    def step(many: ManyAtOnce, rest: Files, done: set[str]) -> None:
+        done.update(file.path for file in many.check_many(rest))
 
     return _left(remote, job, files, files, step)
 
@@ -41,9 +44,9 @@ def receive(remote: Remote, job: Job, local: str, files: Files, there: set[str])
     """Receive the small ones of the ``files`` into ``local``; ``there`` is what was in it before."""
     wanted = [file for file in files if is_small(file)]
 
-    def step(many: ManyAtOnce, done: set[str]) -> None:
+    def step(many: ManyAtOnce, rest: Files, done: set[str]) -> None:
         began = time.monotonic()
-        for arrived in many.read_small(wanted):
+        for arrived in many.read_small(rest):
             path, size = arrived.entry.path, len(arrived.content)
             target = f"{local}/{path}"  # os.path.join would take a tenth of all the time
             if not install(job, target, remote.identity(path), arrived, replace=path in there):
@@ -62,11 +65,11 @@ def send(remote: Remote, job: Job, local: str, files: Files) -> Files:
     """Send the small ones of the ``files`` in ``local``."""
     wanted = [file for file in files if is_small(file)]
 
-    def step(many: ManyAtOnce, done: set[str]) -> None:
+    def step(many: ManyAtOnce, rest: Files, done: set[str]) -> None:
         began = time.monotonic()
         with (
             claimed(local) as token,
-            closing(many.write_small(wanted, partial(load, job, local, token))) as sent,
+            closing(many.write_small(rest, partial(load, job, local, token))) as sent,
         ):
             for left in sent:
                 path = left.entry.path
@@ -80,26 +83,46 @@ def send(remote: Remote, job: Job, local: str, files: Files) -> Files:
 
 
 def _left(
-    remote: Remote, job: Job, files: Files, wanted: Files, step: Callable[[ManyAtOnce, set[str]], None]
+    remote: Remote,
+    job: Job,
+    files: Files,
+    wanted: Files,
+    step: Callable[[ManyAtOnce, Files, set[str]], None],
 ) -> Files:
-    """Those of the ``files`` whose paths ``step``, if it is worth while, does not add to the set it gets.
+    """Those of the ``files`` that are not done when ``step`` has had the ones that are ``wanted``, if that is
+    worth while; it adds the paths of what is done to the set it gets.
 
-    What fails for a while, or for all files alike, is met again one by one, with retries and words.
+    After a cut it gets the rest, and once more if that was in vain. What fails for longer, or for all files
+    alike, is met again one by one.
     """
     if len(wanted) < 2 or not hasattr(remote, "read_small"):
         return files
     done: set[str] = set()
 
-    def attempt() -> None:
-        try:
-            step(cast(ManyAtOnce, remote), done)
-        except NotAuthenticated:
-            raise
-        except (TemporaryFailure, ProtocolViolation, NotPermitted) as failure:
-            log.info(f"{failure.message}; going on one by one")
+    def attempts() -> None:
+        chances = min(job.settings.retries, IN_VAIN)
+        while rest := [file for file in wanted if file.path not in done]:
+            before = len(done)
+            try:
+                return step(cast(ManyAtOnce, remote), rest, done)
+            except NotAuthenticated:
+                raise
+            except TemporaryFailure as failure:
+                chances -= len(done) == before
+                if not (job.settings.retries and failure.repeatable) or chances < 0:
+                    return _one_by_one(failure)
+                seconds = min(max(FIRST_PAUSE, failure.retry_after or 0), job.settings.timeout)
+                log.warning(f"{failure.message}; going on with the rest in {seconds:.1f} s")
+                job.pause(seconds)
+            except (ProtocolViolation, NotPermitted) as failure:
+                return _one_by_one(failure)
 
-    workers.run(job, [attempt], 1)
+    workers.run(job, [attempts], 1)
     return [file for file in files if file.path not in done]
+
+
+def _one_by_one(failure: RedError) -> None:
+    log.info(f"{failure.message}; going on one by one")
 
 
 def is_small(entry: Entry) -> bool:
