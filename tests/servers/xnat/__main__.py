@@ -138,7 +138,7 @@ def follow(site: Xnat) -> None:
     """Show each request when it has been answered, for as long as the program runs."""
     shown = 0
     while True:
-        time.sleep(0.2)
+        time.sleep(0.05)
         for one in site.seen[shown:]:
             print(f"{one.status} {one.user} {one.method} {one.path}", flush=True)
             shown += 1
