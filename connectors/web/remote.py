@@ -1,6 +1,5 @@
 """A place on a web server as a Remote."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 
@@ -19,13 +18,13 @@ from connectors.transfer.arrival import Arrival
 from connectors.transfer.departure import Departure
 from connectors.transfer.part import Version
 from connectors.verbs import Verb
-from connectors.web import dates, digests, failures
+from connectors.web import digests, failures
 from connectors.web import url as urls
 from connectors.web.client import Client
 from connectors.web.dav import NO_SUCH_METHOD, PARENT_MISSING, Dav
+from connectors.web.ranges import go_on
 from connectors.web.reply import Reply, whole_number
 
-CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 DEEPEST = 64  # directories inside each other; a server that shows more leads us in a circle
 
 
@@ -67,11 +66,8 @@ class WebRemote:
         asked_for = arrival.offset
 
         def begin(reply: Reply) -> None:
-            if reply.status == 206 and asked_for:
-                self._continue(reply, path, arrival)
-            elif reply.status == 416 and asked_for:
-                arrival.discard()
-                raise TemporaryFailure(f"{self.describe(path)}: has become shorter; starting afresh")
+            if reply.status in (206, 416) and asked_for:
+                go_on(reply, _version(reply, None), arrival, self.describe(path), if_same=True)
             elif reply.status == 304 and current:
                 arrival.keep()
             elif reply.status in (200, 203):
@@ -84,19 +80,6 @@ class WebRemote:
         self._client.request(
             self._method, url, headers=headers, body=body, on_reply=begin, sink=arrival.write
         )
-
-    def _continue(self, reply: Reply, path: str, arrival: Arrival) -> None:
-        """The answer is a part. Nobody's word is taken that it is the right one (RFC 9110, 14.4)."""
-        expected = arrival.version
-        match = CONTENT_RANGE.fullmatch(reply.headers.get("content-range", ""))
-        total = int(match[3]) if match and match[3] != "*" else None
-        version = _version(reply, expected.size if total is None else total)
-        starts_right = match is not None and int(match[1]) == arrival.offset
-        same = version.validator in ("", expected.validator) and expected.size in (None, version.size)
-        if not (starts_right and same):
-            arrival.discard()
-            raise TemporaryFailure(f"{self.describe(path)}: continued with something else; starting afresh")
-        arrival.begin(version._replace(validator=expected.validator), arrival.offset)
 
     def check(self, verb: Verb, path: str) -> None:
         if verb.sends:
@@ -247,15 +230,9 @@ class _Enough(Exception):
 
 
 def _version(reply: Reply, size: int | None) -> Version:
-    """Which version of the file this is. A weak ETag does not promise equal bytes (RFC 9110, 8.8.1), and a
-    time of modification only once it is a second in the past (8.8.2.2)."""
-    etag, modified = reply.headers.get("etag", ""), reply.headers.get("last-modified", "")
-    validator = ""
-    if etag.startswith('"'):
-        validator = etag
-    elif modified:
-        then, now = dates.moment(modified), dates.moment(reply.headers.get("date", ""))
-        validator = modified if then is not None and now is not None and then + 1 <= now else ""
+    """Which version of the file this is. A weak ETag does not promise equal bytes (RFC 9110, 8.8.1)."""
+    etag = reply.headers.get("etag", "")
+    validator = etag if etag.startswith('"') else reply.modified
     return Version(validator, size, digests.of_file(reply.headers, whole=reply.status == 200))
 
 

@@ -28,6 +28,17 @@ class Reply(NamedTuple):
         return 200 <= self.status < 300
 
     @property
+    def modified(self) -> str:
+        """Last-Modified where it tells one version from another: a second in the past (RFC 9110, 8.8.2.2)."""
+        text = self.headers.get("last-modified", "")
+        then, now = dates.moment(text), dates.moment(self.headers.get("date", ""))
+        return text if then is not None and now is not None and then + 1 <= now else ""
+
+    @property
+    def is_html(self) -> bool:
+        return "html" in self.headers.get("content-type", "").lower()
+
+    @property
     def retry_after(self) -> float | None:
         """Seconds until another attempt is welcome (RFC 9110, 10.2.3), if the server says so."""
         text = self.headers.get("retry-after", "").strip()
