@@ -17,7 +17,7 @@ from connectors import __version__
 from connectors.access import secrets
 from connectors.access.pem import as_pem, is_pem
 from connectors.errors import ConfigError, Fault, ProtocolViolation
-from connectors.transfer.job import TIDY_SECONDS, Job
+from connectors.transfer.job import Job
 from connectors.web import failures
 from connectors.web import url as urls
 from connectors.web.exchange import Exchange, Line, Source
@@ -76,7 +76,7 @@ class Client:
         departure: Source | None = None,
         on_reply: Callable[[Reply], None] | None = None,
         sink: Callable[[bytes], None] | None = None,
-        last: bool = False,
+        last: float = 0.0,
         follow: bool = True,
     ) -> Reply:
         """One request, redirects followed where that is safe, and its final answer, whatever its status.
@@ -85,7 +85,7 @@ class Client:
 
         What is sent is ``body`` or a whole ``departure``. ``on_reply`` sees status and header fields before
         ``sink`` gets the first byte; either may raise to end it all. Without a sink the body is in the Reply.
-        The ``last`` request tidies up: it is made although the call was cancelled, and does not get long.
+        A request that tidies up is made although the call was cancelled, and gets ``last`` seconds at most.
         Raises the errors of connectors.errors when there is no answer.
         """
         for _ in range(MOST_REDIRECTS + 1):
@@ -116,7 +116,7 @@ class Client:
         return target
 
     def _run(
-        self, exchange: Exchange, headers: Mapping[str, str], body: bytes | None, *, last: bool
+        self, exchange: Exchange, headers: Mapping[str, str], body: bytes | None, *, last: float
     ) -> Reply:
         try:
             line = self._idle.popleft()
@@ -132,7 +132,7 @@ class Client:
                 if body is not None and not exchange.departure:
                     line.handle.setopt(pycurl.POSTFIELDS, body)
                 if last:
-                    line.handle.setopt(pycurl.TIMEOUT_MS, int(TIDY_SECONDS * 1000))
+                    line.handle.setopt(pycurl.TIMEOUT_MS, max(1, int(last * 1000)))
                 line.purpose = purpose
             line.handle.setopt(pycurl.URL, url)
             reply = exchange.run(line, self._timeout, None if last else self._cancelled)

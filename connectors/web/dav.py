@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from connectors.access import secrets
 from connectors.errors import NotPermitted, RedError
+from connectors.transfer.job import TIDY_SECONDS
 from connectors.web import failures
 from connectors.web import url as urls
 from connectors.web.client import Client
@@ -74,7 +75,7 @@ class Dav:
     def delete(self, url: str) -> None:
         """Remove what is at ``url``, if that can be done quickly; nothing is said if not."""
         with suppress(RedError):  # what made it necessary is what is reported
-            self._client.request("DELETE", url, headers=self._headers, last=True)
+            self._client.request("DELETE", url, headers=self._headers, last=TIDY_SECONDS)
 
     def _ask(self, method: str, url: str, headers: Mapping[str, str] | None = None) -> Reply:
         return self._client.request(method, url, headers={**self._headers, **(headers or {})})

@@ -1,6 +1,8 @@
 """What a resource holds: the rows of XNAT's list of files, and which file each of them means."""
 
 import re
+import sys
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -11,6 +13,18 @@ from connectors.xnat_archive.place import meant_by, put_as
 
 BEHIND = re.compile(r"/resources/[^/]+/files/(.+)", re.DOTALL)
 DIGEST = re.compile(f"[0-9a-f]{{{2 * DIGEST_SIZES['md5']}}}")
+LONGEST_SHOWN = 200
+
+
+class Listed(NamedTuple):
+    """What a row of the list says: the name that XNAT keeps a file under, size in bytes, checksum if the site
+    keeps one, the address of what its resource belongs to, and the number of that resource."""
+
+    kept: str
+    size: int
+    checksum: Checksum | None
+    owner: str
+    number: str
 
 
 class Row(NamedTuple):
@@ -26,16 +40,29 @@ class Row(NamedTuple):
 
 
 class Catalogue:
-    """The files of one resource, by both names."""
+    """The files of one resource, by both names.
 
-    def __init__(self, rows: Iterable[Row]) -> None:
+    ``number`` is "" where the resource's label means this one alone; else only the number does.
+    """
+
+    def __init__(self, rows: Iterable[Row], number: str = "") -> None:
         self._kept = {row.kept: row for row in rows}
         self._named = {row.name: row for row in self._kept.values()}
+        self.number = number
+
+    def __len__(self) -> int:
+        return len(self._kept)
 
     def find(self, name: str) -> Row | None:
         """The file that ``name`` means."""
         row = self._named.get(name)
         return row or next((self._kept[one] for one in (*put_as(name), name) if one in self._kept), None)
+
+    def lookalike(self, name: str) -> str:
+        """A name that looks like ``name``, and differs in case or in how its letters are put together; ""
+        if there is none."""
+        wanted = _folded(name)
+        return next((one for one in self._named if _folded(one) == wanted), "")
 
     def below(self, folder: str) -> Iterator[tuple[str, Row]]:
         """The files in ``folder`` ("": all), with their names as seen from there."""
@@ -48,42 +75,75 @@ class Catalogue:
         return sum(row.size for row in self._kept.values())
 
 
-def of(rows: Iterable[Mapping[str, str]], container: str, shown: str) -> Catalogue:
-    """The catalogue that the ``rows`` of a list of files make.
+def listed(row: Mapping[str, object], shown: str) -> Listed | None:
+    """What a ``row`` says; None if it is no row of a list of files. ``shown`` names the resource.
 
-    Where a scan's ID is another scan's type, XNAT lists the files of both; only those of the ``container``
-    (as it stands in addresses, e.g. "/scans/1") count. ``shown`` names the resource for messages.
+    ProtocolViolation, with the row's address, for one that cannot mean a file.
     """
-    rows = list(rows)
-    if len({row.get("cat_ID", "") for row in rows}) > 1:
-        rows = [row for row in rows if _owner(row).endswith(container)]
-        if len({row.get("cat_ID", "") for row in rows}) != 1:
-            raise ProtocolViolation(f"{shown}: XNAT takes this for several resources")
-    found = [_facts(row, shown) for row in rows]
-    taken = {kept for kept, _, _ in found}
+    uri, number = row.get("URI"), str(row.get("cat_ID", ""))
+    if not isinstance(uri, str):
+        return None
+    before, found, kept = uri.partition(f"/resources/{number}/files/")
+    if not found:
+        match = BEHIND.search(uri)
+        before, kept = uri.partition("/resources/")[0], match[1] if match else ""
+    size = whole_number(str(row.get("Size", "")))
+    if not kept or size is None:
+        raise ProtocolViolation(f"{shown}: XNAT lists a file without a place or a size: {_quoted(uri)}")
+    try:
+        kept.encode()
+    except UnicodeEncodeError:  # JSON can hold half a character, no file name can
+        raise ProtocolViolation(f"{shown}: XNAT lists a file with half a character: {_quoted(uri)}") from None
+    digest = str(row.get("digest", "")).lower()
+    checksum = Checksum("md5", digest) if DIGEST.fullmatch(digest) else None
+    owner = re.sub("/(in|out)$", "", before)
+    return Listed(kept, size, checksum, sys.intern(owner), sys.intern(number))  # the same for all: once
+
+
+def of(found: Iterable[Listed], container: str, shown: str) -> Catalogue:
+    """The catalogue that a list of files makes.
+
+    Where a scan's ID is another scan's type, XNAT lists the files of both, or of that other one alone; only
+    those of the ``container`` (as it stands in addresses, e.g. "/scans/1") count. ``shown`` is the resource's
+    name in messages.
+    """
+    everything = list(found)
+    is_scan = container.startswith("/scans/")
+    mine = everything
+    if is_scan or len(_numbers(everything)) > 1:
+        mine = [row for row in everything if _belongs(row.owner, container)]
+    numbers = _numbers(mine)
+    number = next(iter(numbers), "") if len(mine) < len(everything) else ""
+    unclear = len(numbers) > 1 or (everything and not mine and not is_scan)
+    if unclear or (number and not number.isdigit()):
+        raise ProtocolViolation(f"{shown}: XNAT takes this for several resources")
+    taken = {row.kept for row in mine}
     meant: set[str] = set()
     result = []
-    for kept, size, checksum in found:
-        name = meant_by(kept)
-        if name != kept and (name in taken or name in meant):
-            name = kept  # another file is called so: each keeps a name of its own
+    for row in mine:
+        name = meant_by(row.kept)
+        if name != row.kept and (name in taken or name in meant):
+            name = row.kept  # another file is called so: each keeps a name of its own
         meant.add(name)
-        result.append(Row(name, kept, size, checksum))
-    return Catalogue(result)
+        result.append(Row(name, row.kept, row.size, row.checksum))
+    return Catalogue(result, number)
 
 
-def _owner(row: Mapping[str, str]) -> str:
-    """The address of what a file's resource belongs to, as XNAT has it."""
-    return re.sub("/(in|out)$", "", row.get("URI", "").partition("/resources/")[0])
+def _numbers(rows: Iterable[Listed]) -> set[str]:
+    return {row.number for row in rows}
 
 
-def _facts(row: Mapping[str, str], shown: str) -> tuple[str, int, Checksum | None]:
-    uri, number = row.get("URI", ""), row.get("cat_ID", "")
-    _, found, kept = uri.partition(f"/resources/{number}/files/")
-    match = BEHIND.search(uri)
-    kept = kept if found else match[1] if match else ""
-    size = whole_number(row.get("Size", ""))
-    if not kept or size is None:
-        raise ProtocolViolation(f"{shown}: XNAT lists a file without a place or a size")
-    digest = row.get("digest", "").lower()
-    return kept, size, Checksum("md5", digest) if DIGEST.fullmatch(digest) else None
+def _belongs(owner: str, container: str) -> bool:
+    """Whether the address ``owner`` is that of the ``container``, if there is one."""
+    if not container:
+        return True
+    _, kind, name = container.split("/", 2)
+    return owner.partition(f"/{kind}/")[2].replace("[SLASH]", "/") == name
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _quoted(uri: str) -> str:
+    return ascii(uri)[:LONGEST_SHOWN]

@@ -1,12 +1,10 @@
 """A resource of XNAT, or a file or folder in it, as a Remote."""
 
-import re
-import threading
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 from connectors import log
 from connectors.access import secrets
-from connectors.errors import DataError, NotFound, ProtocolViolation, TemporaryFailure
+from connectors.errors import ChecksumError, DataError, NotFound, RedError, TemporaryFailure
 from connectors.remote import Arrived, Entry, Leaving, Load
 from connectors.transfer.arrival import Arrival
 from connectors.transfer.departure import Departure
@@ -15,17 +13,18 @@ from connectors.transfer.part import Version
 from connectors.transfer.small import is_small, matches
 from connectors.transfer.tree import parents_first
 from connectors.verbs import Verb
+from connectors.web.ranges import go_on
 from connectors.web.reply import Reply, whole_number
 from connectors.xnat_archive import unzip
-from connectors.xnat_archive.catalogue import Row
+from connectors.xnat_archive.catalogue import Catalogue, Row
 from connectors.xnat_archive.place import Place, in_url, put_as
 from connectors.xnat_archive.resource import Resource
 from connectors.xnat_archive.sender import Sender
 from connectors.xnat_archive.session import Session
 from connectors.xnat_archive.stream import pulled
 
-CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
-WASTE = 1.0  # bytes of other files that an archive may bring, for each byte that is wanted
+HTML_NAMES = (".htm", ".html", ".xhtml", ".shtml")
+OVERHEAD = 4096  # bytes that an archive has for each file beside its content: its names above all
 
 
 class XnatRemote:
@@ -38,7 +37,6 @@ class XnatRemote:
         self._place = place
         self._resource = Resource(session, place, sends=job.verb.sends)
         self._sender = Sender(session, place, self._resource, of_directory=job.verb.of_directory)
-        self._looking = threading.Lock()
 
     def describe(self, path: str = "") -> str:
         return secrets.shown_url(self.identity(path))
@@ -61,64 +59,79 @@ class XnatRemote:
             for _ in self.entries():
                 break
         else:
-            self._row(path)
+            self._row(path, self._resource.catalogue())
 
     # -- receiving ---------------------------------------------------------------------------------
 
     def read(self, path: str, arrival: Arrival) -> None:
-        """From ``arrival.offset`` on, if it is of the same version: XNAT knows no If-Range.
-
-        Only what has the length that XNAT lists is taken for the file: a page of HTML can come with 200, and
-        so can the file that has just replaced it.
-        """
-        row = self._row(path)
+        """From ``arrival.offset`` on, if it is of the same version: XNAT knows no If-Range."""
+        catalogue = self._resource.catalogue()
+        row = self._row(path, catalogue)
         offset = arrival.offset
         if offset and row.checksum and arrival.version.validator != str(row.checksum):
             offset = 0
         headers = {"Range": f"bytes={offset}-"} if offset else {}
 
         def begin(reply: Reply) -> None:
-            if reply.status == 206 and offset:
-                self._continue(reply, row, path, arrival)
-            elif reply.status == 200:
-                length = reply.headers.get("content-length", "")
-                if whole_number(length) != row.size:
-                    self._resource.forget()
-                    raise TemporaryFailure(
-                        f"{self.describe(path)}: XNAT lists {row.size} bytes and delivers something else",
-                        hint="it may be a page about maintenance, or the file has just been replaced",
-                    )
+            if reply.status in (206, 416) and offset:
+                go_on(reply, _version(reply, row), arrival, self.describe(path), if_same=False)
+            elif reply.status == 200 and self._is_it(reply, row):
                 arrival.begin(_version(reply, row))
-            elif reply.status == 416 and offset:
-                arrival.discard()
-                raise TemporaryFailure(f"{self.describe(path)}: has become shorter; starting afresh")
             else:
                 self._resource.forget()
-                raise self._session.failure(reply)
+                raise self._not_it(reply, row, path)
 
-        self._session.ask("GET", self._address(row), headers=headers, on_reply=begin, sink=arrival.write)
+        try:
+            self._session.ask(
+                "GET", self._address(row, catalogue), headers=headers, on_reply=begin, sink=arrival.write
+            )
+            arrival.verify()
+        except ChecksumError:
+            self._resource.forget()  # perhaps of the file that this one has replaced
+            raise
 
-    def _continue(self, reply: Reply, row: Row, path: str, arrival: Arrival) -> None:
-        match = CONTENT_RANGE.fullmatch(reply.headers.get("content-range", ""))
-        version = _version(reply, row)
-        starts_right = match and (int(match[1]), int(match[3])) == (arrival.offset, row.size)
-        if not starts_right or version.validator != arrival.version.validator:
-            arrival.discard()
-            raise TemporaryFailure(f"{self.describe(path)}: continued with something else; starting afresh")
-        arrival.begin(version, arrival.offset)
+    @staticmethod
+    def _is_it(reply: Reply, row: Row) -> bool:
+        """Only what has the length that XNAT lists is taken for the file: a page of HTML can come with 200,
+        and so can the file that has just replaced it. Without a digest, no page is taken but for a page."""
+        is_page = reply.is_html and not row.checksum and not row.name.lower().endswith(HTML_NAMES)
+        return whole_number(reply.headers.get("content-length", "")) == row.size and not is_page
 
-    def _address(self, row: Row) -> str:
+    def _not_it(self, reply: Reply, row: Row, path: str) -> RedError:
+        if reply.status == 200:
+            return TemporaryFailure(
+                f"{self.describe(path)}: XNAT lists {row.size} bytes and delivers something else",
+                hint="it may be a page about maintenance, or the file has just been replaced",
+            )
+        failure = self._session.failure(reply)
+        if isinstance(failure, NotFound):
+            failure.message += "; XNAT lists this file, and does not have it"
+            failure.hint = "either it has just been removed, or the site has lost it: ask who runs the site"
+        return failure
+
+    def _address(self, row: Row, catalogue: Catalogue) -> str:
         """Where a file can be got: under the name that it was put under, or else under the one it has."""
         name = row.name if row.kept in put_as(row.name) else row.kept
-        return f"{self._place.files}/{in_url(name)}"
+        return f"{self._files(catalogue)}/{in_url(name)}"
 
-    def _row(self, path: str) -> Row:
+    def _files(self, catalogue: Catalogue) -> str:
+        """The address of the files, where the label of their resource may mean another one's as well."""
+        if catalogue.number:
+            return f"{self._place.resources}/{catalogue.number}/files"
+        return self._place.files
+
+    def _row(self, path: str, catalogue: Catalogue) -> Row:
         name = self._place.name(path)
-        with self._looking:
-            row = self._resource.catalogue().find(name)
-        if not row:
-            raise NotFound(f"{self.describe(path)}: no such file in the resource {self._place.resource}")
-        return row
+        row = catalogue.find(name)
+        if row:
+            return row
+        if not len(catalogue):
+            self._resource.must_exist()
+        alike = catalogue.lookalike(name)
+        raise NotFound(
+            f"{self.describe(path)}: no such file in the resource {self._place.resource}",
+            hint=f"there is {alike}: compare case, and letters with accents" if alike else "",
+        )
 
     # -- directories -------------------------------------------------------------------------------
 
@@ -156,19 +169,21 @@ class XnatRemote:
             if row and is_small(Entry(file.path, False, row.size)):
                 wanted[row.kept] = file, row
         size = sum(row.size for _, row in wanted.values())
-        if len(wanted) < 2 or catalogue.size - size > WASTE * size:
+        if len(wanted) < 2 or catalogue.size > 2 * size:
             return
         try:
-            yield from self._unpacked(wanted)
+            yield from self._unpacked(wanted, catalogue)
         except (DataError, NotFound) as failure:
             log.info(f"{failure.message}; going on one by one")
 
-    def _unpacked(self, wanted: Mapping[str, tuple[Entry, Row]]) -> Iterator[Arrived]:
-        """What arrives of the ``wanted`` files, by the names that XNAT keeps them under."""
-        with pulled(self._archive) as blocks:
-            for name, content in unzip.members(blocks):
-                inside = name.partition("/resources/")[2].partition("/files/")[2]
-                found = wanted.get(inside)
+    def _unpacked(self, wanted: dict[str, tuple[Entry, Row]], catalogue: Catalogue) -> Iterator[Arrived]:
+        """What arrives of the ``wanted`` files, by the names that XNAT keeps them under; each once."""
+        most = catalogue.size + OVERHEAD * (len(catalogue) + 1)
+        labels = (self._place.resource, catalogue.number)
+        with pulled(lambda sink: self._archive(catalogue, sink)) as blocks:
+            for name, content in unzip.members(blocks, most):
+                label, _, inside = name.partition("/resources/")[2].partition("/files/")
+                found = wanted.pop(inside, None) if label in labels else None
                 if not found:
                     continue
                 file, row = found
@@ -177,14 +192,12 @@ class XnatRemote:
                     checksums = (row.checksum,) if row.checksum else ()
                     yield Arrived(file, Version("", row.size, checksums), data)
 
-    def _archive(self, sink: Callable[[bytes], None]) -> None:
+    def _archive(self, catalogue: Catalogue, sink: Callable[[bytes], None]) -> None:
         def begin(reply: Reply) -> None:
             if not reply.ok:
                 raise self._session.failure(reply)
-            if "html" in reply.headers.get("content-type", ""):
-                raise ProtocolViolation(f"{self.describe()}: a page of HTML in place of an archive")
 
-        self._session.ask("GET", f"{self._place.files}?format=zip", on_reply=begin, sink=sink)
+        self._session.ask("GET", f"{self._files(catalogue)}?format=zip", on_reply=begin, sink=sink)
 
     # -- sending -----------------------------------------------------------------------------------
 
@@ -196,10 +209,10 @@ class XnatRemote:
 
 
 def _version(reply: Reply, row: Row) -> Version:
-    """By its digest; where the site keeps none, by its date, as good as that is."""
+    """By its digest; where the site keeps none, by its date, as far as that tells versions apart."""
     if row.checksum:
         return Version(str(row.checksum), row.size, (row.checksum,))
-    return Version(reply.headers.get("last-modified", ""), row.size)
+    return Version(reply.modified, row.size)
 
 
 def _all(blocks: Iterator[bytes], most: int) -> bytes:

@@ -1,6 +1,7 @@
 """A resource and what it belongs to: whether they are there, what is in them, and making them."""
 
 import threading
+from functools import partial
 
 from connectors.access import secrets
 from connectors.errors import (
@@ -37,7 +38,9 @@ class Resource:
     def resolve(self) -> None:
         """See that what the resource belongs to is there: where it is not, XNAT goes on with the subject's.
 
-        When sending, a container that can be made need not be there.
+        When sending, a container that can be made need not be there: ConfigError if it cannot for want of an
+        xsiType, CannotCreate if it is there with another one. When receiving, NotFound; and whatever
+        ``Session.failure`` makes of an answer.
         """
         place = self._place
         if not place.siblings:
@@ -75,7 +78,7 @@ class Resource:
     def _can_be_made(self, others: list[str]) -> None:
         place = self._place
         if not self._sends:
-            known = f"there are {', '.join(others[:20])}" if others else "there are none"
+            known = f"{place.kind} there: {', '.join(others[:20])}" if others else "there are none"
             raise NotFound(f"{self._shown}: there is no {place.shown} in this session", hint=known)
         if not place.xsi_type and place.kind != "reconstructions":
             missing = f"required to make {place.shown}, which does not exist yet, e.g. xnat:mrScanData"
@@ -100,7 +103,8 @@ class Resource:
         """What is in the resource, as far as is known: asked once, and again after ``forget``."""
         with self._lock:
             if self._catalogue is None:
-                rows = self._session.rows(self._place.files)
+                read = partial(catalogue.listed, shown=self._shown)
+                rows = self._session.listed(self._place.files, read)
                 container = f"/{self._place.kind}/{self._place.container}" if self._place.kind else ""
                 self._catalogue = catalogue.of(rows, container, self._shown)
             return self._catalogue
@@ -112,9 +116,13 @@ class Resource:
 
     def must_exist(self) -> None:
         """NotFound unless there is such a resource: XNAT lists no files for one that is not there."""
-        labels = [row.get("label", "") for row in self._session.rows(self._place.resources)]
-        if self._place.resource not in labels:
-            known = f"there are {', '.join(labels[:20])}" if labels else "there are none"
+        place = self._place
+        rows = self._session.rows(place.resources)
+        if place.kind == "scans":  # those of a scan whose type is this one's ID are among them
+            rows = [row for row in rows if row.get("cat_id") in (None, "", place.container)]
+        labels = [row.get("label", "") for row in rows]
+        if place.resource not in labels:
+            known = f"resources there: {', '.join(labels[:20])}" if labels else "there are none"
             raise NotFound(f"{self._shown}: there is no such resource", hint=known)
 
     def make(self) -> None:

@@ -3,17 +3,23 @@
 import html
 import json
 import re
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import TypeVar
 
 from connectors import log
 from connectors.access import secrets
 from connectors.errors import (
+    CannotCreate,
     NotAuthenticated,
+    NotFound,
     NotPermitted,
     ProtocolViolation,
     RedError,
 )
+from connectors.transfer.job import TIDY_SECONDS
 from connectors.web import failures
 from connectors.web import url as urls
 from connectors.web.client import Client
@@ -21,9 +27,15 @@ from connectors.web.exchange import Source
 from connectors.web.reply import Reply
 
 COOKIE = re.compile(r"(?:^|[,;]\s*)JSESSIONID=([^;,\s]+)")
+COOKIE_IN_URL = re.compile(r";jsessionid=([^/?#;]*)", re.IGNORECASE)
 MESSAGE = re.compile(rb"<h3>(.*?)</h3>", re.DOTALL)
-LONGEST_MESSAGE = 200
+LONGEST_SHOWN = 200  # characters of what a server says
+LONGEST_LIST = 128 << 20  # bytes: the list of some 400,000 files
+MOST_MOVES = 2  # of the site, to https and to a path: more is a circle
 EXPIRED = re.compile(r"UpdateUser|ChangePassword|XDATScreen", re.IGNORECASE)
+CHECK_PLACE = "check project, subject and session; what a user may not read is not there for XNAT"
+
+T = TypeVar("T")
 
 
 class Session:
@@ -36,6 +48,8 @@ class Session:
         self._sends = sends
         self._cookie = ""
         self._opened: dict[str, None] = {}
+        self._moving = threading.Lock()
+        self._moves = 0
 
     def ask(
         self,
@@ -46,52 +60,95 @@ class Session:
         source: Source | None = None,
         on_reply: Callable[[Reply], None] | None = None,
         sink: Callable[[bytes], None] | None = None,
-        last: bool = False,
+        last: float = 0.0,
     ) -> Reply:
         """One request for ``address``, below the site's, and its answer, whatever its status but 401.
 
         Where XNAT answers with a redirect, what was sent has not been taken: it would become a GET that
-        answers 200 (docs/xnat-rest-api.md, 1.8).
+        answers 200 (docs/xnat-rest-api.md, 1.8). ``on_reply``, ``sink`` and ``last`` are those of
+        ``Client.request``.
         """
+        base, cookie = self.base, self._cookie
         fields = dict(headers or {})
-        if self._cookie:
-            fields["Cookie"] = f"JSESSIONID={self._cookie}"
+        if cookie:
+            fields["Cookie"] = f"JSESSIONID={cookie}"
+
+        def heard(reply: Reply) -> None:  # before its body, which may be cut
+            self._remember(reply, cookie)
+            if on_reply:
+                on_reply(reply)
+
         reply = self._client.request(
             method,
-            self.base + address,
+            base + address,
             headers=fields,
             departure=source,
             body=b"" if method in ("PUT", "POST") and not source else None,
-            on_reply=on_reply,
+            on_reply=heard,
             sink=sink,
             last=last,
             follow=False,
         )
-        self._remember(reply)
         if reply.redirects:
-            if self._move(reply, address):
-                return self.ask(method, address, headers=headers, on_reply=on_reply, sink=sink)
-            raise self._redirected(reply)
+            self._remember(reply, cookie)
+            self._move(reply, base, address)
+            return self.ask(method, address, headers=headers, on_reply=on_reply, sink=sink, last=last)
         if reply.status == 401:
             raise self.failure(reply)
         return reply
 
     def rows(self, address: str) -> list[dict[str, str]]:
         """The rows of a list; ``failure`` if there is none."""
-        reply = self.ask("GET", f"{address}?format=json")
+        return self.listed(address, _as_text)
+
+    def listed(self, address: str, read: Callable[[Mapping[str, object]], T | None]) -> list[T]:
+        """What ``read`` makes of the rows of a list, one by one while they are parsed: a list may be long.
+
+        It gives None for what is no row. ``failure`` if there is no list; ProtocolViolation for one that is
+        longer than LONGEST_LIST.
+        """
+        parts: list[bytes] = []
+        size = 0
+
+        def sink(data: bytes) -> None:
+            nonlocal size
+            size += len(data)
+            if size > LONGEST_LIST:
+                raise ProtocolViolation(
+                    f"{secrets.shown_url(self.base + address)}: the list of what is there is longer than "
+                    f"{LONGEST_LIST >> 20} MiB",
+                    hint="that is too much for one resource: distribute its files over several",
+                )
+            parts.append(data)
+
+        reply = self.ask("GET", f"{address}?format=json", sink=sink)
         if not reply.ok:
-            raise self.failure(reply)
-        return self.result(reply)
+            raise self.failure(reply._replace(body=b"".join(parts)))
+        content = b"".join(parts)
+        parts.clear()
+        return self._parsed(reply, content, read)
 
     def result(self, reply: Reply) -> list[dict[str, str]]:
+        """The rows of the list that ``reply`` holds; ``nonsense`` if it holds none."""
+        return self._parsed(reply, reply.body, _as_text)
+
+    def _parsed(
+        self, reply: Reply, content: bytes, read: Callable[[Mapping[str, object]], T | None]
+    ) -> list[T]:
+        def convert(found: dict[str, object]) -> object:
+            return found if "ResultSet" in found or "Result" in found else read(found)
+
         try:
-            rows = json.loads(reply.body)["ResultSet"]["Result"]
-            return [{str(key): str(value) for key, value in row.items()} for row in rows]
+            rows: list[T] = json.loads(content, object_hook=convert)["ResultSet"]["Result"]
+            if not isinstance(rows, list) or not all(map(_is_row, rows)):
+                raise TypeError
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            raise self.nonsense(reply) from None
+            raise self.nonsense(reply._replace(body=content)) from None
+        return rows
 
     def item_type(self, address: str) -> str:
-        """The xsiType of the one thing at ``address``; "" if XNAT does not say."""
+        """The xsiType of the one thing at ``address``; "" if XNAT does not say. ``failure`` if there is no
+        such thing, ``nonsense`` if the answer is not about one."""
         reply = self.ask("GET", f"{address}?format=json")
         if not reply.ok:
             raise self.failure(reply)
@@ -110,62 +167,114 @@ class Session:
     def failure(self, reply: Reply) -> RedError:
         """The error that an answer other than success means."""
         failure = failures.of_reply(reply, sending=self._sends)
-        failure.message += _said(reply)
+        said = _said(reply)
+        failure.message += said
         if isinstance(failure, NotAuthenticated):
             failure.hint = f"{failures.CHECK_AUTH}; XNAT refuses a user with too many sessions as well"
+        elif reply.status in (405, 501):
+            failure.hint = "check baseUrl: is that XNAT?"
         elif isinstance(failure, NotPermitted):
             failure.hint = "this user may not do that in this project"
-        elif reply.status == 404:
-            failure.hint = (
-                "check project, subject and session; what a user may not read is not there for XNAT"
-            )
+        elif isinstance(failure, NotFound) or reply.status == 404:
+            failure.hint = CHECK_PLACE if said else f"check baseUrl: is that XNAT? Else {CHECK_PLACE}"
+        elif isinstance(failure, CannotCreate):
+            failure.hint = ""
         return failure
 
     def end(self) -> None:
-        """Log out, quickly, and whatever comes of it: what was done is done."""
-        cookies, self._opened = list(self._opened), {}
-        for self._cookie in cookies:
+        """Log out, all within TIDY_SECONDS, and whatever comes of it: what was done is done."""
+        until = time.monotonic() + TIDY_SECONDS
+        opened, self._opened = list(self._opened), {}
+        for cookie in reversed(opened):
+            left = until - time.monotonic()
+            if left <= 0:
+                return
+            self._cookie = cookie
             with suppress(RedError):
-                self.ask("DELETE", "/data/JSESSION", last=True)
+                self.ask("DELETE", "/data/JSESSION", last=left)
 
-    def _remember(self, reply: Reply) -> None:
-        """A 401 brings a cookie as well, of a session that is nobody's."""
+    def _remember(self, reply: Reply, sent: str) -> None:
+        """The session that the answer begins. The one that was ``sent`` is over then, with nothing to end.
+
+        A 401 brings a cookie as well, of a session that is nobody's.
+        """
         match = COOKIE.search(reply.headers.get("set-cookie", ""))
-        if match and reply.status != 401:
+        if not match:
+            return
+        secrets.mark(match[1])
+        if reply.status != 401:
             self._cookie = match[1]
+            self._opened.pop(sent, None)
             self._opened[match[1]] = None
-            secrets.mark(match[1])
 
-    def _move(self, reply: Reply, address: str) -> bool:
-        """Go on at the site's new address, if that is the same site and nothing is being sent."""
+    def _move(self, reply: Reply, base: str, address: str) -> None:
+        """Go on at the site's new address, if that is the same site and nothing is being sent; otherwise
+        raise the error that the redirect means."""
         target = urls.resolve(reply.url, reply.headers["location"]) or ""
         new = target.removesuffix(address)
-        if self._sends or new in (target, self.base) or not urls.may_share_credentials(self.base, target):
-            return False
-        log.info(f"{secrets.shown_url(self.base)} has moved to {secrets.shown_url(new)}")
-        self.base = new
-        return True
+        is_ours = new not in (target, base) and not {"?", "#"} & set(new)
+        with self._moving:
+            if self._sends or not is_ours or not urls.may_share_credentials(base, target):
+                raise self._redirected(reply, base, address)
+            if self.base != base:
+                return  # another worker was told so meanwhile
+            if self._moves == MOST_MOVES:
+                raise ProtocolViolation(
+                    f"{_shown(base)} sends us to {_shown(target)}, and has sent us on before: {reply.status}",
+                    hint="the site sends us in a circle: check baseUrl",
+                )
+            log.info(f"{_shown(base)} has moved to {_shown(new)}")
+            self._moves += 1
+            self.base = new
 
-    def _redirected(self, reply: Reply) -> RedError:
-        place = secrets.shown_url(self.base)
-        target = secrets.shown_url(reply.headers["location"])
-        path = reply.url.removeprefix(self.base)
+    def _redirected(self, reply: Reply, base: str, address: str) -> RedError:
+        location = reply.headers["location"]
+        target = urls.resolve(reply.url, location) or location
+        message = f"{_shown(base)} sends us to {_shown(target)}: {reply.status}"
         if EXPIRED.search(target):
             return NotPermitted(
-                f"{place} sends us to {target}: {reply.status}",
-                hint="the password has expired: log in with a browser and choose a new one",
+                message, hint="the password has expired: log in with a browser and choose a new one"
             )
-        new = target.partition("?")[0].removesuffix(path.partition("?")[0])
-        same = new != target.partition("?")[0]
+        there = target.partition("?")[0]
+        new = there.removesuffix(address.partition("?")[0])
         return ProtocolViolation(
-            f"{place} sends us to {target}: {reply.status}; nothing was moved",
-            hint=f"use {new} as baseUrl" if same else "is that the log-in page? check auth and baseUrl",
+            f"{message}; nothing was moved",
+            hint=f"use {_shown(new)} as baseUrl"
+            if new != there
+            else "is that the log-in page? check auth and baseUrl",
         )
 
 
+def _as_text(row: Mapping[str, object]) -> dict[str, str] | None:
+    """XNAT's rows hold strings, and "" where there is nothing."""
+    return {key: "" if value is None else str(value) for key, value in row.items()} or None
+
+
+def _is_row(found: object) -> bool:
+    """Whether it was made of an object of JSON, and of one that is a row."""
+    if isinstance(found, dict):
+        return "ResultSet" not in found and "Result" not in found
+    return found is not None and not isinstance(found, str | int | float | list)
+
+
+def _shown(url: str) -> str:
+    """``url``, where a session may stand in the path, as it may be shown."""
+    for cookie in COOKIE_IN_URL.findall(url):
+        secrets.mark(cookie)
+    text = secrets.redact(secrets.shown_url(COOKIE_IN_URL.sub("", url)))
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+
+
 def _said(reply: Reply) -> str:
-    """What XNAT says about an error, in its page of HTML."""
+    """What XNAT says about an error, in its page of HTML: each step may bring out a secret, the cut hides
+    one from whoever redacts later."""
     match = MESSAGE.search(reply.body)
-    text = " ".join(html.unescape(match[1].decode("utf-8", "replace")).split()) if match else ""
-    text = re.sub(r"<[^>]*>", "", text)[:LONGEST_MESSAGE]
-    return f": {text}" if text else ""
+    text = match[1].decode("utf-8", "replace") if match else ""
+    text = re.sub(r"<[^>]*>", "", secrets.redact(text))
+    for _ in range(2):  # once by XNAT, once by whoever told XNAT
+        text = secrets.redact(html.unescape(text))
+    text = secrets.redact(" ".join(text.split()))
+    joined = "".join(text.split())
+    if secrets.redact(joined) != joined:  # broken into pieces by a blank or the end of a line
+        text = secrets.MASK
+    return f": {text[:LONGEST_SHOWN]}" if text else ""

@@ -21,12 +21,27 @@ BLOCK = 1 << 14  # bytes: what is read too far, behind the end of a file, is cop
 
 
 class _Stream:
-    """Blocks of bytes, read as one stream."""
+    """Blocks of bytes, read as one stream. It counts what it brings, packed and unpacked: DataError for more
+    than ``most`` bytes."""
 
-    def __init__(self, blocks: Iterator[bytes]) -> None:
-        self._blocks = blocks
+    def __init__(self, blocks: Iterator[bytes], most: int) -> None:
+        self._blocks = self._counted(blocks)
+        self._packed_left = self._unpacked_left = most
         self._here = b""
         self._at = 0
+
+    def unpacked(self, count: int) -> None:
+        """So many bytes came out of it."""
+        self._unpacked_left -= count
+        if self._unpacked_left < 0:
+            raise DataError("the archive holds far more than is listed")
+
+    def _counted(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        for block in blocks:
+            self._packed_left -= len(block)
+            if self._packed_left < 0:
+                raise DataError("the archive is far longer than what is listed")
+            yield block
 
     def some(self, most: int) -> bytes:
         """At least one byte, at most ``most``."""
@@ -55,12 +70,13 @@ class _Stream:
             pass
 
 
-def members(blocks: Iterator[bytes]) -> Iterator[tuple[str, Iterator[bytes]]]:
+def members(blocks: Iterator[bytes], most: int) -> Iterator[tuple[str, Iterator[bytes]]]:
     """The files in an archive that comes as ``blocks``: name and content, each to be read before the next.
 
-    DataError for what is damaged or of a kind that XNAT does not make.
+    DataError for what is damaged, or of a kind that XNAT does not make, or has more than ``most`` bytes,
+    before or after it is unpacked; TemporaryFailure for what ends in the middle.
     """
-    stream = _Stream(blocks)
+    stream = _Stream(blocks, most)
     while (sign := stream.exactly(4)) == LOCAL_SIGN:
         head = LOCAL.unpack(sign + stream.exactly(LOCAL.size - 4))
         _, _, flags, method, _, _, crc, packed, size, name_length, extra_length = head
@@ -75,9 +91,9 @@ def members(blocks: Iterator[bytes]) -> Iterator[tuple[str, Iterator[bytes]]]:
             size = wide.pop(0) if size == NO_SIZE and wide else size
             packed = wide.pop(0) if packed == NO_SIZE and wide else packed
         known = None if flags & SIZES_FOLLOW else (crc, size)
-        content = _Content(stream, method, packed, known, is_wide=wide is not None)
-        yield name.decode("utf-8" if flags & UTF_8 else "cp437", "replace"), content.blocks()
-        for _ in content.rest:
+        content = _Content(stream, method, packed, known, is_wide=wide is not None).blocks()
+        yield name.decode("utf-8" if flags & UTF_8 else "cp437", "replace"), content
+        for _ in content:  # what was not wanted
             pass
     if sign not in DIRECTORY_SIGNS:
         raise DataError("the archive is damaged")
@@ -109,13 +125,12 @@ class _Content:
         self._crc = 0
         self._size = 0
         self._taken = 0
-        self.rest = self._checked(self._inflated() if method == DEFLATED else self._stored())
+        self._method = method
 
     def blocks(self) -> Iterator[bytes]:
-        return self.rest
-
-    def _checked(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
-        for block in blocks:
+        """All of it, once; at the end it is compared with what the archive says of it."""
+        for block in self._inflated() if self._method == DEFLATED else self._stored():
+            self._stream.unpacked(len(block))
             self._crc = zlib.crc32(block, self._crc)
             self._size += len(block)
             yield block
