@@ -219,7 +219,7 @@ def test_a_proxy_whose_name_does_not_exist_is_68_and_named(web: Nginx, target: P
     result = receive({"url": f"{web.plain}/x"}, target, HTTP_PROXY=proxy_url)
     assert result.code == 68, result.stderr
     assert "no-such-proxy.invalid" in result.stderr
-    assert "check the host name in url" not in result.stderr
+    assert "check the host name" not in result.stderr
 
 
 # --- names and addresses ------------------------------------------------------------------------

@@ -74,7 +74,7 @@ def of_curl(error: pycurl.error, place: str, handle: pycurl.Curl) -> RedError:
     if code in (pycurl.E_SSL_CACERT_BADFILE, pycurl.E_SSL_CERTPROBLEM, pycurl.E_SSL_CIPHER):
         return ConfigError(f"{place}: {text}", hint="check the certificates, or RED_CA_BUNDLE")
     if code == pycurl.E_URL_MALFORMAT:
-        return ConfigError(f"{place}: {text}", hint="check url")
+        return ConfigError(f"{place}: {text}", hint="check the address")
     if code == pycurl.E_FILESIZE_EXCEEDED:
         return DataError(f"{place}: {text}")
     if code == pycurl.E_TOO_MANY_REDIRECTS:  # a challenge after every answer
@@ -117,7 +117,7 @@ def _unresolved(text: str, place: str) -> RedError:
         socket.getaddrinfo(urlsplit(place).hostname, None)
     except socket.gaierror as error:
         if error.errno != socket.EAI_AGAIN:
-            return HostNotFound(f"{place}: {text}", hint="check the host name in url")
+            return HostNotFound(f"{place}: {text}", hint="check the host name in the address")
     except (OSError, UnicodeError):
-        return HostNotFound(f"{place}: {text}", hint="check the host name in url")
+        return HostNotFound(f"{place}: {text}", hint="check the host name in the address")
     return TemporaryFailure(f"{place}: {text}")
