@@ -1,12 +1,21 @@
 """Receiving from XNAT: sections 2, 5 and 6 of docs/xnat-rest-api.md, each surprise by name."""
 
+import json
+import subprocess
+import sys
+import unicodedata
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.archive import FILES, SCAN, Archive
 from tests.conformance import visible
+from tests.program import CHECKOUT, environment
 from tests.servers.xnat import Fault, Xnat
+from tests.servers.xnat.exchange import Answer, Exchange, page
+from tests.servers.xnat.files import Files
+from tests.servers.xnat.resolve import Place, Resolver
 
 BODY = bytes(range(256)) * 40
 
@@ -104,6 +113,39 @@ def test_a_scan_whose_type_is_anothers_id_is_not_mixed_up_with_it(archive: Archi
     assert received(archive) == BODY
 
 
+@pytest.mark.parametrize("checksums", [True, False])
+def test_a_scan_without_the_resource_does_not_give_that_of_a_scan_whose_type_is_its_id(
+    archive: Archive, checksums: bool
+) -> None:
+    archive.site.switches.checksums = checksums
+    archive.site.make("P/S/E/scans/T1", type="MPRAGE")
+    archive.site.make("P/S/E/scans/2", type="T1")
+    for name in ("x", "y"):
+        archive.site.place("P/S/E/scans/2", "R", name, b"of scan 2")
+    assert archive.receive(node="P/S/E/scans/T1").code == 66
+    assert archive.receive_dir(None, "P/S/E/scans/T1").code == 66
+    assert nothing(archive)
+
+
+@pytest.mark.parametrize("checksums", [True, False])
+def test_of_two_scans_that_both_answer_to_a_name_the_one_with_that_id_is_received(
+    archive: Archive, checksums: bool
+) -> None:
+    archive.site.switches.checksums = checksums
+    for scan, kind in (("2", "T1"), ("T1", "MPRAGE")):
+        archive.site.make(f"P/S/E/scans/{scan}", type=kind)
+        for name in ("x", "y"):
+            archive.site.place(f"P/S/E/scans/{scan}", "R", name, f"{scan:2}".encode())
+    session = archive.site.make("P/S/E")
+    session.children.sort(key=lambda one: one.id)  # scan 2 is the first
+    assert archive.receive(node="P/S/E/scans/T1").code == 0
+    assert received(archive) == b"T1"
+    result = archive.receive_dir(None, "P/S/E/scans/T1")
+    assert result.code == 0, result.stderr
+    assert archive.got == {"x": b"T1", "y": b"T1"}
+    assert archive.site.requests("format=zip")
+
+
 def test_a_scan_with_a_slash_in_its_id_is_received(archive: Archive) -> None:
     archive.site.place("P/S/E/scans/z", "R", "x", b"of 1/2")
     scan = archive.site.make("P/S/E/scans/z")
@@ -156,13 +198,63 @@ def test_what_changed_meanwhile_is_not_continued(archive: Archive) -> None:
     assert received(archive) == BODY[::-1]
 
 
-def test_a_site_without_checksums_continues_by_the_date(archive: Archive) -> None:
+@pytest.fixture
+def cut(archive: Archive) -> Archive:
+    """A site without checksums, and 5000 bytes of a file that was there for a while."""
     archive.site.switches.checksums = False
+    archive.site.resource(SCAN, "R").catalogue["x"].at -= 60
     archive.site.fail("GET", "/files/x$", Fault(truncate=5000))
     assert archive.receive().code == 75
+    return archive
+
+
+def ranges(archive: Archive) -> list[str]:
+    return [one.headers.get("range", "") for one in archive.site.requests("/files/x")]
+
+
+def test_a_site_without_checksums_continues_by_the_date(cut: Archive) -> None:
+    assert cut.receive().code == 0
+    assert received(cut) == BODY
+    assert ranges(cut) == ["", "bytes=5000-"]
+
+
+def test_without_checksums_a_file_of_this_very_second_is_not_continued(archive: Archive) -> None:
+    archive.site.switches.checksums = False
+    archive.site.resource(SCAN, "R").catalogue["x"].at += 60  # whatever the clock says while this runs
+    archive.site.fail("GET", "/files/x$", Fault(truncate=5000))
+    assert archive.receive().code == 75
+    archive.site.place(SCAN, "R", "x", BODY[::-1]).at += 60
     assert archive.receive().code == 0
-    assert received(archive) == BODY
-    assert archive.site.requests("/files/x")[-1].headers["range"] == "bytes=5000-"
+    assert received(archive) == BODY[::-1]
+    assert ranges(archive) == ["", ""]
+
+
+@pytest.mark.parametrize("body", [BODY[::-1], BODY + b"more", BODY[:6000], BODY[:5000], BODY[:10]])
+def test_without_checksums_a_file_that_changed_is_fetched_afresh(cut: Archive, body: bytes) -> None:
+    cut.site.place(SCAN, "R", "x", body).at -= 30
+    result = cut.call("receive-file", cut.access(), cut.here / "x", RED_RETRIES="1")
+    assert result.code == 0, result.stderr
+    assert received(cut) == body
+    assert ranges(cut) == ["", "bytes=5000-", ""]
+
+
+@pytest.mark.parametrize("field", ["bytes 4000-10239/10240", "bytes 5000-10239/9999", "none", ""])
+def test_a_part_that_is_not_the_one_asked_for_is_not_put_behind_the_others(
+    cut: Archive, monkeypatch: pytest.MonkeyPatch, field: str
+) -> None:
+    one = Files._one
+
+    def wrong(*given: Any) -> Answer:
+        answer = one(*given)
+        if answer.status == 206:
+            answer.headers["Content-Range"] = field
+        return answer
+
+    monkeypatch.setattr(Files, "_one", wrong)
+    result = cut.call("receive-file", cut.access(), cut.here / "x", RED_RETRIES="1")
+    assert result.code == 0, result.stderr
+    assert "starting afresh" in result.stderr
+    assert received(cut) == BODY
 
 
 def test_wrong_bytes_are_65_after_a_second_try(archive: Archive) -> None:
@@ -172,6 +264,26 @@ def test_wrong_bytes_are_65_after_a_second_try(archive: Archive) -> None:
     result = archive.receive()
     assert result.code == 65, result.stderr
     assert received(archive) == BODY, "the first one's"
+
+
+@pytest.mark.parametrize("verb", ["receive-file", "receive-dir"])
+def test_a_file_that_is_replaced_between_the_list_and_its_delivery_is_received(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    one = Files._one
+    fresh = [BODY[::-1]]
+
+    def replaced(*given: Any) -> Answer:
+        while fresh:
+            archive.site.place(SCAN, "R", "x", fresh.pop())
+        return one(*given)
+
+    monkeypatch.setattr(Files, "_one", replaced)
+    access = archive.access(None if verb == "receive-dir" else "x")
+    result = archive.call(verb, access, archive.here / "got")
+    assert result.code == 0, result.stderr
+    found = archive.here / ("got/x" if verb == "receive-dir" else "got")
+    assert found.read_bytes() == BODY[::-1]
 
 
 def test_a_page_of_html_is_never_saved_as_the_file(archive: Archive) -> None:
@@ -185,9 +297,6 @@ def test_a_page_of_html_is_never_saved_as_the_file(archive: Archive) -> None:
 def test_a_page_of_html_in_place_of_the_bytes_alone_is_not_saved_either(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.servers.xnat.exchange import page
-    from tests.servers.xnat.files import Files
-
     monkeypatch.setattr(Files, "_one", lambda *_: page(200, "Please log in."))
     for verb, access in (("receive-file", archive.access()), ("receive-dir", archive.access(None))):
         result = archive.call(verb, access, archive.here / "x")
@@ -195,10 +304,138 @@ def test_a_page_of_html_in_place_of_the_bytes_alone_is_not_saved_either(
     assert not [one for one in archive.here.rglob("*") if one.is_file()]
 
 
-def test_a_listed_file_that_is_not_on_the_disk_is_66(archive: Archive) -> None:
-    archive.site.resource(SCAN, "R").catalogue["x"].file.unlink()
-    assert archive.receive().code == 66
+def test_a_page_as_long_as_the_file_is_not_saved_where_there_are_no_checksums(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive.site.switches.checksums = False
+    archive.site.place(SCAN, "R", "x.html", b"<p>")
+    archive.site.place(SCAN, "R", "x", b"<p>")
+    monkeypatch.setattr(Files, "_one", lambda *_: Answer(b"<p>", "text/html"))
+    assert archive.receive("x").code == 75
     assert nothing(archive)
+    assert archive.receive("x.html").code == 0
+
+
+def test_a_listed_file_that_is_not_on_the_disk_is_66_and_said_to_be_listed(archive: Archive) -> None:
+    archive.site.resource(SCAN, "R").catalogue["x"].file.unlink()
+    result = archive.receive()
+    assert result.code == 66
+    assert "lists this file, and does not have it" in result.stderr
+    assert nothing(archive)
+
+
+# --- what is listed ---
+
+
+def listing(monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
+    """Let the fake give this as the list of files."""
+    read = Files._read
+
+    def answer(files: Files, exchange: Exchange, place: Place, resolver: Resolver) -> Answer:
+        is_list = not place.file and exchange.format == "json"
+        return Answer(body, "application/json") if is_list else read(files, exchange, place, resolver)
+
+    monkeypatch.setattr(Files, "_read", answer)
+
+
+def rows(*rows: object) -> bytes:
+    return json.dumps({"ResultSet": {"Columns": [{"key": "Name"}], "Result": rows}}).encode()
+
+
+URI = "/data/experiments/E/scans/1/resources/9/files/"
+
+
+@pytest.mark.parametrize("verb", ["receive-file", "receive-dir"])
+@pytest.mark.parametrize("name", ["a\ud800b", "a \udc80b"])
+def test_half_a_character_in_a_listed_name_is_76_and_the_name_is_told(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, verb: str, name: str
+) -> None:
+    listing(monkeypatch, rows({"URI": URI + name, "Size": "3", "cat_ID": "9", "digest": ""}))
+    access = archive.access(None if verb == "receive-dir" else "x")
+    result = archive.call(verb, access, archive.here / "x")
+    assert result.code == 76, result.stderr
+    assert "half a character" in result.stderr
+    assert "resources/9/files/a" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[" * 100_000,
+        b'{"ResultSet": {}}',
+        b'{"ResultSet": {"Result": {}}}',
+        rows(1),
+        rows("x"),
+        rows([]),
+        rows(None),
+        rows({}),
+        rows({"Result": []}),
+        rows({"URI": None}),
+        rows({"URI": URI, "Size": "3", "cat_ID": "9"}),
+        rows({"URI": URI + "x", "Size": None, "cat_ID": "9"}),
+        rows({"URI": URI + "x", "Size": "-3", "cat_ID": "9"}),
+        rows({"URI": {"URI": [1]}, "Size": "3"}),
+    ],
+)
+def test_a_list_that_is_none_is_76(archive: Archive, monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
+    listing(monkeypatch, body)
+    result = archive.receive()
+    assert result.code == 76, result.stderr
+
+
+def test_a_list_of_files_takes_no_more_memory_than_its_rows_say(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listing(monkeypatch, b'{"ResultSet":{"Result":[' + b"{}," * 8_000_000 + b"{}]}}")
+    (archive.here / "access").write_text(json.dumps(archive.access()))
+    limit = "import resource as r, os, sys; r.setrlimit(r.RLIMIT_AS, (600 << 20,) * 2); "
+    limit += "os.execv(sys.argv[1], sys.argv[1:])"
+    command = [str(CHECKOUT / "bin/red-connector-xnat-http"), "receive-file"]
+    done = subprocess.run(
+        [sys.executable, "-c", limit, *command, str(archive.here / "access"), str(archive.here / "x")],
+        capture_output=True,
+        env=environment(archive.env),
+        timeout=60,
+    )
+    assert done.returncode == 76, done.stderr
+
+
+def test_a_list_without_end_is_76_and_says_that_it_is_too_long(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Files, "_row", lambda *_: {"Name": "x" * 1_000_000})
+    for number in range(150):
+        archive.site.place(SCAN, "R", str(number), b"")
+    result = archive.receive()
+    assert result.code == 76, result.stderr
+    assert "longer than 128 MiB" in result.stderr
+
+
+# --- what is said ---
+
+
+def test_a_mistyped_resource_is_66_and_the_others_are_named_in_five_requests(archive: Archive) -> None:
+    for result in (archive.receive(resource="r"), archive.receive_dir(None, resource="r")):
+        assert result.code == 66, result.stderr
+        assert "there is no such resource" in result.stderr
+        assert "resources there: R" in result.stderr
+    assert len(archive.site.seen) <= 2 * 5
+
+
+def test_a_mistyped_scan_is_66_and_the_others_are_named(archive: Archive) -> None:
+    result = archive.receive(node="P/S/E/scans/9")
+    assert result.code == 66
+    assert "scans there: 1" in result.stderr
+
+
+def test_a_name_that_only_looks_the_same_is_66_and_told(archive: Archive) -> None:
+    archive.site.place(SCAN, "R", unicodedata.normalize("NFC", "ü.txt"), b"1")
+    for name in (unicodedata.normalize("NFD", "ü.txt"), "Ü.TXT"):
+        result = archive.receive(name)
+        assert result.code == 66
+        assert "there is ü.txt" in result.stderr
+    assert "there is" not in archive.receive("v.txt").stderr
 
 
 def test_validate_finds_what_receiving_would_find_and_fetches_nothing(archive: Archive) -> None:

@@ -176,9 +176,10 @@ def _receive_tree(remote: Remote, job: Job, local: str, listing: Sequence[Entry]
     def receive(entry: Entry) -> None:
         target = os.path.join(local, entry.path)
         source = remote.identity(entry.path)
-        size = None if listing is None else entry.size  # what was seen a while ago is no promise
+        # what was seen a while ago is no promise
+        size, checksum = (None, None) if listing is None else (entry.size, entry.checksum)
         arrival = Arrival(
-            target, source, job, size=size, checksum=entry.checksum, refresh=True, expected=entry.size
+            target, source, job, size=size, checksum=checksum, refresh=True, expected=entry.size
         )
         _receive(remote, job, entry.path, target, arrival)
 
