@@ -3,6 +3,15 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import cerberus
+import cerberus.schema
+import pytest
+
+from connectors import registry
+from connectors.access import validation
+from connectors.verbs import Verb
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -29,6 +38,44 @@ def test_importlib_metadata_is_not_imported_and_whole_afterwards() -> None:
 def test_a_cerberus_that_wants_more_of_importlib_metadata_gets_the_real_one() -> None:
     lacking = "from connectors.access import lean; del lean._StandIn.version\n"
     assert python(f"{lacking}{LOAD}print(cerberus.__version__ != 'unknown')") == "True"
+
+
+SCHEMAS = {
+    f"{name} {verb.value}": schema
+    for name in registry.MODULES
+    for verb, schema in registry.load(name).SCHEMAS.items()
+}
+
+
+@pytest.fixture
+def strict(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Our validators, with cerberus looking at schemas as it would."""
+    ours = validation._validator_class()
+    monkeypatch.setattr(ours, "_valid_schemas", set())
+    return ours
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_cerberus_finds_our_schemas_right_if_it_is_let(strict: Any, name: str) -> None:
+    assert strict(SCHEMAS[name]).schema.schema
+
+
+@pytest.mark.parametrize("rule", [{"type": "nothing"}, {"tpye": "string"}, {"required": 2}, {"beside": 1}])
+def test_cerberus_would_find_a_schema_wrong(strict: Any, rule: dict[str, Any]) -> None:
+    with pytest.raises(cerberus.SchemaError):
+        strict({"key": rule})
+
+
+def test_cerberus_does_not_look_at_our_schemas(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cerberus.Validator._valid_schemas is not None  # where it notes those that it has looked at
+    looked: list[object] = []
+    monkeypatch.setattr(
+        cerberus.schema.DefinitionSchema, "_validate", lambda _, schema: looked.append(schema)
+    )
+    schema = registry.load("red-connector-ssh").SCHEMAS[Verb.RECEIVE_DIR]
+    _, findings = validation.validate({"host": "h", "auth": {"username": 1}}, schema)
+    assert findings
+    assert not looked
 
 
 SSH = "from connectors.access import lean; lean.import_paramiko(); import paramiko\n"

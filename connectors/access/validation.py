@@ -81,6 +81,7 @@ def _validator_class() -> Any:
 
     class Validator(cerberus.Validator):  # type: ignore[misc]
         types_mapping: ClassVar = {**cerberus.Validator.types_mapping, "integer": whole}
+        _valid_schemas: ClassVar = lean.AllSchemas()
         priority_validations = ("beside", *cerberus.Validator.priority_validations)  # whatever else is wrong
 
         def _validate_beside(self, check: Any, field: str, value: Any) -> None:
