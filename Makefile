@@ -12,7 +12,7 @@ help:
 	@echo "make test    lint, and all tests with their real servers and the image"
 	@echo "make image   red-connectors:latest, also with no registry in reach"
 	@echo "make lint    ruff, mypy, shellcheck, hadolint"
-	@echo "make bench   side by side with curl, wget, aria2c, rclone, OpenSSH, rsync and the existing connectors"
+	@echo "make bench   side by side with curl, wget, aria2c, rclone, OpenSSH, rsync, xnatpy and the existing connectors"
 	@echo "make lock    requirements*.txt anew from requirements*.in"
 	@echo "make clean   remove what the others left here"
 

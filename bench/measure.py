@@ -22,11 +22,13 @@ class Contender(NamedTuple):
 
 
 class Run(NamedTuple):
-    """One run: wall-clock time, processor time, and the largest resident size in bytes."""
+    """One run: wall-clock time, processor time, the largest resident size in bytes, and how often the server
+    was asked for something, where that is counted."""
 
     seconds: float
     cpu: float
     peak: int
+    requests: int = 0
 
 
 class Result(NamedTuple):
@@ -42,6 +44,10 @@ class Result(NamedTuple):
     @property
     def peak(self) -> int:
         return int(median(run.peak for run in self.runs))
+
+    @property
+    def requests(self) -> int:
+        return int(median(run.requests for run in self.runs))
 
 
 def once(command: Sequence[object], env: Mapping[str, str]) -> Run:
@@ -69,11 +75,16 @@ def once(command: Sequence[object], env: Mapping[str, str]) -> Run:
 
 
 def side_by_side(
-    contenders: Sequence[Contender], rounds: int, fresh: Callable[[], Path], check: Callable[[Path], None]
+    contenders: Sequence[Contender],
+    rounds: int,
+    fresh: Callable[[], Path],
+    check: Callable[[Path], None],
+    asked: Callable[[], int] = lambda: 0,
 ) -> list[Result]:
     """Every contender once in each round, in an order that turns, after one round that does not count.
 
-    ``fresh`` gives an empty folder; ``check`` raises if what was received into it is not all there.
+    ``fresh`` gives an empty folder; ``check`` raises if what was received into it is not all there;
+    ``asked`` tells how many requests the server has had so far.
     """
     runs: dict[str, list[Run]] = {contender.name: [] for contender in contenders}
     for number in range(rounds + 1):
@@ -82,7 +93,9 @@ def side_by_side(
             if contender.most and not 0 < number <= contender.most:
                 continue
             folder = fresh()
+            before = asked()
             run = once(contender.arguments(folder), contender.env)
+            run = run._replace(requests=asked() - before)
             check(folder)
             if number:
                 runs[contender.name].append(run)

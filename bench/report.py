@@ -43,7 +43,7 @@ def goals(measured: Sequence[Measured]) -> list[Row]:
             ratio, limit = ours / theirs.seconds, f"{goal.limit:g}"
             reference = f"{_time(theirs.seconds)} ({theirs.name})"
             kept = ratio <= goal.limit
-            rows.append(Row(one.scenario.title, _time(ours), reference, f"{ratio:.2f}", limit, kept))
+            rows.append(Row(one.scenario.title, _time(ours), reference, _ratio(ratio), limit, kept))
     for one in measured:
         if one.scenario.memory:
             theirs, limit = one.of(one.scenario.goals[0].reference), _mib(one.scenario.memory)
@@ -55,6 +55,10 @@ def goals(measured: Sequence[Measured]) -> list[Row]:
 
 def _time(seconds: float) -> str:
     return f"{seconds * 1000:.0f} ms" if seconds < 0.9995 else f"{seconds:.2f} s"
+
+
+def _ratio(ratio: float) -> str:
+    return f"{ratio:.2f}" if ratio >= 0.01 else f"{ratio:.3f}"
 
 
 def _mib(size: int) -> str:
@@ -72,32 +76,34 @@ def summary(measured: Sequence[Measured]) -> Iterator[str]:
 
 def details(one: Measured) -> Iterator[str]:
     """A table of all contenders of one scenario, as lines of Markdown."""
-    ours = one.ours.seconds
+    ours = one.ours
+    head = ["", "median", "fastest", "slowest", "processor", "peak memory", f"{ours.name} takes"]
+    if ours.requests:
+        head.append("requests")
     yield f"### {one.scenario.title}"
     yield ""
-    yield f"| | median | fastest | slowest | processor | peak memory | {one.scenario.ours} takes |"
-    yield "|---|---:|---:|---:|---:|---:|---:|"
-    for name, runs in one.results:
-        result = Result(name, runs)
-        seconds = sorted(run.seconds for run in runs)
-        processor = sorted(run.cpu for run in runs)[len(runs) // 2]
-        ratio = "" if name == one.scenario.ours else f"{ours / result.seconds:.2f} ×"
-        yield (
-            f"| {name} | {_time(result.seconds)} | {_time(seconds[0])} | {_time(seconds[-1])} "
-            f"| {_time(processor)} | {_mib(result.peak)} | {ratio} |"
-        )
+    yield f"| {' | '.join(head)} |".replace("|  |", "| |", 1)
+    yield f"|---|{(len(head) - 1) * '---:|'}"
+    for result in one.results:
+        seconds = sorted(run.seconds for run in result.runs)
+        processor = sorted(run.cpu for run in result.runs)[len(result.runs) // 2]
+        times = [_time(one) for one in (result.seconds, seconds[0], seconds[-1], processor)]
+        ratio = "" if result is ours else f"{_ratio(ours.seconds / result.seconds)} ×"
+        requests = [str(result.requests)] if ours.requests else []
+        yield f"| {' | '.join([result.name, *times, _mib(result.peak), ratio, *requests])} |"
 
 
 def markdown(measured: Sequence[Measured]) -> str:
     """The whole page."""
     versions = ", ".join(f"{name} {version}" for name, version in tools().items())
-    existing = " and ".join(f"{name} {version}" for name, version in VERSIONS.items())
+    existing = ", ".join(f"{name} {version}" for name, version in VERSIONS.items())
     lines = [
         "# Benchmarks",
         "",
         "Written by `make bench`: do not edit. Everything is measured side by side in one run: each program",
         "once in every round, in an order that turns, after one round that does not count. Server (nginx,",
-        "sshd), program and target share one machine; all files are in memory. Read the numbers as ratios.",
+        "sshd, a fake XNAT), program and target share one machine; all files are in memory. Read the numbers",
+        "as ratios.",
         "",
         f"{time.strftime('%Y-%m-%d', time.gmtime())}, {os.cpu_count()} cores. {versions};",
         f"the existing connectors are {existing} from PyPI.",
@@ -128,8 +134,9 @@ def markdown(measured: Sequence[Measured]) -> str:
         "  cipher it likes best. scp is that of OpenSSH 9, which speaks SFTP.",
         "- sftp only: the existing connector cannot receive from such a server, so sending is compared.",
         "- XNAT is the fake that the tests use. Of many files the existing connector moves one for each",
-        "  call. xnatpy is a library: a script uses it, with one session for all.",
-        "- This project and the existing connectors start Python; the others are compiled.",
+        "  call. xnatpy is a library: a script uses it, with one session for all. Requests are those that",
+        "  reach the server, log-in and log-out included.",
+        "- This project, the existing connectors and xnatpy start Python; the others are compiled.",
         "",
     ]
     return "\n".join(lines)
@@ -151,6 +158,7 @@ COLOURS = {
     "sftp": "#3d5a80",
     "scp": "#8d6a9f",
     "rsync": "#e0a030",
+    "xnatpy": "#3d5a80",
     "python3 -I -c pass": "#9aa0a6",
 }
 STYLE = 'font-family="Helvetica, Arial, sans-serif" font-size="13" fill="#222"'
@@ -175,7 +183,7 @@ def plot(measured: Sequence[Measured]) -> str:
         '<text x="24" y="52" fill="#666">Right of the line: slower. Left: faster. Logarithmic scale.</text>',
         *_legend(measured),
     ]
-    for tick in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50):
+    for tick in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500):
         if low <= math.log10(tick) <= high:
             colour, width = (COLOURS["this project"], 2) if tick == 1 else ("#e3e3e3", 1)
             parts.append(

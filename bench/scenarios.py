@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from bench import http, ssh, xnat
-from bench.place import Scenario
+from bench.place import CHECKOUT, Scenario
 
 SCENARIOS: Sequence[Scenario] = (*http.SCENARIOS, *ssh.SCENARIOS, *xnat.SCENARIOS)
 
@@ -28,4 +28,8 @@ def tools() -> Mapping[str, str]:
         text = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
         words = text.splitlines()[0].replace("/", " ").replace("_", " ").replace(",", " ").split()
         versions[name] = next((word.lstrip("v") for word in words if word.lstrip("v")[:1].isdigit()), "?")
+    locked = (CHECKOUT / "requirements-xnat.txt").read_text().splitlines()
+    versions["xnatpy"] = next(line for line in locked if line.startswith("xnat==")).split()[0][
+        len("xnat==") :
+    ]
     return versions

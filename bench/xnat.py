@@ -66,6 +66,10 @@ class Door:
         rest = {"container": container, "resource": "R", "auth": auth, **fields}
         return self.here.document(name, {"baseUrl": self.url, **where, **rest})
 
+    def asked(self) -> int:
+        """How many requests have been made so far."""
+        return len(self.site.seen)
+
     def one_by_one(self, verb: str, local: str, count: int) -> Contender:
         """The existing connector, which moves one file for each call."""
         program = existing(OURS)
@@ -107,7 +111,7 @@ def _receive(count: int) -> Callable[[Place, int], list[Result]]:
                 door.one_by_one("receive-file", "{target}", count),
                 door.xnatpy(verb, local),
             ]
-            return side_by_side(contenders, rounds, here.fresh, _has(count))
+            return side_by_side(contenders, rounds, here.fresh, _has(count), door.asked)
 
     return run
 
@@ -150,7 +154,7 @@ def _send(count: int) -> Callable[[Place, int], list[Result]]:
                 if found != count:
                     raise RuntimeError(f"{found} files instead of {count}")
 
-            return side_by_side(contenders, rounds, fresh, check)
+            return side_by_side(contenders, rounds, fresh, check, door.asked)
 
     return run
 
