@@ -21,6 +21,9 @@ document around it, with secrets and variables, is told in [access-documents.md]
 
 `red-connectors example CONNECTOR VERB` prints the examples below, `red-connectors schema CONNECTOR VERB`
 the same tables as JSON Schema. This page is made from the schemas by `docs/generate.py`.
+
+What is called like the part files of a transfer (`.NAME.red-part`, `.NAME.red-state`) is left out of every
+directory, in both directions, with a warning: it is never what somebody wanted to move.
 """
 
 NOTES = {
@@ -86,11 +89,14 @@ send-file and send-dir send nothing, and say so.
 What XNAT does, and why this connector does as it does: [xnat-rest-api.md](xnat-rest-api.md).
 
 - **Where**: a resource of a project, subject, session or container: fields are left out from the right.
-  `direction` tells the two sides of a reconstruction or assessor apart. Each ID stands for one thing: commas,
-  `*` and `ALL`, and resources called by digits only, mean something else to XNAT and are refused.
-- **Logging in** is by username and password (`provider/username` as well), or by alias and secret of a token.
-  They go with every request, beside the session's cookie. A wrong password is tried once, before anything is
-  sent, and the session is always ended.
+  `direction` tells the two sides of a reconstruction or assessor apart. Each ID stands for one thing:
+  commas, `*` and `ALL`, and resources called by digits only, mean something else to XNAT and are refused.
+- **Who is meant**: a subject, session or assessor is found by its label in the project, or by the ID that
+  XNAT gave it. XNAT checks neither whether the session is that subject's nor, if it is named by its ID,
+  whether it is in that project; labels are the safer choice.
+- **Logging in** is by username and password (`provider/username` as well), or by alias and secret of a
+  token. They go with every request, beside the session's cookie. A wrong password is tried once, before
+  anything is sent, and the session is always ended.
 - **Redirects** of what is sent are refused, since XNAT would answer 200 and store nothing: the message says
   which `baseUrl` to use, or that the password has expired.
 - **Receiving** first looks whether session and container are there, for XNAT would deliver a file of the
@@ -100,13 +106,16 @@ What XNAT does, and why this connector does as it does: [xnat-rest-api.md](xnat-
   for afterwards, by path, size and MD5 (where the site keeps checksums): XNAT answers 200 to a user who may
   not write, too (77). An existing file is an error (73), unless `overwriteExistingFile` is true; then it is
   replaced in one step, and nothing is ever deleted. send-dir leaves files alone that have the same content.
-- **Directories** are a whole resource, or a folder in it. Small files go together in one archive, each way,
-  where their names allow it; larger ones are received several at once and sent one after the other, as a
-  resource takes one writer at a time. Archives in the directory stay as they are. Empty folders cannot be
-  kept.
+- **Directories** are a whole resource, or a folder in it. Small files (up to 64 KiB) are sent in archives
+  that XNAT unpacks, where their names allow it, and received as one archive. That is the whole resource, as
+  XNAT makes no other: where less than half of its bytes are wanted, all files come one by one. Larger files
+  are received several at once and sent one after the other, as a resource takes one writer at a time.
+  Archives in the directory stay as they are. Empty folders cannot be kept.
 - **Names** keep their shape on the way there and back, though XNAT keeps `a#b.txt` as `a%23b.txt`.
-- `send-file-validate` and `send-dir-validate` cannot tell whether the user may write: XNAT says so only to
-  who tries.
+- **`send-file-validate` and `send-dir-validate`** see whether one can log in, whether session and container
+  are there or can be made, and whether a file to be sent by send-file is there already. They cannot tell
+  whether the user may write, which XNAT says only to who tries, nor whether a directory has files that are
+  there with other content.
 """,
 }
 
