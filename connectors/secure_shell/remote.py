@@ -184,17 +184,18 @@ class SshRemote:
         self._check_directory()
         with self._about("") as talk:
             tree = Tree(self._session, talk, os.fsencode(self._join("")), self.describe())
-            for path, here in tree.entries():
+            found, now = tree.entries(), time.time()
+            for path, here in found:
                 if stat.S_ISDIR(here.mode or 0):
                     yield Entry(path, True)
                 else:
-                    yield Entry(path, False, here.size, version=version_of(here))
+                    yield Entry(path, False, here.size, None, version_of(here, now))
 
     # -- reading -----------------------------------------------------------------------------------
 
     def read(self, path: str, arrival: Arrival) -> None:
         here = self._settled(path)
-        version = version_of(here)
+        version = version_of(here, time.time())
         if version.validator and arrival.current_if == version.validator:
             arrival.keep()
             return
@@ -216,7 +217,7 @@ class SshRemote:
         same second, and nobody would see it in the middle of a transfer: it is waited for.
         """
         here = self._regular(path)
-        if (here.size or 0) > wire.SAFE_BLOCK and not version_of(here).validator:
+        if (here.size or 0) > wire.SAFE_BLOCK and not version_of(here, time.time()).validator:
             self._job.pause(SETTLED)
             here = self._regular(path)
         return here
@@ -226,7 +227,9 @@ class SshRemote:
             done = yield from trees.read(talk, self._session, self._join(""), files)
             rest = (file for file in files if file.path not in done)
             for wanted, here, content in many.read(talk, map(self._wanted, rest)):
-                yield Arrived(wanted, wanted.version or version_of(here or Attributes()), content)
+                yield Arrived(
+                    wanted, wanted.version or version_of(here or Attributes(), time.time()), content
+                )
 
     def _wanted(self, file: Entry) -> many.Wanted:
         return many.Wanted(file, self._name(file.path), file.size if file.version else None)
@@ -326,14 +329,14 @@ class SshRemote:
             yield from many.write(talk, outgoing())
 
 
-def version_of(here: Attributes) -> Version:
-    """Which version of a file this is: SFTP tells no more than its size and a second.
+def version_of(here: Attributes, now: float) -> Version:
+    """Which version of a file this is at ``now``, as time.time(): SFTP tells only its size and a second.
 
     A file of no size may still have content, as those in /proc have.
     """
     size, _, mode, modified = here
     validator = ""
-    if size is not None and modified is not None and modified + SETTLED <= time.time():
+    if size is not None and modified is not None and modified + SETTLED <= now:
         validator = f"{modified}-{size}"
     return Version(validator, size or None, (), bool(mode and mode & stat.S_IXUSR))
 

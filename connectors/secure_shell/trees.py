@@ -42,15 +42,15 @@ def read(talk: Sftp, session: Session, root: str, files: Sequence[Entry]) -> Gen
 
 
 def _batches(wanted: Mapping[bytes, Entry]) -> Iterator[list[bytes]]:
-    """The names, as many together as may wait in memory, and in the window of a channel."""
+    """The names, as many together as may wait in memory; at first fewer, so that we are not idle for long."""
     batch: list[bytes] = []
-    size = 0
+    size, most = 0, BATCH_BYTES // 8
     for name, file in wanted.items():
         batch.append(name)
         size += (file.size or 0) + 8 * len(name)
-        if len(batch) == BATCH_FILES or size > BATCH_BYTES:
+        if len(batch) == BATCH_FILES or size > most:
             yield batch
-            batch, size = [], 0
+            batch, size, most = [], 0, BATCH_BYTES
     if batch:
         yield batch
 
