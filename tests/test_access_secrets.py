@@ -157,6 +157,12 @@ def test_a_short_secret_is_redacted_where_it_stands_alone() -> None:
     assert secrets.redact("abc=abc, abcd fabc") == "********=********, abcd fabc"
 
 
+def test_a_secret_is_redacted_with_its_blanks_collapsed_or_left_out_too() -> None:
+    secrets.mark("two  blanks\there")
+    for text in ("two  blanks\there", "two blanks here", "twoblankshere"):
+        assert secrets.redact(f"a {text} b") == f"a {secrets.MASK} b"
+
+
 def test_a_single_character_and_nothing_are_no_secrets() -> None:
     for nothing in ("", "1", " ", "\n"):
         secrets.mark(nothing)

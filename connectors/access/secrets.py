@@ -33,12 +33,16 @@ _words: set[str] = set()
 
 
 def mark(value: str) -> None:
-    """From now on ``value`` is shown nowhere; each of its longer lines (keys, certificates) neither."""
+    """From now on ``value`` is shown nowhere, also with its blanks collapsed or left out; each of its longer
+    lines (keys, certificates) neither."""
     value = value.strip("\r\n")
     if len(value.strip()) < 2:
         return
     found = [value]
-    if is_pem(value):
+    words = value.split()
+    if not is_pem(value):  # as pages of HTML, and who looks for a broken line in them, put it
+        found += (text for text in (" ".join(words), "".join(words)) if len(text) >= SHORTEST)
+    else:
         as_written = value.replace("\\n", "\n")
         lines = (line.strip() for line in f"{as_written}\n{as_pem(value)}".splitlines())
         found += (line for line in lines if len(line) >= 8 and not line.startswith("-----"))
