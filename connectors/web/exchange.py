@@ -117,6 +117,7 @@ class Exchange:
         except pycurl.error as error:
             if self._raised:
                 raise self._raised from None
+            self._hear_what_came()
             raise self._translated(error, handle) from None
         except TemporaryFailure as failure:
             raise self._repeatable(failure, handle) from None
@@ -207,6 +208,16 @@ class Exchange:
         if self._on_reply and not self._reply.redirects:
             self._on_reply(self._reply)
         return self._reply
+
+    def _hear_what_came(self) -> None:
+        """An answer that was cut before its body has begun still says something, unless it is one that comes
+        before the final one: 100 Continue, or a challenge."""
+        if self._reply or not self._lines or self._lines[-1].strip():
+            return
+        found = [match for match in map(STATUS_LINE.match, map(_text, self._lines)) if match]
+        status = int(found[-1][1]) if found else 0
+        if status >= 200 and status not in (401, 407):
+            self._answered()
 
     def _translated(self, error: pycurl.error, handle: pycurl.Curl) -> RedError:
         failure = failures.of_curl(error, secrets.shown_url(self.url), handle)
