@@ -24,7 +24,7 @@ from connectors.transfer.arrival import Arrival, check_target, check_target_dir
 from connectors.transfer.departure import Departure, check_source
 from connectors.transfer.job import Job
 from connectors.transfer.local import make_dir, reading
-from connectors.transfer.names import is_hidden_name, safe_path
+from connectors.transfer.names import hidden_in, safe_path, warn_of_hidden
 from connectors.transfer.part import version_of
 from connectors.transfer.retry import persistently
 from connectors.transfer.tree import listed, local_tree, names_below
@@ -192,19 +192,26 @@ def _receive_tree(remote: Remote, job: Job, local: str, listing: Sequence[Entry]
 def _discovered(remote: Remote, job: Job) -> list[Entry]:
     """What the far end shows, every name of it checked."""
     entries: list[Entry] = []
+    hidden: dict[str, None] = {}
 
     def discover() -> None:
         entries.clear()
+        hidden.clear()
         for entry in remote.entries():
-            if ".red-" in entry.path and any(map(is_hidden_name, entry.path.split("/"))):
-                continue  # of a transfer to this directory: left there, or under way
+            if part := hidden_in(entry.path):
+                hidden[part] = None  # of a transfer to this directory: left there, or under way
+                continue
             try:
                 safe_path(entry.path)
             except ValueError as error:
-                raise ProtocolViolation(f"{remote.describe()} shows a dangerous name: {error}") from None
+                raise ProtocolViolation(
+                    f"{remote.describe()} shows a dangerous name, {entry.path!r}: {error}",
+                    hint="a listing (--listing) that does not name it leaves it out",
+                ) from None
             entries.append(entry)
 
     workers.run(job, [lambda: persistently(job, discover)], 1)
+    warn_of_hidden(list(hidden))
     return entries
 
 

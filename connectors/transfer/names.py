@@ -5,13 +5,16 @@ file passes it.
 """
 
 import os
+from collections.abc import Sequence
 
+from connectors import log
 from connectors.transfer.checksum import hasher
 
 LONGEST_NAME = 255
 """Bytes: NAME_MAX of the file systems in use."""
 
 HIDDEN_KINDS = (".red-part", ".red-state")
+MOST_NAMED = 3
 
 
 def safe_segment(name: str) -> str:
@@ -55,6 +58,24 @@ def hidden_name(name: str, kind: str) -> str:
 def is_hidden_name(name: str) -> bool:
     """Whether ``name`` is one that hidden_name makes: never payload."""
     return name.startswith(".") and name.endswith(HIDDEN_KINDS)
+
+
+def hidden_in(path: str) -> str:
+    """The beginning of ``path`` that is called as hidden_name makes names; "" if there is none."""
+    if ".red-" not in path:  # nearly always
+        return ""
+    segments = path.split("/")
+    for number, name in enumerate(segments, 1):
+        if is_hidden_name(name):
+            return "/".join(segments[:number])
+    return ""
+
+
+def warn_of_hidden(paths: Sequence[str]) -> None:
+    """Say that files of such names were left out, if there are any."""
+    if paths:
+        more = f" and {len(paths) - MOST_NAMED} more" if len(paths) > MOST_NAMED else ""
+        log.warning(f"left out: {', '.join(paths[:MOST_NAMED])}{more}: the names of part files of transfers")
 
 
 def fingerprint(text: str) -> str:

@@ -9,7 +9,7 @@ from connectors.errors import DataError, NotFound, RedError, SeveralFailures
 from connectors.remote import Entry
 from connectors.transfer.departure import check_source
 from connectors.transfer.local import reading
-from connectors.transfer.names import is_hidden_name
+from connectors.transfer.names import is_hidden_name, warn_of_hidden
 
 MOST_LINKED = 10_000  # folders that links lead to: links to folders with links multiply
 LISTING_HELPS = "a listing (--listing) moves only what it names"
@@ -25,9 +25,11 @@ def local_tree(root: str) -> list[Entry]:
         if not os.path.isdir(root):
             os.listdir(root)  # raises the error that fits
     failures: list[RedError] = []
-    entries = list(_walk(root, "", (os.path.realpath(root),), failures, count(1)))
+    hidden: list[str] = []
+    entries = list(_walk(root, "", (os.path.realpath(root),), failures, hidden, count(1)))
     if failures:
         raise SeveralFailures(f"cannot send {root}: {len(failures)} of its entries cannot be sent", failures)
+    warn_of_hidden(hidden)
     return entries
 
 
@@ -85,16 +87,22 @@ def _check_inside(real_root: str, local: str) -> None:
 
 
 def _walk(
-    root: str, below: str, ancestors: tuple[str, ...], failures: list[RedError], links: Iterator[int]
+    root: str,
+    below: str,
+    ancestors: tuple[str, ...],
+    failures: list[RedError],
+    hidden: list[str],
+    links: Iterator[int],
 ) -> Iterator[Entry]:
     folder = os.path.join(root, below) if below else root
     with reading(folder), os.scandir(folder) as found:
         names = sorted(found, key=lambda one: one.name)
     for one in names:
         name = one.name
-        if is_hidden_name(name):
-            continue  # left by a transfer that is under way or was killed
         path = f"{below}/{name}" if below else name
+        if is_hidden_name(name):
+            hidden.append(path)  # left by a transfer that is under way or was killed
+            continue
         try:
             if one.is_file(follow_symlinks=False):  # nearly all of them, and cheaper so
                 yield Entry(path, is_dir=False, size=_size(one))
@@ -107,7 +115,7 @@ def _walk(
             if one.is_symlink() and next(links) > MOST_LINKED:
                 raise DataError(f"{root}: links to more than {MOST_LINKED} folders", hint=LISTING_HELPS)
             yield Entry(path, is_dir=True)
-            yield from _walk(root, path, (*ancestors, real), failures, links)
+            yield from _walk(root, path, (*ancestors, real), failures, hidden, links)
         else:
             yield Entry(path, is_dir=False, size=size)
 
