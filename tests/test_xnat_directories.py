@@ -5,15 +5,20 @@ import hashlib
 import io
 import json
 import os
+import struct
 import threading
+import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.archive import SCAN, Archive
 from tests.conformance import NAMES
-from tests.servers.xnat import Fault, Xnat
+from tests.servers.xnat import Fault, Xnat, packed
+from tests.servers.xnat.exchange import Answer, Writable
 from tests.servers.xnat.files import Files
 
 PLAIN = {f"sub/{number % 7}/{number}.dcm": f"slice {number}".encode() for number in range(200)}
@@ -29,6 +34,8 @@ ODD = {
     "p.tar.gz": b"no archive at all",
     "d#/a b": b"1",
     "d#/c": b"2",
+    "files/a": b"3",
+    "resources/R/files/a": b"4",
 }
 
 
@@ -158,13 +165,28 @@ def test_who_may_not_write_gets_77(archive: Archive) -> None:
     assert archive.send_dir({"large": bytes(2 << 20)}, **archive.as_user("reader")).code == 77
 
 
-def test_a_resource_has_one_writer_at_a_time(archive: Archive) -> None:
-    archive.site.switches.catalog_race = True
+def test_a_resource_has_one_writer_at_a_time(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Files._write
+    under_way: list[int] = []
+    most = 0
+
+    def counted(*given: Any) -> Answer:
+        nonlocal most
+        under_way.append(1)
+        most = max(most, len(under_way))
+        time.sleep(0.02)
+        try:
+            return store(*given)
+        finally:
+            under_way.pop()
+
+    monkeypatch.setattr(Files, "_write", counted)
     tree = {f"large {number}": bytes(100_000 + number) for number in range(12)}
     archive.env["RED_PARALLEL"] = "8"
     result = archive.send_dir(tree)
     assert result.code == 0, result.stderr
     assert stored(archive) == tree
+    assert most == 1
 
 
 def test_after_a_cut_archive_what_is_missing_is_fetched_one_by_one(archive: Archive) -> None:
@@ -193,6 +215,79 @@ def test_where_extracting_fails_the_files_are_sent_one_by_one(archive: Archive) 
     result = archive.send_dir(tree)
     assert result.code == 0, result.stderr
     assert stored(archive) == tree
+
+
+def as_zip(monkeypatch: pytest.MonkeyPatch, content: Callable[[Writable], None] | bytes) -> None:
+    """Let the fake give this when it is asked for an archive."""
+
+    def write(output: Writable) -> None:
+        content(output) if callable(content) else output.write(content)
+
+    monkeypatch.setattr(packed, "answer", lambda *_: Answer(write, "application/zip"))
+
+
+def members(*files: tuple[str, bytes]) -> bytes:
+    packed_ = io.BytesIO()
+    with zipfile.ZipFile(packed_, "w") as target:
+        for name, content in files:
+            target.writestr(name, content)
+    return packed_.getvalue()
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        [("E/scans/9/resources/OTHER/files/a", b"X"), ("E/scans/9/resources/OTHER/files/b", b"X")],
+        [("E/files/a", b"X"), ("a", b"X"), ("E/resources/R/a", b"X"), ("/resources//files/a", b"X")],
+    ],
+)
+def test_without_checksums_members_of_another_resource_are_not_taken_for_the_files(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, files: list[tuple[str, bytes]]
+) -> None:
+    archive.site.switches.checksums = False
+    for name in ("a", "b"):
+        archive.site.place(SCAN, "R", name, name.encode())
+    as_zip(monkeypatch, members(*files))
+    result = archive.receive_dir()
+    assert result.code == 0, result.stderr
+    assert archive.got == {"a": b"a", "b": b"b"}
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_of_two_members_of_one_name_the_first_counts(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive.site.switches.checksums = False
+    tree = {"a": b"a", "b": b"b"}
+    for name, content in tree.items():
+        archive.site.place(SCAN, "R", name, content)
+    sound = [(f"E/resources/R/files/{name}", content) for name, content in tree.items()]
+    as_zip(monkeypatch, members(*sound, ("E/resources/R/files/a", b"X")))
+    assert archive.receive_dir().code == 0
+    assert archive.got == tree
+    assert not archive.site.requests("/files/a")
+
+
+@pytest.mark.parametrize("step", [bytes(1 << 20), b"\0\0\0\xff\xff" * 100_000])
+def test_an_archive_without_end_is_given_up_and_the_files_come_one_by_one(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, step: bytes
+) -> None:
+    method, size = (0, 1 << 60) if len(step) == 1 << 20 else (8, 0)  # stored, or deflated to nothing
+
+    def endless(output: Writable) -> None:
+        name, wide = b"E/resources/R/files/q", struct.pack("<HHQQ", 1, 16, size, size)
+        facts = (b"PK\3\4", 20, 0, method, 0, 0, 0, 0xFFFFFFFF, 0xFFFFFFFF, len(name), len(wide))
+        output.write(struct.pack("<4s5H3I2H", *facts) + name + wide)
+        while True:
+            output.write(step)
+
+    for name in ("a", "b"):
+        archive.site.place(SCAN, "R", name, name.encode())
+    as_zip(monkeypatch, endless)
+    result = archive.receive_dir()
+    assert result.code == 0, result.stderr
+    assert archive.got == {"a": b"a", "b": b"b"}
+    assert result.seconds < 5
 
 
 def test_large_files_are_not_fetched_for_the_sake_of_small_ones(archive: Archive) -> None:
@@ -231,9 +326,31 @@ def test_a_dangerous_name_in_the_archive_is_76_and_nothing_is_written(archive: A
     archive.site.place(SCAN, "R", "y", b"1")
     resource = archive.site.resource(SCAN, "R")
     resource.catalogue["../../evil"] = resource.catalogue.pop("y")
+    archive.site.place(SCAN, "R", "z", b"2")
     result = archive.receive_dir()
     assert result.code == 76, result.stderr
+    assert "'../../evil'" in result.stderr
     assert not (archive.here.parent / "evil").exists()
+    assert "--listing" in result.stderr
+    listing = [{"class": "File", "basename": "z"}]
+    assert (
+        archive.call("receive-dir", archive.access(None), archive.here / "got", "--listing", listing).code
+        == 0
+    )
+    assert archive.got == {"z": b"2"}
+
+
+def test_names_of_part_files_are_left_out_both_ways_and_that_is_said_once(archive: Archive) -> None:
+    hidden = {f"{folder}.x.red-part": b"?" for folder in ("", "a/", "b/", "c/", "d/")}
+    result = archive.send_dir({"x": b"1", **hidden})
+    assert result.code == 0, result.stderr
+    assert stored(archive) == {"x": b"1"}
+    for name, content in hidden.items():
+        archive.site.place(SCAN, "R", name, content)
+    for said in (result.stderr, archive.receive_dir().stderr):
+        assert said.count("left out") == 1
+        assert "left out: .x.red-part, a/.x.red-part, b/.x.red-part and 2 more: the names of" in said
+    assert archive.got == {"x": b"1"}
 
 
 def test_two_files_that_mean_the_same_name_both_arrive(archive: Archive) -> None:

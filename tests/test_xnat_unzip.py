@@ -1,6 +1,7 @@
 """Archives that are unpacked as they arrive are what the standard library says that they are."""
 
 import io
+import os
 import zipfile
 from collections.abc import Iterator
 
@@ -78,8 +79,16 @@ def test_a_damaged_archive_is_found_out(streamed: bool) -> None:
     content = bytes(range(256)) * 4
     data = bytearray(packed({"a": content}, streamed=streamed))
     data[200] ^= 0xFF
-    with pytest.raises((DataError, TemporaryFailure)):
+    with pytest.raises(DataError):
         unpacked(bytes(data))
+
+
+def test_what_is_longer_than_it_may_be_is_an_error_packed_or_not() -> None:
+    for content in (bytes(100_000), os.urandom(100_000)):
+        data = packed({"a": content})
+        with pytest.raises(DataError, match="far"):
+            list(unzip.members(iter([data]), 50_000))
+        assert [name for name, _ in unzip.members(iter([data]), 110_000)] == ["a"]
 
 
 def test_what_is_no_archive_or_of_another_kind_is_an_error() -> None:

@@ -11,7 +11,6 @@ from connectors.transfer.departure import Departure
 from connectors.transfer.job import Job
 from connectors.transfer.part import Version
 from connectors.transfer.small import is_small, matches
-from connectors.transfer.tree import parents_first
 from connectors.verbs import Verb
 from connectors.web.ranges import go_on
 from connectors.web.reply import Reply, whole_number
@@ -136,15 +135,12 @@ class XnatRemote:
     # -- directories -------------------------------------------------------------------------------
 
     def entries(self) -> Iterator[Entry]:
+        """Files: to XNAT, folders are parts of their names."""
         found = list(self._resource.catalogue().below(self._place.base))
         if not found:
             self._resource.must_exist()
             if self._place.base:
                 raise NotFound(f"{self.describe()}: no such folder in the resource {self._place.resource}")
-        folders = parents_first(path.rpartition("/")[0] for path, _ in found)
-        for folder in folders:
-            if folder:
-                yield Entry(folder, True)
         for path, row in found:
             yield Entry(path, False, row.size, row.checksum)
 
@@ -179,7 +175,7 @@ class XnatRemote:
     def _unpacked(self, wanted: dict[str, tuple[Entry, Row]], catalogue: Catalogue) -> Iterator[Arrived]:
         """What arrives of the ``wanted`` files, by the names that XNAT keeps them under; each once."""
         most = catalogue.size + OVERHEAD * (len(catalogue) + 1)
-        labels = (self._place.resource, catalogue.number)
+        labels = (self._place.resource, catalogue.number or self._place.resource)
         with pulled(lambda sink: self._archive(catalogue, sink)) as blocks:
             for name, content in unzip.members(blocks, most):
                 label, _, inside = name.partition("/resources/")[2].partition("/files/")
