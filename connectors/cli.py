@@ -167,6 +167,9 @@ def _move(program: str, call: Call) -> None:
     connector = registry.load(_connector(program, document, faults))
     if call.verb not in connector.SCHEMAS:
         raise _lacking(connector.EXECUTABLE, call.verb)
+    approach = getattr(connector, "approach", None)
+    if approach and not (faults or document.faults or call.offline):
+        approach(document.access, call.verb)
     prepared = _collecting(
         faults,
         lambda: prepare(document, call.verb, connector, call.listing, settings.secrets_dir, os.environ),

@@ -18,7 +18,7 @@ from connectors.access import secrets
 from connectors.access.pem import as_pem, is_pem
 from connectors.errors import ConfigError, Fault, ProtocolViolation
 from connectors.transfer.job import Job
-from connectors.web import failures
+from connectors.web import early, failures
 from connectors.web import url as urls
 from connectors.web.exchange import Exchange, Line, Source
 from connectors.web.reply import Reply
@@ -78,6 +78,8 @@ class Client:
         sink: Callable[[bytes], None] | None = None,
         last: float = 0.0,
         follow: bool = True,
+        meanwhile: Callable[[], None] | None = None,
+        when: Callable[[], bool] | None = None,
     ) -> Reply:
         """One request, redirects followed where that is safe, and its final answer, whatever its status.
 
@@ -86,12 +88,16 @@ class Client:
         What is sent is ``body`` or a whole ``departure``. ``on_reply`` sees status and header fields before
         ``sink`` gets the first byte; either may raise to end it all. Without a sink the body is in the Reply.
         A request that tidies up is made although the call was cancelled, and gets ``last`` seconds at most.
+        ``meanwhile`` is called once it has left, if the answer is not there by then. ``when`` is called once
+        there is a connection; the request is sent when it returns, or not at all if that is False.
         Raises the errors of connectors.errors when there is no answer.
         """
         for _ in range(MOST_REDIRECTS + 1):
             if departure:
                 departure.rewind()
-            exchange = Exchange(method, url, departure=departure, on_reply=on_reply, sink=sink)
+            exchange = Exchange(
+                method, url, departure=departure, on_reply=on_reply, sink=sink, meanwhile=meanwhile, when=when
+            )
             reply = self._run(exchange, headers or {}, body, last=last)
             if not (reply.redirects and follow):
                 return reply
@@ -144,6 +150,7 @@ class Client:
 
     def _configure(self, handle: pycurl.Curl, url: str, headers: Mapping[str, str], *, ours: bool) -> None:
         """What requests to ``url`` have in common, and who is asking, if it is one of ``ours``."""
+        early.offer(handle)
         handle.setopt(pycurl.NOSIGNAL, 1)  # libcurl's own use of signals is not for threads
         handle.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)

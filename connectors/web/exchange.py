@@ -22,6 +22,7 @@ STATUS_LINE = re.compile(r"HTTP/\S+\s+(\d{3})(.*)")
 IDEMPOTENT = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PROPFIND", "MKCOL", "MOVE"}  # RFC 9110, 9.2.2; 4918
 LONGEST_BODY = 64 << 20  # bytes of an answer that is kept in memory: a directory page
 NEAR = 0.0002  # seconds: a near server's answer is here sooner than we would be woken for it
+MOMENT = 0.005  # seconds: what is sent has left by then, and other work may begin
 WAKE_EVERY = 0.25  # seconds, to see whether the call was cancelled or the transfer has stalled
 
 
@@ -57,21 +58,25 @@ class Line:
             raise LocalIOError(f"cannot open another connection: {error}") from None
         self.purpose: object = None  # what the handle is set up for
 
-    def perform(self, still_wanted: Callable[[], None]) -> None:
-        """What ``handle`` is set up for; pycurl.error if that fails.
+    def perform(self, still_wanted: Callable[[], None], meanwhile: Callable[[], None] | None = None) -> None:
+        """What ``handle`` is set up for; pycurl.error if that fails. ``meanwhile``: see ``Client.request``.
 
         ``still_wanted`` is called now and then, and ends it by raising. (So little depends on callbacks:
         libcurl's own for progress would come with every block.)
         """
         self._multi.add_handle(self.handle)
         running = 1
-        spin_until = time.monotonic() + NEAR
+        begun = time.monotonic()
+        spin_until = begun + NEAR
         while running:
             _, running = self._multi.perform()
             if running and time.monotonic() > spin_until:
                 still_wanted()
+                if meanwhile and time.monotonic() > begun + MOMENT:
+                    meanwhile()
+                    meanwhile = None
                 at_once = self._multi.timeout() == 0  # there is more to do, and nothing to wait for
-                if not at_once and self._multi.select(WAKE_EVERY) < 0:
+                if not at_once and self._multi.select(MOMENT if meanwhile else WAKE_EVERY) < 0:
                     time.sleep(0.001)
         _, _, failed = self._multi.info_read()
         self._multi.remove_handle(self.handle)
@@ -94,12 +99,16 @@ class Exchange:
         departure: Source | None = None,
         on_reply: Callable[[Reply], None] | None = None,
         sink: Callable[[bytes], None] | None = None,
+        meanwhile: Callable[[], None] | None = None,
+        when: Callable[[], bool] | None = None,
     ) -> None:
         self.method = method
         self.url = url
         self.departure = departure
         self._on_reply = on_reply
         self._sink = sink
+        self._meanwhile = meanwhile
+        self._when = when
         self._reply: Reply | None = None
         self._raised: BaseException | None = None
         self._lines: list[bytes] = []
@@ -113,7 +122,7 @@ class Exchange:
         self._set_up(handle)
         watch = _Watch(handle, self, timeout, cancelled)
         try:
-            line.perform(watch)
+            line.perform(watch, self._meanwhile)
         except pycurl.error as error:
             if self._raised:
                 raise self._raised from None
@@ -140,8 +149,13 @@ class Exchange:
             handle.setopt(pycurl.INFILESIZE_LARGE, self.departure.size)
             handle.setopt(pycurl.READFUNCTION, self._to_send)
             handle.setopt(pycurl.SEEKFUNCTION, self._seek)
+        if self._when:
+            handle.setopt(pycurl.PREREQFUNCTION, self._may_be_sent)
         if self.method not in IDEMPOTENT:
             handle.setopt(pycurl.FRESH_CONNECT, 1)  # on an old connection libcurl repeats it by itself
+
+    def _may_be_sent(self, *_: object) -> int:
+        return pycurl.PREREQFUNC_OK if self._when and self._when() else pycurl.PREREQFUNC_ABORT
 
     # -- callbacks: an exception must not leave them, libcurl would print it ------------------------
 

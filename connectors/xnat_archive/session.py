@@ -25,6 +25,7 @@ from connectors.web import url as urls
 from connectors.web.client import Client
 from connectors.web.exchange import Source
 from connectors.web.reply import Reply
+from connectors.xnat_archive.parting import Parting
 
 COOKIE = re.compile(r"(?:^|[,;]\s*)JSESSIONID=([^;,\s]+)")
 COOKIE_IN_URL = re.compile(r";jsessionid=([^/?#;]*)", re.IGNORECASE)
@@ -50,6 +51,7 @@ class Session:
         self._opened: dict[str, None] = {}
         self._moving = threading.Lock()
         self._moves = 0
+        self.parting = Parting(self._end_when)
 
     def ask(
         self,
@@ -61,12 +63,13 @@ class Session:
         on_reply: Callable[[Reply], None] | None = None,
         sink: Callable[[bytes], None] | None = None,
         last: float = 0.0,
+        meanwhile: Callable[[], None] | None = None,
     ) -> Reply:
         """One request for ``address``, below the site's, and its answer, whatever its status but 401.
 
         Where XNAT answers with a redirect, what was sent has not been taken: it would become a GET that
-        answers 200 (docs/xnat-rest-api.md, 1.8). ``on_reply``, ``sink`` and ``last`` are those of
-        ``Client.request``.
+        answers 200 (docs/xnat-rest-api.md, 1.8). ``on_reply``, ``sink``, ``last`` and
+        ``meanwhile`` are those of ``Client.request``.
         """
         base, cookie = self.base, self._cookie
         fields = dict(headers or {})
@@ -88,6 +91,7 @@ class Session:
             sink=sink,
             last=last,
             follow=False,
+            meanwhile=meanwhile,
         )
         if reply.redirects:
             self._remember(reply, cookie)
@@ -101,7 +105,12 @@ class Session:
         """The rows of a list; ``failure`` if there is none."""
         return self.listed(address, _as_text)
 
-    def listed(self, address: str, read: Callable[[Mapping[str, object]], T | None]) -> list[T]:
+    def listed(
+        self,
+        address: str,
+        read: Callable[[Mapping[str, object]], T | None],
+        meanwhile: Callable[[], None] | None = None,
+    ) -> list[T]:
         """What ``read`` makes of the rows of a list, one by one while they are parsed: a list may be long.
 
         It gives None for what is no row. ``failure`` if there is no list; ProtocolViolation for one that is
@@ -121,7 +130,7 @@ class Session:
                 )
             parts.append(data)
 
-        reply = self.ask("GET", f"{address}?format=json", sink=sink)
+        reply = self.ask("GET", f"{address}?format=json", sink=sink, meanwhile=meanwhile)
         if not reply.ok:
             raise self.failure(reply._replace(body=b"".join(parts)))
         content = b"".join(parts)
@@ -183,6 +192,7 @@ class Session:
 
     def end(self) -> None:
         """Log out, all within TIDY_SECONDS, and whatever comes of it: what was done is done."""
+        self.parting.finish()
         until = time.monotonic() + TIDY_SECONDS
         opened, self._opened = list(self._opened), {}
         for cookie in reversed(opened):
@@ -192,6 +202,22 @@ class Session:
             self._cookie = cookie
             with suppress(RedError):
                 self.ask("DELETE", "/data/JSESSION", last=left)
+
+    def _end_when(self, when: Callable[[], bool]) -> None:
+        """End the present session at the moment that ``when`` waits for; if that fails, ``end`` will."""
+        cookie = self._cookie
+        headers = {"Cookie": f"JSESSIONID={cookie}"}
+        with suppress(RedError):
+            reply = self._client.request(
+                "DELETE",
+                f"{self.base}/data/JSESSION",
+                headers=headers,
+                last=TIDY_SECONDS,
+                follow=False,
+                when=when,
+            )
+            if reply.ok:
+                self._opened.pop(cookie, None)
 
     def _remember(self, reply: Reply, sent: str) -> None:
         """The session that the answer begins. The one that was ``sent`` is over then, with nothing to end.
