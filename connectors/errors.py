@@ -35,6 +35,8 @@ class RedError(Exception):
     """
 
     code = Exit.SOFTWARE
+    for_all = False
+    """Whether every other file of a directory would meet it too: it is said once then, and ends it all."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -129,6 +131,8 @@ class NotPermitted(RedError):
 
 class NotAuthenticated(NotPermitted):
     """The log-in was refused; trying again could lock the account."""
+
+    for_all = True
 
 
 class Fault(NamedTuple):

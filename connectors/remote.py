@@ -113,6 +113,8 @@ class ManyAtOnce(Protocol):
 
     All of them take the files of a tree and pass over in silence what does not work out at once; the engine
     then does the rest one by one, with retries and words. Called in one thread.
+
+    ``write_small`` gets files of up to SMALL bytes, or of ``most_packed`` if the Remote has that.
     """
 
     def check_many(self, files: Sequence[Entry]) -> Iterator[Entry]:

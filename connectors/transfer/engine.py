@@ -13,7 +13,6 @@ from connectors.errors import (
     ChecksumError,
     ConfigError,
     Exit,
-    NotAuthenticated,
     ProtocolViolation,
     RedError,
     SeveralFailures,
@@ -287,9 +286,9 @@ def _all(
         try:
             action(entry)
             failing_in_a_row = 0
-        except NotAuthenticated:
-            raise
         except RedError as failure:
+            if failure.for_all:
+                raise
             failures[entry.path] = failure
             failing_in_a_row = failing_in_a_row + 1 if failure.code == Exit.TEMPFAIL else 0
 

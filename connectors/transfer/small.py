@@ -14,7 +14,7 @@ from functools import partial
 from typing import cast
 
 from connectors import log
-from connectors.errors import NotAuthenticated, NotPermitted, ProtocolViolation, RedError, TemporaryFailure
+from connectors.errors import NotPermitted, ProtocolViolation, RedError, TemporaryFailure
 from connectors.remote import SMALL, Arrived, Entry, Leaving, ManyAtOnce, Remote
 from connectors.transfer import workers
 from connectors.transfer.checksum import Checksum, hasher
@@ -63,13 +63,14 @@ def receive(remote: Remote, job: Job, local: str, files: Files, there: set[str])
 
 def send(remote: Remote, job: Job, local: str, files: Files) -> Files:
     """Send the small ones of the ``files`` in ``local``."""
-    wanted = [file for file in files if is_small(file)]
+    most = getattr(remote, "most_packed", SMALL)
+    wanted = [file for file in files if is_small(file, most)]
 
     def step(many: ManyAtOnce, rest: Files, done: set[str]) -> None:
         began = time.monotonic()
         with (
             claimed(local) as token,
-            closing(many.write_small(rest, partial(load, job, local, token))) as sent,
+            closing(many.write_small(rest, partial(load, job, local, token, most))) as sent,
         ):
             for left in sent:
                 path = left.entry.path
@@ -105,8 +106,6 @@ def _left(
             before = len(done)
             try:
                 return step(cast(ManyAtOnce, remote), rest, done)
-            except NotAuthenticated:
-                raise
             except TemporaryFailure as failure:
                 chances -= len(done) == before
                 if not (job.settings.retries and failure.repeatable) or chances < 0:
@@ -115,6 +114,8 @@ def _left(
                 log.warning(f"{failure.message}; going on with the rest in {seconds:.1f} s")
                 job.pause(seconds)
             except (ProtocolViolation, NotPermitted) as failure:
+                if failure.for_all:
+                    raise
                 return _one_by_one(failure)
 
     workers.run(job, [attempts], 1)
@@ -125,9 +126,9 @@ def _one_by_one(failure: RedError) -> None:
     log.info(f"{failure.message}; going on one by one")
 
 
-def is_small(entry: Entry) -> bool:
+def is_small(entry: Entry, most: int = SMALL) -> bool:
     """Whether it may go together with others; one of unknown size may."""
-    return not entry.is_dir and (entry.size is None or entry.size <= SMALL)
+    return not entry.is_dir and (entry.size is None or entry.size <= most)
 
 
 def install(job: Job, target: str, source: str, arrived: Arrived, *, replace: bool) -> bool:
@@ -164,8 +165,9 @@ def install(job: Job, target: str, source: str, arrived: Arrived, *, replace: bo
     return False
 
 
-def load(job: Job, root: str, token: str, entries: Sequence[Entry]) -> Iterator[Leaving]:
-    """Those of the ``entries`` below ``root`` that can be read and are what was promised."""
+def load(job: Job, root: str, token: str, most: int, entries: Sequence[Entry]) -> Iterator[Leaving]:
+    """Those of the ``entries`` below ``root`` that can be read, have ``most`` bytes at most and are what was
+    promised."""
     for entry in entries:
         job.check_cancelled()
         source = f"{root}/{entry.path}"
@@ -173,7 +175,7 @@ def load(job: Job, root: str, token: str, entries: Sequence[Entry]) -> Iterator[
             fd = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             try:
                 before = os.fstat(fd)
-                content = os.read(fd, SMALL + 1) if stat.S_ISREG(before.st_mode) else b""
+                content = os.read(fd, min(most, before.st_size) + 1) if stat.S_ISREG(before.st_mode) else b""
                 after = os.fstat(fd)
             finally:
                 os.close(fd)
