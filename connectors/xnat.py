@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from connectors.access.rules import no_control
 from connectors.access.schema import PASSWORD, USERNAME, Field, Schema, any_case, given
-from connectors.http import TLS
+from connectors.http import TLS, URL
 from connectors.registry import Access
 from connectors.verbs import RECEIVE_DIR, RECEIVE_FILE, SEND_DIR, SEND_FILE, Verb
 from connectors.xnat_archive import rules
@@ -25,11 +26,17 @@ def _needs(key: str, *others: str) -> dict[str, Any]:
 
 
 TOGETHER = [
-    _needs("session", "subject"),
-    _needs("containerType", "session", "container"),
-    _needs("container", "containerType"),
+    *(_needs(level, above) for above, level in pairwise(rules.LEVELS)),
+    _needs("containerType", "container"),
     _needs("direction", "containerType"),
 ]
+
+
+def _optional(level: str) -> str:
+    """In which case a document may leave out ``level``."""
+    partner = dict(pairwise((*rules.LEVELS, "containerType")))[level]
+    return f"yes, except if {partner} is set"
+
 
 AUTH: Field = {
     "type": "dict",
@@ -76,7 +83,7 @@ def _schema(verb: Verb) -> Schema:
         "xsiType": _text(
             "Container xsiType, required if the container does not exist yet and is a scan or assessor; "
             "an existing container of another type is an error",
-            rules.xsi_type,
+            no_control,
             example="xnat:imageAssessorData",
         ),
     }
@@ -90,20 +97,18 @@ def _schema(verb: Verb) -> Schema:
                 "example": False,
             },
         },
-        "format": _text("Format of what is sent, such as NIFTI", no_control),
-        "content": _text("Content of what is sent, such as RAW", no_control),
-        "tags": _text("Tags of what is sent, separated by commas", no_control),
+        "format": _text("Format of each file that is sent, such as NIFTI", no_control),
+        "content": _text("Content of each file that is sent, such as RAW", no_control),
+        "tags": _text("Tags of each file that is sent, separated by commas", no_control),
     }
     return {
         "baseUrl": {
-            "type": "string",
-            "required": True,
+            **URL,
             "check_with": rules.base_url,
             "beside": beside,
             "meta": {
+                **URL["meta"],
                 "doc": "XNAT base URL without any subsequent path, starting with http:// or https://",
-                "secret": "url",
-                "words": ("http", "https"),
                 "example": "https://example.com/xnat",
                 "json": {"pattern": r"^([hH][tT][tT][pP][sS]?://[^/?#@]+(/[^?#]*)?$|[^:/?#]*\{\{)"},
                 "together": together,
@@ -114,34 +119,34 @@ def _schema(verb: Verb) -> Schema:
             "Subject ID or label",
             rules.label,
             example="subject",
-            optional="yes, except if session is set",
+            optional=_optional("subject"),
         ),
         "session": _text(
             "Session / Experiment ID or label",
             rules.label,
             example="session",
-            optional="yes, except if containerType is set",
+            optional=_optional("session"),
         ),
         "containerType": {
             **any_case("scans", "reconstructions", "assessors"),
             "meta": {
                 "doc": "Container Type",
                 "example": example[0],
-                "optional": "yes, except if container is set",
+                "optional": _optional("containerType"),
             },
         },
         "container": _text(
             "Container ID or label",
             rules.container,
             example="container",
-            optional="yes, except if containerType is set",
+            optional=_optional("container"),
         ),
         **(sending if verb.sends else {}),
         "direction": {
             **any_case("in", "out"),
             "meta": {"doc": "Whether the resource is what went into the container, or came out; else out"},
         },
-        "resource": _text("Resource label", rules.resource, **resource),
+        "resource": _text("Resource label; its ID is not taken", rules.resource, **resource),
         "file": path,
         **(overwriting if verb.sends else {}),
         "auth": AUTH,
@@ -150,6 +155,15 @@ def _schema(verb: Verb) -> Schema:
 
 
 SCHEMAS = {verb: _schema(verb) for verb in (RECEIVE_FILE, SEND_FILE, RECEIVE_DIR, SEND_DIR)}
+
+
+def approach(access: Any, verb: Verb) -> None:
+    """Begin the connections that ``access``, which nobody has checked yet, will need: one to work on, and one
+    more for ending the session while the last answer of sending is under way."""
+    from connectors.web import early
+
+    if isinstance(access, dict):
+        early.begin(access.get("baseUrl"), 2 if verb.sends else 1)
 
 
 @contextmanager

@@ -103,9 +103,13 @@ def test_the_direction_says_on_which_side_it_is(archive: Archive, direction: str
         ("P/S/E/scans/2", None, 78),
         ("P/S/E/assessors/2", None, 78),
         ("P/S/E/scans/2", "xnat:nonsense", 78),
+        ("P/S/E/scans/2", "site:nonsense", 78),
         ("P/S/E/scans/2", "xnat:mrSessionData", 78),
         (SCAN, "xnat:petScanData", 73),
-        ("P/S/E/reconstructions/r", "xnat:mrScanData", 73),
+        ("P/S/E/reconstructions/r", "icr:other", 73),
+        ("P/S/E/reconstructions/r", "xnat:mrScanData", 78),
+        ("P/S/E/assessors/2", "xnat:mrScanData", 78),
+        (SCAN, "xnat:qcAssessmentData", 78),
         ("P/S/none/scans/1", "xnat:mrScanData", 73),
         ("P/none/E/scans/1", "xnat:mrScanData", 73),
         ("none/S/E/scans/1", "xnat:mrScanData", 73),
@@ -122,7 +126,7 @@ def test_a_container_that_cannot_be_made_or_is_of_another_type_is_an_error(
         assert "xsiType" in result.stderr
     assert archive.site.find("P/S/E/scans/2") is None
     assert archive.site.open_sessions() == 0
-    if xsi_type not in ("xnat:nonsense", "xnat:mrSessionData"):  # only XNAT knows those
+    if xsi_type != "site:nonsense":  # only XNAT knows those
         assert archive.call("send-file-validate", archive.access(node=node, xsiType=xsi_type)).code == code
     assert not archive.site.requests("/files/")
 

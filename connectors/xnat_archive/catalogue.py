@@ -4,6 +4,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import NamedTuple
 
 from connectors.errors import ProtocolViolation
@@ -63,6 +64,17 @@ class Catalogue:
         if there is none."""
         wanted = _folded(name)
         return next((one for one in self._named if _folded(one) == wanted), "")
+
+    def in_the_way(self, name: str) -> str:
+        """Why there can be no file ``name``: the folder that is called so, or the file that is called like a
+        folder of it; "" if there can."""
+        if name in self._folders:
+            return name
+        return next((one for one in _folders(name) if self.find(one)), "")
+
+    @cached_property
+    def _folders(self) -> set[str]:
+        return {folder for name in (*self._named, *self._kept) for folder in _folders(name)}
 
     def below(self, folder: str) -> Iterator[tuple[str, Row]]:
         """The files in ``folder`` ("": all), with their names as seen from there."""
@@ -143,6 +155,12 @@ def _belongs(owner: str, container: str) -> bool:
 
 def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
+
+
+def _folders(name: str) -> Iterator[str]:
+    """Those that a file is in, the innermost first."""
+    while name := name.rpartition("/")[0]:
+        yield name
 
 
 def _quoted(uri: str) -> str:

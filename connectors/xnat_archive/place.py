@@ -6,18 +6,19 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_plus, unquote_to_bytes, urlencode
 
-STEPS = (("project", "projects"), ("subject", "subjects"), ("session", "experiments"))
+COLLECTIONS = {"project": "projects", "subject": "subjects", "session": "experiments"}
+"""Fields of the access document and what they are one of, from the left to the right."""
 
 
 class Place(NamedTuple):
-    """A resource, and the file or folder in it that everything is relative to.
+    """A resource, and the file or folder in it (``base``) that everything is relative to.
 
-    ``parent`` is the address of the project, subject or session, below the site's; ``kind`` and
-    ``container`` are empty where the resource is not a container's.
+    Addresses (``…_url``) are below the site's. ``kind`` and ``container`` are empty where the resource is not
+    a container's. The last three are what is wished of what is sent: ``facts`` are those of each file.
     """
 
-    project: str
-    parent: str
+    project_url: str
+    parent_url: str
     kind: str
     container: str
     direction: str
@@ -28,34 +29,34 @@ class Place(NamedTuple):
     facts: Mapping[str, str]
 
     @property
-    def owner(self) -> str:
-        """The address of what the resource belongs to."""
-        return f"{self.parent}/{self.kind}/{self._in_url}" if self.kind else self.parent
+    def owner_url(self) -> str:
+        """Of what the resource belongs to."""
+        return f"{self.parent_url}/{self.kind}/{self._in_url}" if self.kind else self.parent_url
 
     @property
-    def resources(self) -> str:
-        """The address of the list of resources."""
-        return f"{self.owner}{f'/{self.direction}' if self.direction else ''}/resources"
+    def resources_url(self) -> str:
+        """Of the list of resources."""
+        return f"{self.owner_url}{f'/{self.direction}' if self.direction else ''}/resources"
 
     @property
-    def own_resource(self) -> str:
-        return f"{self.resources}/{_quoted(self.resource)}"
+    def resource_url(self) -> str:
+        return f"{self.resources_url}/{_quoted(self.resource)}"
 
     @property
-    def files(self) -> str:
-        """The address of the list of files."""
-        return f"{self.own_resource}/files"
+    def files_url(self) -> str:
+        """Of the list of files."""
+        return f"{self.resource_url}/files"
 
     @property
-    def siblings(self) -> str:
-        """The address of a list that tells a typo from what is there, "" if the files' own list does.
+    def siblings_url(self) -> str:
+        """Of a list that tells a typo from what is there, "" if the files' own list does.
 
         Files and lists of them fall through to the subject where session or container are unknown; a list of
         containers does not.
         """
         if self.kind:
-            return f"{self.parent}/{self.kind}"
-        return f"{self.parent}/scans" if "/experiments/" in self.parent else ""
+            return f"{self.parent_url}/{self.kind}"
+        return f"{self.parent_url}/scans" if "/experiments/" in self.parent_url else ""
 
     @property
     def shown(self) -> str:
@@ -66,6 +67,15 @@ class Place(NamedTuple):
     def _in_url(self) -> str:
         return _quoted(self.container.replace("/", "[SLASH]"))
 
+    def files_of(self, number: str) -> str:
+        """The address of the list of files, by the resource's ``number`` where the label means others too."""
+        return f"{self.resources_url}/{number}/files" if number else self.files_url
+
+    def file_url(self, name: str, kept: str, number: str = "") -> str:
+        """Of a file that is there, meant by ``name``: it is found under the name that it was put under, or
+        else under the one that XNAT has ``kept``."""
+        return f"{self.files_of(number)}/{in_url(name if kept in put_as(name) else kept)}"
+
     def name(self, path: str) -> str:
         """The file or folder ``path``, seen from the resource."""
         return f"{self.base}/{path}" if self.base and path else self.base or path
@@ -73,10 +83,12 @@ class Place(NamedTuple):
 
 def of(access: Mapping[str, Any]) -> Place:
     """The place that access data (validated) names."""
-    steps = [f"/{collection}/{_quoted(access[key])}" for key, collection in STEPS if key in access]
+    steps = [
+        f"/{collection}/{_quoted(access[key])}" for key, collection in COLLECTIONS.items() if key in access
+    ]
     return Place(
-        project=f"/data/projects/{_quoted(access['project'])}",
-        parent="/data" + "".join(steps),
+        project_url=f"/data/projects/{_quoted(access['project'])}",
+        parent_url="/data" + "".join(steps),
         kind=access.get("containerType", ""),
         container=access.get("container", ""),
         direction=access.get("direction", ""),
@@ -111,7 +123,21 @@ def stored(address: str) -> str:
 
 def is_kept(name: str) -> bool:
     """Whether a file called so in an address has the same name as one called so inside an archive."""
-    return name.isascii() and "%" not in name and stored(in_url(name)) == name
+    return (
+        not is_never_catalogued(name) and name.isascii() and "%" not in name and stored(in_url(name)) == name
+    )
+
+
+def catalogue_of(resource: str) -> str:
+    """The name of the file in which XNAT keeps its list of the files of a resource (CatalogUtils)."""
+    return f"{resource}_catalog.xml"
+
+
+def is_never_catalogued(name: str) -> bool:
+    """Whether XNAT takes a file of this name for one of its own: it unpacks none such into a resource's list,
+    and replaces none (XNAT_CATALOGABLE_FILE_FILTER of its CatalogUtils)."""
+    base = name.rpartition("/")[2]
+    return base.endswith("_catalog.xml") or base.startswith(".~lock-")
 
 
 def put_as(name: str) -> tuple[str, str]:

@@ -16,9 +16,9 @@ from connectors.web.ranges import go_on
 from connectors.web.reply import Reply, whole_number
 from connectors.xnat_archive import unzip
 from connectors.xnat_archive.catalogue import Catalogue, Row
-from connectors.xnat_archive.place import Place, in_url, put_as
+from connectors.xnat_archive.place import Place, in_url
 from connectors.xnat_archive.resource import Resource
-from connectors.xnat_archive.sender import Sender
+from connectors.xnat_archive.sender import MOST_PACKED, Sender
 from connectors.xnat_archive.session import Session
 from connectors.xnat_archive.stream import pulled
 
@@ -30,6 +30,7 @@ class XnatRemote:
     """The file or folder at ``place``. Everything is asked of XNAT within one session."""
 
     presents_password = False  # once, when the session begins
+    most_packed = MOST_PACKED
 
     def __init__(self, session: Session, place: Place, job: Job) -> None:
         self._session = session
@@ -42,7 +43,7 @@ class XnatRemote:
 
     def identity(self, path: str) -> str:
         name = self._place.name(path)
-        return f"{self._session.base}{self._place.files}{'/' if name else ''}{in_url(name)}"
+        return f"{self._session.base}{self._place.files_url}{'/' if name else ''}{in_url(name)}"
 
     def open(self) -> None:
         """The log-in: it rides on the first thing that is asked, which is small."""
@@ -82,7 +83,11 @@ class XnatRemote:
 
         try:
             self._session.ask(
-                "GET", self._address(row, catalogue), headers=headers, on_reply=begin, sink=arrival.write
+                "GET",
+                self._place.file_url(row.name, row.kept, catalogue.number),
+                headers=headers,
+                on_reply=begin,
+                sink=arrival.write,
             )
             arrival.verify()
         except ChecksumError:
@@ -107,17 +112,6 @@ class XnatRemote:
             failure.message += "; XNAT lists this file, and does not have it"
             failure.hint = "either it has just been removed, or the site has lost it: ask who runs the site"
         return failure
-
-    def _address(self, row: Row, catalogue: Catalogue) -> str:
-        """Where a file can be got: under the name that it was put under, or else under the one it has."""
-        name = row.name if row.kept in put_as(row.name) else row.kept
-        return f"{self._files(catalogue)}/{in_url(name)}"
-
-    def _files(self, catalogue: Catalogue) -> str:
-        """The address of the files, where the label of their resource may mean another one's as well."""
-        if catalogue.number:
-            return f"{self._place.resources}/{catalogue.number}/files"
-        return self._place.files
 
     def _row(self, path: str, catalogue: Catalogue) -> Row:
         name = self._place.name(path)
@@ -145,10 +139,9 @@ class XnatRemote:
             yield Entry(path, False, row.size, row.checksum)
 
     def make_dir(self, path: str) -> None:
-        if path:
+        if self._place.name(path):
             log.warning(f"{self.describe(path)}: not made, XNAT has no empty folders")
-        else:
-            self._sender.make_resource()
+        self._sender.make_resource()
 
     # -- many at once ------------------------------------------------------------------------------
 
@@ -193,7 +186,9 @@ class XnatRemote:
             if not reply.ok:
                 raise self._session.failure(reply)
 
-        self._session.ask("GET", f"{self._files(catalogue)}?format=zip", on_reply=begin, sink=sink)
+        self._session.ask(
+            "GET", f"{self._place.files_of(catalogue.number)}?format=zip", on_reply=begin, sink=sink
+        )
 
     # -- sending -----------------------------------------------------------------------------------
 

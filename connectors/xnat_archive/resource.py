@@ -1,6 +1,7 @@
 """A resource and what it belongs to: whether they are there, what is in them, and making them."""
 
 import threading
+from collections.abc import Callable
 from functools import partial
 
 from connectors.access import secrets
@@ -9,14 +10,12 @@ from connectors.errors import (
     ConfigError,
     Fault,
     NotFound,
-    NotPermitted,
-    RedError,
-    TemporaryFailure,
 )
 from connectors.web.reply import Reply
 from connectors.xnat_archive import catalogue
 from connectors.xnat_archive.catalogue import Catalogue
 from connectors.xnat_archive.place import Place, query
+from connectors.xnat_archive.rules import EXAMPLES
 from connectors.xnat_archive.session import Session
 
 
@@ -33,7 +32,7 @@ class Resource:
 
     @property
     def _shown(self) -> str:
-        return secrets.shown_url(self._session.base + self._place.own_resource)
+        return secrets.shown_url(self._session.base + self._place.resource_url)
 
     def resolve(self) -> None:
         """See that what the resource belongs to is there: where it is not, XNAT goes on with the subject's.
@@ -43,11 +42,11 @@ class Resource:
         ``Session.failure`` makes of an answer.
         """
         place = self._place
-        if not place.siblings:
+        if not place.siblings_url:
             self.catalogue()
             self.is_owned = True
             return
-        reply = self._session.ask("GET", f"{place.siblings}?format=json")
+        reply = self._session.ask("GET", f"{place.siblings_url}?format=json")
         if reply.status >= 500:
             self._look_for_project(reply)
         if not reply.ok:
@@ -59,13 +58,13 @@ class Resource:
         found = [row for row in rows if place.container in (row.get("ID"), row.get("label"))]
         self.is_owned = bool(found)
         if found and place.xsi_type:
-            self._must_be(found[0].get("xsiType") or self._session.item_type(place.owner))
+            self._must_be(found[0].get("xsiType") or self._session.item_type(place.owner_url))
         if not found:
             self._can_be_made([row.get("label") or row.get("ID", "") for row in rows])
 
     def _look_for_project(self, reply: Reply) -> None:
         """What may pass, or a project that is not there: XNAT says 500 for both."""
-        project = self._session.ask("GET", f"{self._place.project}?format=json")
+        project = self._session.ask("GET", f"{self._place.project_url}?format=json")
         raise self._session.failure(reply if project.ok or project.status >= 500 else project)
 
     def _must_be(self, xsi_type: str) -> None:
@@ -81,7 +80,9 @@ class Resource:
             known = f"{place.kind} there: {', '.join(others[:20])}" if others else "there are none"
             raise NotFound(f"{self._shown}: there is no {place.shown} in this session", hint=known)
         if not place.xsi_type and place.kind != "reconstructions":
-            missing = f"required to make {place.shown}, which does not exist yet, e.g. xnat:mrScanData"
+            missing = (
+                f"required to make {place.shown}, which does not exist yet, such as {EXAMPLES[place.kind]}"
+            )
             raise ConfigError([Fault("xsiType", missing)])
 
     def make_owner(self) -> None:
@@ -89,7 +90,7 @@ class Resource:
         if self.is_owned:
             return
         facts = query({"xsiType": self._place.xsi_type} if self._place.xsi_type else {})
-        reply = self._session.ask("PUT", self._place.owner + facts)
+        reply = self._session.ask("PUT", self._place.owner_url + facts)
         if reply.status in (400, 417, 422):
             raise ConfigError(
                 [Fault("xsiType", f"XNAT makes no {self._place.kind} of this type: {reply.status}")],
@@ -99,12 +100,15 @@ class Resource:
             raise self._session.failure(reply)
         self.is_owned = True
 
-    def catalogue(self) -> Catalogue:
-        """What is in the resource, as far as is known: asked once, and again after ``forget``."""
+    def catalogue(self, meanwhile: Callable[[], None] | None = None) -> Catalogue:
+        """What is in the resource, as far as is known: asked once, and again after ``forget``.
+
+        ``meanwhile`` is that of ``Client.request``.
+        """
         with self._lock:
             if self._catalogue is None:
                 read = partial(catalogue.listed, shown=self._shown)
-                rows = self._session.listed(self._place.files, read)
+                rows = self._session.listed(self._place.files_url, read, meanwhile)
                 container = f"/{self._place.kind}/{self._place.container}" if self._place.kind else ""
                 self._catalogue = catalogue.of(rows, container, self._shown)
             return self._catalogue
@@ -117,7 +121,7 @@ class Resource:
     def must_exist(self) -> None:
         """NotFound unless there is such a resource: XNAT lists no files for one that is not there."""
         place = self._place
-        rows = self._session.rows(place.resources)
+        rows = self._session.rows(place.resources_url)
         if place.kind == "scans":  # those of a scan whose type is this one's ID are among them
             rows = [row for row in rows if row.get("cat_id") in (None, "", place.container)]
         labels = [row.get("label", "") for row in rows]
@@ -127,19 +131,6 @@ class Resource:
 
     def make(self) -> None:
         """Make the resource, if it is not there; NotPermitted if this user may not write to it."""
-        reply = self._session.ask("PUT", self._place.own_resource + query(self._place.facts))
+        reply = self._session.ask("PUT", self._place.resource_url)
         if not reply.ok and reply.status != 409:  # 409: it is there
             raise self._session.failure(reply)
-
-    def may_be_written(self) -> RedError | None:
-        """The reason why this user may not write to it. A file that may not be written gets 200 like any
-        other; the resource itself is answered truly."""
-        try:
-            self.make()
-        except NotPermitted as refusal:
-            return refusal
-        except TemporaryFailure:
-            raise
-        except RedError:
-            return None
-        return None

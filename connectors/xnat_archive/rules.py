@@ -6,9 +6,26 @@ from typing import Any
 from connectors.access import secrets
 from connectors.access.rules import CONTROL, Error, no_control
 from connectors.web import rules as web
+from connectors.xnat_archive.place import COLLECTIONS, catalogue_of
 
-LEVELS = ("project", "subject", "session", "containerType", "container")
+LEVELS = (*COLLECTIONS, "containerType", "container")
 """From the left to the right: each needs the one before it."""
+
+EXAMPLES = {
+    "scans": "xnat:mrScanData",
+    "reconstructions": "xnat:reconstructedImageData",
+    "assessors": "xnat:qcAssessmentData",
+}
+"""A type of each kind of container."""
+
+OTHERS_TYPES = {
+    "scans": re.compile(r"xnat:(?!\w+ScanData$).*"),
+    "reconstructions": re.compile(
+        r"xnat:\w+(Scan|Session|Assessor|Assessment)Data|xnat:(subject|project)Data"
+    ),
+    "assessors": re.compile(r"xnat:(\w+(Scan|Session)|subject|project|reconstructedImage)Data"),
+}
+"""Of XNAT's own types, those that surely are not of this kind; what a site adds has a prefix of its own."""
 
 WILDCARDS = ("*", "ALL")
 XSI_TYPE = re.compile(r"[A-Za-z_][\w.-]*:[A-Za-z_][\w.-]*")
@@ -18,7 +35,7 @@ EXPERIMENT = re.compile(r"[A-Za-z0-9_-]+")
 
 def base_url(field: str, value: Any, error: Error) -> None:
     """The site itself: what is below it is said by the other fields."""
-    from urllib.parse import urlsplit
+    from urllib.parse import unquote, urlsplit
 
     faults: list[str] = []
     web.url(field, value, lambda _, message: faults.append(message))
@@ -30,7 +47,9 @@ def base_url(field: str, value: Any, error: Error) -> None:
     parts = urlsplit(value)
     if parts.query or parts.fragment or value.endswith(("?", "#")):
         error(field, "must be the address of the site alone, without ? and #")
-    if {"data", "REST", "..", "."} & set(parts.path.split("/")):
+    if ";" in parts.path or {"..", "."} & set(unquote(parts.path).replace("\\", "/").split("/")):
+        error(field, "must be the address of the site alone, without .. or ;, which would lead elsewhere")
+    elif {"data", "REST"} & set(parts.path.split("/")):
         error(field, "must be the address of the site alone: /data and what follows is added to it")
 
 
@@ -49,13 +68,21 @@ def label(field: str, value: Any, error: Error) -> None:
 
 def container(field: str, value: Any, error: Error) -> None:
     """The ID of a scan may hold slashes, which XNAT wants written as [SLASH]; see ``beside``."""
-    _identifier(field, value, error)
+    if "" in value.split("/") and value:
+        error(field, "must not begin or end with /, nor hold //: XNAT's web server would drop it")
+    elif "[SLASH]" in value:
+        error(field, "must not hold [SLASH]: write /, which XNAT is told as that")
+    else:
+        _identifier(field, value, error)
 
 
 def resource(field: str, value: Any, error: Error) -> None:
     label(field, value, error)
     if value.isdigit():
-        error(field, "must not be digits only: XNAT takes that for a number of its own, never for a label")
+        error(
+            field,
+            "must not be digits only: XNAT takes that for a number of its own, and IDs are not taken here",
+        )
 
 
 def _identifier(field: str, value: Any, error: Error) -> None:
@@ -90,11 +117,6 @@ def folder(field: str, value: Any, error: Error) -> None:
         error(field, "must be a path in the resource, without empty names")
 
 
-def xsi_type(field: str, value: Any, error: Error) -> None:
-    if not XSI_TYPE.fullmatch(value):
-        error(field, "must be a type with its prefix, such as xnat:mrScanData")
-
-
 def receiving(document: dict[str, Any], error: Error) -> None:
     """Which fields need which others."""
     given = [level for level in LEVELS if level in document]
@@ -116,5 +138,24 @@ def receiving(document: dict[str, Any], error: Error) -> None:
 
 def sending(document: dict[str, Any], error: Error) -> None:
     receiving(document, error)
-    if "xsiType" in document and "containerType" not in document:
+    _xsi_type(document, error)
+    resource, file = document.get("resource"), document.get("file")
+    if isinstance(resource, str) and isinstance(file, str):
+        own = catalogue_of(resource)
+        if file.strip("/").partition("/")[0] == own:
+            error(
+                "file", f"must not be {own}: XNAT keeps its own list of this resource's files under that name"
+            )
+
+
+def _xsi_type(document: dict[str, Any], error: Error) -> None:
+    """What can be known of it without asking the site."""
+    given, kind = document.get("xsiType"), document.get("containerType")
+    if not isinstance(given, str):
+        return
+    if kind is None:
         error("xsiType", "is the type of a container: without containerType there is none")
+    elif not XSI_TYPE.fullmatch(given):
+        error("xsiType", f"must be a type with its prefix, such as {EXAMPLES.get(kind, EXAMPLES['scans'])}")
+    elif kind in OTHERS_TYPES and OTHERS_TYPES[kind].fullmatch(given):
+        error("xsiType", f"is no type of {kind}: one would be {EXAMPLES[kind]}")

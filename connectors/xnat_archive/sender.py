@@ -4,26 +4,41 @@ XNAT answers 200 to a file that it has not stored, because it exists or because 
 everything is looked for afterwards.
 """
 
+import json
 import threading
 from collections.abc import Generator, Iterator, Sequence
+from typing import NamedTuple
 
 from connectors.access import secrets
-from connectors.errors import CannotCreate, DataError, ProtocolViolation, RedError
+from connectors.errors import CannotCreate, DataError, NotPermitted, ProtocolViolation, RedError
 from connectors.remote import Entry, Leaving, Load
 from connectors.transfer.checksum import Checksum, hasher
 from connectors.transfer.departure import Departure
 from connectors.web.exchange import Source
 from connectors.web.reply import Reply
 from connectors.xnat_archive import bodies, place
+from connectors.xnat_archive.bodies import HashedDeparture
 from connectors.xnat_archive.catalogue import Catalogue, Row
 from connectors.xnat_archive.place import Place, in_url, query
 from connectors.xnat_archive.resource import Resource
 from connectors.xnat_archive.session import Session
 
 LARGE = 1 << 20  # bytes: before more than that is sent, it is asked whether it may be
+MOST_PACKED = 8 << 20  # bytes: larger files gain little from an archive
 LARGEST_ARCHIVE = 32 << 20  # bytes: it is made in memory
 OCTETS = "application/octet-stream"
 ARCHIVE_NAME = "red-connectors.zip"
+
+
+class Before(NamedTuple):
+    """What was there before a file was sent, if it was looked for."""
+
+    looked: bool
+    row: Row | None = None
+
+    @property
+    def surely_nothing(self) -> bool:
+        return self.looked and not self.row
 
 
 class Sender:
@@ -39,15 +54,19 @@ class Sender:
     def check(self, path: str) -> None:
         """What can be known without changing anything; whether this user may write cannot."""
         name = self._place.name(path)
-        if self._of_directory or not self._resource.is_owned or self._place.overwrite:
+        if self._of_directory or not self._resource.is_owned:
             return
-        if self._resource.catalogue().find(name):
+        catalogue = self._resource.catalogue()
+        self._must_fit(name, catalogue)
+        if catalogue.find(name) and not self._place.overwrite:
             raise self._exists(name)
 
     def make_resource(self) -> None:
+        """Make the resource, unless there is something in it."""
         with self._writing:
             self._resource.make_owner()
-            self._resource.make()
+            if not len(self._resource.catalogue()):
+                self._ask_for_leave()
 
     # -- one file ----------------------------------------------------------------------------------
 
@@ -56,42 +75,42 @@ class Sender:
             if self._refusal:
                 raise self._refusal
             try:
-                self._write(self._place.name(path), departure, shown)
+                self._write(self._place.name(path), HashedDeparture(departure), shown)
             except RedError:
                 self._resource.forget()  # whatever has come of it: the next attempt looks first
                 raise
 
-    def _write(self, name: str, departure: Departure, shown: str) -> None:
-        again = name in self._tried
-        # XNAT says itself that a file exists; only another spelling, or a large file, is looked for before.
-        looks = self._of_directory or again or departure.size > LARGE or in_url(name) != name
+    def _write(self, name: str, leaving: HashedDeparture, shown: str) -> None:
         self._resource.make_owner()
-        before = self._resource.catalogue().find(name) if looks else None
-        leaving = bodies.Leaving(departure)
-        looks_the_same = before and (self._of_directory or again) and before.size == departure.size
-        if before and looks_the_same and self._checksum_of(before) == leaving.read_through():
+        before = self._looked_for(name, leaving)
+        if before.row and self._is_same(name, before.row, leaving):
             return
-        if before and not self._place.overwrite:
+        if before.row and not self._place.overwrite:
             raise self._exists(name)
-        self._must_be_replaceable(name, before)
-        if departure.size > LARGE or (before and not before.checksum):
+        if before.row:
+            self._must_be_replaceable(name, before.row)
+        if leaving.size > LARGE:
             self._ask_for_leave()
         self._tried.add(name)
-        taken = self._put(name, leaving)
-        self._resource.forget()
-        after = self._resource.catalogue().find(name)
-        if not taken:
-            if after and not looks:
-                raise self._exists(name)
-            self._must_be_there(name, after or self._repaired(name), leaving)
-            return
-        is_it = after and _is(after, leaving.size, leaving.checksum)
-        if not is_it or not (looks or (after and after.checksum)):  # it may be the old one
-            self._ask_for_leave()
-        if not after:
-            raise ProtocolViolation(f"{shown}: XNAT took the file, and does not list it")
-        if not is_it:
-            raise DataError(f"{shown}: XNAT has other bytes than were sent: {after.size}, {after.checksum}")
+        if self._put(name, leaving):
+            self._must_have_arrived(name, before, leaving, shown)
+        else:
+            self._must_be_the_same(name, before, leaving)
+
+    def _looked_for(self, name: str, leaving: HashedDeparture) -> Before:
+        """XNAT says itself that a file exists; only another spelling, or a large file, is looked for."""
+        again = name in self._tried
+        if not (self._of_directory or again or leaving.size > LARGE or in_url(name) != name):
+            return Before(looked=False)
+        catalogue = self._resource.catalogue()
+        self._must_fit(name, catalogue)
+        return Before(looked=True, row=catalogue.find(name))
+
+    def _is_same(self, name: str, row: Row, leaving: HashedDeparture) -> bool:
+        """Whether what is there need not be sent: twice is the same as once, but for a single file, which is
+        not to exist, unless an attempt before this one has sent it."""
+        matters = self._of_directory or name in self._tried
+        return matters and row.size == leaving.size and self._checksum_of(row) == leaving.read_through()
 
     def _put(self, name: str, source: Source) -> bool:
         """Whether XNAT has taken it: False if it says that there is such a file."""
@@ -107,38 +126,118 @@ class Sender:
             source = bodies.Content(empty)
         reply = self._session.ask(
             "PUT",
-            f"{self._place.files}/{in_url(name)}{query(facts)}",
+            f"{self._place.files_url}/{in_url(name)}{query(facts)}",
             headers={"Content-Type": kind},
             source=source,
+            meanwhile=None if self._of_directory else self._session.parting.prepare,
         )
+        if reply.status == 500:  # what cannot be, and what may pass: the list tells
+            self._resource.forget()
+            self._must_fit(name, self._resource.catalogue())
+            if place.is_never_catalogued(name):
+                raise self._not_catalogued(name)
+        return self._has_taken(reply)
+
+    def _has_taken(self, reply: Reply) -> bool:
+        """Success is 200 and nothing else in the answer, or a list of what was there already: anything else,
+        a page above all, comes from somebody who stands before XNAT."""
         if not reply.ok:
             raise self._session.failure(reply)
-        return b'"duplicates"' not in reply.body
+        if reply.status == 200 and not reply.body.strip():
+            return True
+        try:
+            if reply.status == 200 and isinstance(json.loads(reply.body)["duplicates"], list):
+                return False
+        except (ValueError, TypeError, KeyError, RecursionError):
+            pass
+        raise self._session.nonsense(reply)
+
+    def _must_have_arrived(self, name: str, before: Before, leaving: HashedDeparture, shown: str) -> None:
+        """Where the site keeps no digest, a file that may have been there before is read again."""
+        self._resource.forget()
+        end = None if self._of_directory else self._session.parting.now
+        row = self._resource.catalogue(meanwhile=end).find(name)
+        if row and row.size == leaving.size:
+            if before.surely_nothing and not row.checksum:
+                return
+            if self._checksum_of(row) == leaving.checksum:
+                return
+        self._ask_for_leave()
+        if not row:
+            raise ProtocolViolation(f"{shown}: XNAT took the file, and does not list it")
+        raise DataError(
+            f"{shown}: XNAT has other bytes than were sent: {row.size}, {row.checksum or 'no MD5'}"
+        )
+
+    def _must_be_the_same(self, name: str, before: Before, leaving: HashedDeparture) -> None:
+        """XNAT says that the file exists. That somebody has just sent the same is as good, and so is what is
+        on its disk and not in its list: a writer whom another one disturbed leaves that."""
+        self._resource.forget()
+        row = self._resource.catalogue().find(name)
+        if row and not before.looked:
+            raise self._exists(name)
+        if not row:
+            row = self._repaired(name)
+        if not row or self._checksum_of(row) != leaving.checksum:
+            raise self._exists(name)
 
     def _repaired(self, name: str) -> Row | None:
-        """A file that is on XNAT's disk and not in its list, left by a writer whom another one disturbed."""
-        facts = query({"resource": self._place.own_resource.removeprefix("/data"), "options": "append"})
+        """A file that is on XNAT's disk and not in its list."""
+        facts = query({"resource": self._place.resource_url.removeprefix("/data"), "options": "append"})
         self._session.ask("POST", f"/data/services/refresh/catalog{facts}")
         self._resource.forget()
         return self._resource.catalogue().find(name)
 
-    def _must_be_there(self, name: str, row: Row | None, leaving: bodies.Leaving) -> None:
-        """That somebody has sent the same is as good."""
-        if not row or self._checksum_of(row) != leaving.checksum:
-            raise self._exists(name)
+    # -- what cannot be ----------------------------------------------------------------------------
 
-    def _must_be_replaceable(self, name: str, before: Row | None) -> None:
+    def _must_fit(self, name: str, catalogue: Catalogue) -> None:
+        """CannotCreate where XNAT would say 500, today and for ever."""
+        own = place.catalogue_of(self._place.resource)
+        if name.partition("/")[0] == own:
+            raise CannotCreate(
+                f"{self._shown(name)}: XNAT keeps its own list of the files of this resource under that name",
+                hint="give the file another name, or the resource another label",
+            )
+        obstacle = catalogue.in_the_way(name)
+        if obstacle == name:
+            raise CannotCreate(f"{self._shown(name)}: {name} is a folder in this resource")
+        if obstacle:
+            raise CannotCreate(f"{self._shown(name)}: {obstacle} is a file in this resource, and no folder")
+
+    def _must_be_replaceable(self, name: str, before: Row) -> None:
         """Put again, it would be there twice, in two spellings, and nobody could say which one is meant."""
-        if before and before.kept not in place.put_as(name):
+        if before.kept not in place.put_as(name):
             raise CannotCreate(
                 f"{self._shown(name)}: it is there as {before.kept}, which cannot be replaced by this name",
                 hint="remove that file first",
             )
+        if place.is_never_catalogued(name):
+            raise self._not_catalogued(name)
+
+    def _not_catalogued(self, name: str) -> RedError:
+        return CannotCreate(
+            f"{self._shown(name)}: XNAT replaces no file that is called so, and takes it for one of its own",
+            hint="give it another name, or remove the one that is there first",
+        )
 
     def _ask_for_leave(self) -> None:
-        self._refusal = self._resource.may_be_written()
-        if self._refusal:
-            raise self._refusal
+        """A file that may not be written gets 200 like any other; the resource itself is answered truly."""
+        try:
+            self._resource.make()
+        except NotPermitted as refusal:
+            refusal.for_all = True
+            self._refusal = refusal
+            raise
+
+    def _exists(self, name: str) -> RedError:
+        return CannotCreate(
+            f"{self._shown(name)}: a file of this name exists"
+            + (", with other content" if self._of_directory else ""),
+            hint="set overwriteExistingFile to true to replace it",
+        )
+
+    def _shown(self, name: str) -> str:
+        return secrets.shown_url(f"{self._session.base}{self._place.files_url}/{in_url(name)}")
 
     def _checksum_of(self, row: Row) -> Checksum:
         """Of a file in the archive; where the site keeps none, by fetching the file."""
@@ -150,90 +249,80 @@ class Sender:
             if not reply.ok:
                 raise self._session.failure(reply)
 
-        address = f"{self._place.files}/{in_url(row.name)}"
+        address = self._place.file_url(row.name, row.kept, self._resource.catalogue().number)
         self._session.ask("GET", address, on_reply=begin, sink=digest.update)
         return Checksum("md5", digest.hexdigest())
 
-    def _exists(self, name: str) -> RedError:
-        return CannotCreate(
-            f"{self._shown(name)}: a file of this name exists"
-            + (", with other content" if self._of_directory else ""),
-            hint="set overwriteExistingFile to true to replace it",
-        )
-
-    def _shown(self, name: str) -> str:
-        return secrets.shown_url(f"{self._session.base}{self._place.files}/{in_url(name)}")
-
-    # -- small ones --------------------------------------------------------------------------------
+    # -- many at once ------------------------------------------------------------------------------
 
     def write_small(self, files: Sequence[Entry], load: Load) -> Generator[Leaving, None, None]:
-        """In archives that XNAT unpacks, as far as names stay the same by that; the others one by one."""
+        """In archives that XNAT unpacks, as far as names stay the same by that; the others one by one, all
+        looked for with one list for each archive. Container and resource are made if need be."""
         with self._writing:
-            self._resource.make_owner()  # a round trip only if there is none
+            self._resource.make_owner()
             before = self._resource.catalogue()
             self._ask_for_leave()
-            sent: list[tuple[Leaving, Checksum]] = []
             try:
-                for left, checksum in self._sent(before, files, load):
-                    there = before.find(self._place.name(left.entry.path))
-                    if there and _is_surely(there, left.size, checksum):
-                        yield left
-                    else:
-                        sent.append((left, checksum))
+                yield from self._sent(before, load(files))
             finally:
                 self._resource.forget()
-            after = self._resource.catalogue() if sent else before
-            for left, checksum in sent:
-                row = after.find(self._place.name(left.entry.path))
-                if row and _is(row, left.size, checksum):
-                    yield left
 
-    def _sent(
-        self, before: Catalogue, files: Sequence[Entry], load: Load
-    ) -> Iterator[tuple[Leaving, Checksum]]:
-        """Those that were sent, or need not be because they are there."""
-        packed: list[Leaving] = []
-        size = 0
-        for left in load(files):
-            name = self._place.name(left.entry.path)
+    def _sent(self, before: Catalogue, loaded: Iterator[Leaving]) -> Iterator[Leaving]:
+        """Those that have arrived, or need not be sent because they are there."""
+        archive, under_way = bodies.Archive(), list[tuple[Leaving, Checksum]]()
+        for left in loaded:
+            name, checksum = self._place.name(left.entry.path), bodies.md5(left.content)
             row = before.find(name)
-            checksum = bodies.md5(left.content)
             if row and _is_surely(row, left.size, checksum):
-                yield left._replace(content=b""), checksum
-            elif row and (not self._place.overwrite or not row.checksum):
-                continue  # left to ``write``, which has the time and the words
-            elif place.is_kept(name) and (not row or row.kept == name):
-                packed.append(left)
-                size += left.size
-                yield left._replace(content=b""), checksum
-            elif not row or row.kept in place.put_as(name):
-                self._put(name, bodies.Content(left.content))
-                yield left._replace(content=b""), checksum
-            if size > LARGEST_ARCHIVE:
-                self._extract(packed)
-                packed, size = [], 0
-        if packed:
-            self._extract(packed)
+                yield left._replace(content=b"")
+                continue
+            if not self._is_easy(name, row, before):
+                continue
+            if place.is_kept(name) and (not row or row.kept == name):
+                archive.add(name, left.content)
+            elif not self._put(name, bodies.Content(left.content)):
+                continue
+            under_way.append((left._replace(content=b""), checksum))
+            if archive.size > LARGEST_ARCHIVE:
+                yield from self._arrived(archive, under_way)
+                archive, under_way = bodies.Archive(), []
+        if under_way:
+            yield from self._arrived(archive, under_way)
 
-    def _extract(self, packed: Sequence[Leaving]) -> None:
-        """XNAT unpacks into the top of the resource, whatever the address says."""
-        content = bodies.archive((self._place.name(left.entry.path), left.content) for left in packed)
+    def _is_easy(self, name: str, row: Row | None, before: Catalogue) -> bool:
+        """Else it is left to ``write``, which has the time and the words."""
+        if name.partition("/")[0] == place.catalogue_of(self._place.resource) or before.in_the_way(name):
+            return False
+        if not row:
+            return True
+        replaceable = row.kept in place.put_as(name) and not place.is_never_catalogued(name)
+        return self._place.overwrite and row.checksum is not None and replaceable
+
+    def _arrived(
+        self, archive: bodies.Archive, under_way: Sequence[tuple[Leaving, Checksum]]
+    ) -> Iterator[Leaving]:
+        """Those that are there once the ``archive`` has been sent too. Where the site keeps no digests, none
+        of these was there before."""
+        all_new = archive.is_empty or self._extract(archive.finished())
+        self._resource.forget()
+        after = self._resource.catalogue()
+        for left, checksum in under_way:
+            row = after.find(self._place.name(left.entry.path))
+            if row and row.size == left.size and (row.checksum == checksum or (all_new and not row.checksum)):
+                yield left
+
+    def _extract(self, packed: bytes) -> bool:
+        """Whether all has been taken. XNAT unpacks into the resource's top, whatever the address says."""
         facts = {**self._place.facts, "inbody": "true", "extract": "true"}
         if self._place.overwrite:
             facts["overwrite"] = "true"
         reply = self._session.ask(
             "PUT",
-            f"{self._place.files}/{ARCHIVE_NAME}{query(facts)}",
+            f"{self._place.files_url}/{ARCHIVE_NAME}{query(facts)}",
             headers={"Content-Type": "application/zip"},
-            source=bodies.Content(content),
+            source=bodies.Content(packed),
         )
-        if not reply.ok:
-            raise self._session.failure(reply)
-
-
-def _is(row: Row, size: int, checksum: Checksum) -> bool:
-    """Whether a file in the archive is one of this size and checksum, as far as the site says."""
-    return row.size == size and row.checksum in (None, checksum)
+        return self._has_taken(reply)
 
 
 def _is_surely(row: Row, size: int, checksum: Checksum) -> bool:
