@@ -12,9 +12,11 @@ pytest.register_assert_rewrite(
     "tests.conformance_files",
     "tests.conformance_directories",
     "tests.conformance_mounts",
+    "tests.ssh_access",
 )
 
 from tests import mounting, require  # noqa: E402
+from tests.access import Documents, no_secrets  # noqa: E402
 from tests.calls import BODY, WHOLE, Caller  # noqa: E402
 from tests.far import Far  # noqa: E402
 from tests.servers import apache, delay, fault, nginx, proxy, sftp_fault, simple, sshd, xnat  # noqa: E402
@@ -52,6 +54,13 @@ def sftp_only() -> Iterator[sshd.Sshd]:
 def far(request: pytest.FixtureRequest, fresh: str) -> Far:
     """A folder on an SSH server, once on each kind of them."""
     return Far(request.getfixturevalue(request.param), fresh)
+
+
+@pytest.fixture
+def documents(tmp_path: Path) -> Iterator[Documents]:
+    """To be prepared; what is secret in them is forgotten afterwards."""
+    with no_secrets():
+        yield Documents(tmp_path)
 
 
 @pytest.fixture

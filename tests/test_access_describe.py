@@ -1,8 +1,6 @@
 """What `schema`, `example` and the documentation say of a schema agrees with what validation does."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -12,15 +10,9 @@ import yaml
 from connectors import registry
 from connectors.access import describe
 from connectors.verbs import RECEIVE_DIR, RECEIVE_FILE, SEND_FILE, Verb
-from tests.access import Documents, no_secrets
+from tests.access import Documents
 
 OFFERED = [(name, verb) for name in registry.MODULES for verb in registry.load(name).SCHEMAS]
-
-
-@pytest.fixture
-def documents(tmp_path: Path) -> Iterator[Documents]:
-    with no_secrets():
-        yield Documents(tmp_path)
 
 
 def checker(name: str, verb: Verb) -> Any:

@@ -3,7 +3,6 @@
 import io
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,12 +15,6 @@ from tests.access import Documents, no_secrets, places
 from tests.program import run
 
 URL = "http://example.com/a.csv"
-
-
-@pytest.fixture
-def documents(tmp_path: Path) -> Iterator[Documents]:
-    with no_secrets():
-        yield Documents(tmp_path)
 
 
 @pytest.mark.parametrize(

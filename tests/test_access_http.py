@@ -1,7 +1,5 @@
 """The access data of the HTTP connectors: what is taken, and what is refused with which reason."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +7,7 @@ import pytest
 from connectors import http, http_json, http_mock_send
 from connectors.access import secrets
 from connectors.verbs import RECEIVE_DIR, RECEIVE_FILE, SEND_DIR, SEND_FILE, Verb
-from tests.access import Documents, no_secrets, places
+from tests.access import Documents, places
 
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 KEY = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG\n-----END PRIVATE KEY-----\n"
@@ -25,12 +23,6 @@ access:
     method: "BASIC"
   disableSSLVerification: False
 """
-
-
-@pytest.fixture
-def documents(tmp_path: Path) -> Iterator[Documents]:
-    with no_secrets():
-        yield Documents(tmp_path)
 
 
 def with_url(url: str) -> str:

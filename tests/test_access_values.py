@@ -2,9 +2,7 @@
 
 import os
 from base64 import b64encode
-from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -13,15 +11,9 @@ from connectors.access import schema, secrets
 from connectors.access.variables import Variables
 from connectors.errors import ConfigError
 from connectors.verbs import RECEIVE_FILE
-from tests.access import Documents, no_secrets, places
+from tests.access import Documents, places
 
 NOBODY = 65534
-
-
-@pytest.fixture
-def documents(tmp_path: Path) -> Iterator[Documents]:
-    with no_secrets():
-        yield Documents(tmp_path)
 
 
 # Protected keys
