@@ -35,6 +35,14 @@ def test_importlib_metadata_is_not_imported_and_whole_afterwards() -> None:
     assert python(f"{LOAD}print('importlib.metadata' in sys.modules)\n{real}").split() == ["False", "True"]
 
 
+def test_pprint_is_not_imported_and_whole_afterwards() -> None:
+    real = "import pprint; print(pprint.pformat({2: 3}), hasattr(pprint, 'PrettyPrinter'))"
+    assert python(f"{LOAD}print('pprint' in sys.modules, 'inspect' in sys.modules)\n{real}").split("\n") == [
+        "False False",
+        "{2: 3} True",
+    ]
+
+
 def test_a_cerberus_that_wants_more_of_importlib_metadata_gets_the_real_one() -> None:
     lacking = "from connectors.access import lean; del lean._StandIn.version\n"
     assert python(f"{lacking}{LOAD}print(cerberus.__version__ != 'unknown')") == "True"

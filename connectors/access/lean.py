@@ -1,7 +1,8 @@
 """cerberus and paramiko in half the time: without what they do and what they import for nothing here.
 
 Both ask importlib.metadata for their own version and for nothing else, and that module, with what it
-imports in turn, takes 20 of the 35 ms that ``import cerberus`` takes. paramiko also imports invoke, and does
+imports in turn, takes 20 of the 35 ms that ``import cerberus`` takes. cerberus also imports pprint, for texts
+that are not asked for here, which takes 5 ms with what that imports; paramiko also imports invoke, and does
 without it where it is not installed: it runs commands that an ssh_config names, which is never read here.
 Together that is 70 of its 160 ms (2026, cerberus 1.3.8, paramiko 5.1). Every call of a connector would pay
 them. So stand-ins answer while the two are imported.
@@ -16,12 +17,12 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-METADATA = "importlib.metadata"
+METADATA, PPRINT = "importlib.metadata", "pprint"
 
 
 def import_cerberus() -> None:
-    """Import it, unless it is; importlib.metadata is afterwards what it was before."""
-    _import("cerberus", {METADATA: _StandIn(METADATA)})
+    """Import it, unless it is; importlib.metadata and pprint are afterwards what they were before."""
+    _import("cerberus", {METADATA: _StandIn(METADATA), PPRINT: _StandIn(PPRINT)})
 
 
 def import_paramiko() -> None:
@@ -56,6 +57,7 @@ class AllSchemas(set[Any]):
 
 class _StandIn(ModuleType):
     PackageNotFoundError = LookupError
+    pformat = staticmethod(repr)
 
     @staticmethod
     def version(package: str) -> str:
