@@ -175,19 +175,22 @@ class Files:
     ) -> Answer:
         overwrite = exchange.flag("overwrite")
         duplicates = []
+        own = catalogue_of(resource)
         with self._archive.lock:
             folders = {parent for one in resource.disk for parent in _parents(one)}
             raced = self._switches.catalog_race and resource.revision != revision
             for name, entry in arrived:
+                if is_not_catalogued(name):
+                    self._check_own(resource, name, exchange)
                 if name in folders or any(one in resource.disk for one in _parents(name)):
                     raise Failed(500, "Unable to store the file.")
                 folders.update(_parents(name))
-                if name in resource.disk and not overwrite:
+                if name in {own, *resource.disk} and not overwrite:
                     duplicates.append(name)
                     entry.file.unlink()
                     continue
                 resource.disk[name] = entry
-                if not raced:
+                if not raced and not (exchange.flag("extract") and is_not_catalogued(name)):
                     resource.catalogue[name] = entry
             if raced:
                 raise Failed(500, "The catalog was modified by another process.")
@@ -195,6 +198,20 @@ class Files:
         if duplicates:
             return Answer(json.dumps({"duplicates": duplicates}).encode(), "text/html;charset=UTF-8")
         return Answer()
+
+    @staticmethod
+    def _check_own(resource: Resource, name: str, exchange: Exchange) -> None:
+        """Files that XNAT takes for its own (CatalogUtils.storeCatalogEntry, XNAT_CATALOGABLE_FILE_FILTER).
+
+        One by one they are taken once. Unpacked they are never listed, and one that is called like the
+        catalogue itself takes its place: all files are lost from it.
+        """
+        own = catalogue_of(resource)
+        if not exchange.flag("extract") and (name == own or name in resource.disk):
+            raise Failed(500, f"XNAT cannot catalog {name}.")
+        if exchange.flag("extract") and name == own and exchange.flag("overwrite"):
+            resource.catalogue.clear()
+            raise Failed(500, "Another thread or process modified the catalog since I last read it.")
 
     def _delete(self, place: Place, resolver: Resolver) -> Answer:
         node = resolver.to_write(place)
@@ -230,6 +247,16 @@ class Files:
                     one.catalogue.update({name: replace(entry) for name, entry in one.disk.items()})
                 one.revision += 1
         return Answer()
+
+
+def catalogue_of(resource: Resource) -> str:
+    """The file in the resource's folder in which XNAT keeps the list of the others."""
+    return f"{resource.label}_catalog.xml"
+
+
+def is_not_catalogued(name: str) -> bool:
+    base = name.rpartition("/")[2]
+    return base.endswith("_catalog.xml") or base.startswith(".~lock-")
 
 
 def _parents(name: str) -> Iterator[str]:
