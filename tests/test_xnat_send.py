@@ -1,7 +1,11 @@
 """Sending to XNAT: sections 3 to 6 of docs/xnat-rest-api.md, each surprise by name."""
 
+import io
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,6 +13,8 @@ from tests.archive import FILES, SCAN, Archive
 from tests.asking import Asker
 from tests.servers import delay
 from tests.servers.xnat import Fault, Xnat
+from tests.servers.xnat.exchange import Answer
+from tests.servers.xnat.files import Files
 
 TYPE = {"xsiType": "xnat:mrScanData"}
 
@@ -26,7 +32,7 @@ def stored(archive: Archive, node: str = SCAN, resource: str = "R") -> dict[str,
 def test_a_file_takes_four_requests_and_one_session_that_is_ended(archive: Archive) -> None:
     assert archive.send(b"123").code == 0
     assert stored(archive) == {"x": b"123"}
-    assert [one.method for one in archive.site.seen] == ["GET", "PUT", "GET", "DELETE"]
+    assert sorted(one.method for one in archive.site.seen) == ["DELETE", "GET", "GET", "PUT"]
     assert archive.site.log_ins == 1
     assert archive.site.open_sessions() == 0
 
@@ -52,11 +58,15 @@ def test_files_of_any_size_are_sent_empty_ones_too(archive: Archive, size: int) 
     assert len(archive.site.seen) <= 8
 
 
-def test_format_content_and_tags_are_kept(archive: Archive) -> None:
-    for size, name in ((3, "x"), (0, "empty")):
-        assert archive.send(bytes(size), name, format="NIFTI", content="RAW", tags="a,b").code == 0
-    for entry in archive.site.resource(SCAN, "R").catalogue.values():
-        assert (entry.format, entry.content, entry.tags) == ("NIFTI", "RAW", "a,b")
+@pytest.mark.parametrize("size", [0, 3, 3 << 20])
+def test_format_content_and_tags_are_those_of_the_file_and_not_of_the_resource(
+    archive: Archive, size: int
+) -> None:
+    assert archive.send(bytes(size), format="NIFTI", content="RAW", tags="a,b").code == 0
+    resource = archive.site.resource(SCAN, "R")
+    entry = resource.catalogue["x"]
+    assert (entry.format, entry.content, entry.tags) == ("NIFTI", "RAW", "a,b")
+    assert (resource.format, resource.content, resource.tags) == ("", "", "")
 
 
 # --- containers ---
@@ -159,24 +169,18 @@ def test_who_may_not_write_gets_77_though_a_file_of_that_name_and_size_is_there(
     assert stored(archive) == {"x": b"old"}
 
 
-def test_what_was_stored_with_other_bytes_is_65(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("change", [lambda old: old[:-1], lambda old: bytes([old[0] ^ 1]) + old[1:]])
+def test_what_was_stored_with_other_bytes_is_65(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, change: Callable[[bytes], bytes]
+) -> None:
     from tests.servers.xnat.archive import Archive as Store
 
     keep = Store.keep
-    monkeypatch.setattr(Store, "keep", lambda self, stream, **facts: keep(self, Cut(stream.read()), **facts))
+    monkeypatch.setattr(
+        Store, "keep", lambda self, stream, **facts: keep(self, io.BytesIO(change(stream.read())), **facts)
+    )
     result = archive.send(b"123")
     assert result.code == 65, result.stderr
-
-
-class Cut:
-    """All but the last byte."""
-
-    def __init__(self, content: bytes) -> None:
-        self._rest = content[:-1]
-
-    def read(self, size: int = -1) -> bytes:
-        rest, self._rest = self._rest, b""
-        return rest
 
 
 def test_an_existing_file_is_73_and_stays_and_so_is_a_nested_one(archive: Archive) -> None:
@@ -237,10 +241,19 @@ def test_a_file_that_lost_a_race_for_the_catalogue_is_repaired(archive: Archive,
     assert resource.disk["x"].data == (b"other" if overwrite else b"123")
 
 
-def test_two_calls_at_once_both_arrive(archive: Archive) -> None:
+def test_two_calls_at_once_both_arrive(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.program import start
 
     archive.site.switches.catalog_race = True
+    met, write = threading.Barrier(3, timeout=20), Files._arriving
+
+    def together(self: Files, *given: Any) -> Any:
+        arrived = list(write(self, *given))
+        if not met.broken and len(archive.site.requests("/files/", "PUT")) == 0:
+            met.wait()
+        return arrived
+
+    monkeypatch.setattr(Files, "_arriving", together)
     (archive.here / "out").write_bytes(b"1")
     calls = [
         start(
@@ -253,6 +266,7 @@ def test_two_calls_at_once_both_arrive(archive: Archive) -> None:
         one.communicate(timeout=60)
         assert one.returncode == 0
     assert stored(archive) == {"a": b"1", "b": b"1", "c": b"1"}
+    assert [one for one in archive.site.requests("/files/", "PUT") if one.status == 500], "there was no race"
 
 
 def test_a_refused_upload_is_not_streamed_to_its_end(archive: Archive) -> None:
@@ -261,9 +275,94 @@ def test_a_refused_upload_is_not_streamed_to_its_end(archive: Archive) -> None:
         (archive.here / "out").write_bytes(bytes(20 << 20))
         result = archive.call("send-file", access, archive.here / "out")
         assert result.code == 77, result.stderr
+        assert relay.passed < 2 << 20
+        assert sum(one.taken for one in archive.site.seen) < 2 << 20
+
+
+def test_a_guest_gets_77_though_xnat_answers_200(archive: Archive) -> None:
+    archive.site.switches.require_login = False
+    archive.site.make("P").public = True
+    archive.site.users["guest"].password = archive.site.password
+    for size in (0, 3, 3 << 20):
+        result = archive.send(bytes(size), **archive.as_user("guest"))
+        assert result.code == 77, result.stderr
+    assert stored(archive) == {}
+
+
+@pytest.mark.parametrize("checksums", [True, False])
+@pytest.mark.parametrize("name", ["new", "old", "odd#"])
+@pytest.mark.parametrize(
+    "answer", [Answer(b"<html>blocked</html>", "text/html"), Answer(status=201), Answer(status=204), Answer()]
+)
+def test_what_is_not_stored_is_no_success_whatever_is_answered(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, answer: Answer, name: str, checksums: bool
+) -> None:
+    """The old file may have the same size, and no digest that tells the two apart."""
+    archive.site.switches.checksums = checksums
+    for one in ("old", "odd#"):
+        archive.site.place(SCAN, "R", one, b"OLDBYTES")
+    monkeypatch.setattr(Files, "_write", lambda *_: answer)
+    result = archive.send(b"NEWBYTES", name, overwriteExistingFile=True)
+    assert result.code == (76 if name == "new" or answer != Answer() else 65), result.stderr
+
+
+@pytest.mark.parametrize("size", [3, 3 << 20])
+def test_without_checksums_a_file_that_was_there_is_read_again(archive: Archive, size: int) -> None:
+    archive.site.switches.checksums = False
+    archive.site.place(SCAN, "R", "x", bytes(size))
+    new = b"1" * size
+    result = archive.send(new, overwriteExistingFile=True)
+    assert result.code == 0, result.stderr
+    assert stored(archive) == {"x": new}
+    assert [one.taken for one in archive.site.requests("/files/x", "PUT")] == [size]
+    assert len(archive.site.requests("/files/x", "GET")) == 1
+
+
+@pytest.mark.parametrize("name", ["sub", "file/x"])
+@pytest.mark.parametrize("size", [0, 3, 3 << 20])
+def test_a_file_where_a_folder_is_or_under_a_file_is_73_at_once(
+    archive: Archive, name: str, size: int
+) -> None:
+    for old in ("sub/b.txt", "file"):
+        archive.site.place(SCAN, "R", old, b"old")
+    archive.env["RED_RETRIES"] = "4"
+    for overwrite in (True, False):
+        result = archive.send(bytes(size), name, overwriteExistingFile=overwrite)
+        assert result.code == 73, result.stderr
+        assert f"{name.partition('/')[0]} is a" in result.stderr
+        assert "again" not in result.stderr
+        assert archive.call("send-file-validate", archive.access(name)).code == 73
+    assert stored(archive) == {"sub/b.txt": b"old", "file": b"old"}
+
+
+def test_a_file_that_xnat_takes_for_its_own_arrives_once_and_is_then_73(archive: Archive) -> None:
+    archive.env["RED_RETRIES"] = "2"
+    for content, overwrite, code in ((b"1", False, 0), (b"22", False, 73), (b"22", True, 73)):
+        result = archive.send(content, "x_catalog.xml", overwriteExistingFile=overwrite)
+        assert result.code == code, result.stderr
+        assert stored(archive) == {"x_catalog.xml": b"1"}
 
 
 # --- names ---
+
+
+def test_labels_are_quoted(xnat_site: Xnat, tmp_path: Path) -> None:
+    node, resource = "P 1%23/S+ä/E_1/scans/1 %41", "my R%41"
+    xnat_site.make(node)
+    archive = Archive(xnat_site, tmp_path)
+    for content, overwrite in ((b"1", False), (bytes(3 << 20), True)):
+        result = archive.send(content, "x", node, resource=resource, overwriteExistingFile=overwrite)
+        assert result.code == 0, result.stderr
+        assert xnat_site.tree(node, resource) == {"x": content}
+
+
+def test_a_name_that_was_kept_as_it_is_is_found_again_without_checksums(archive: Archive) -> None:
+    archive.site.switches.checksums = False
+    archive.site.place(SCAN, "R", "y", b"123")
+    resource = archive.site.resource(SCAN, "R")
+    resource.catalogue["%41.txt"] = resource.disk["%41.txt"] = resource.catalogue.pop("y")
+    result = archive.send_dir({"A.txt": b"123", "b": b"1"})
+    assert result.code == 0, result.stderr
 
 
 @pytest.mark.parametrize(

@@ -280,7 +280,7 @@ class Sender:
                 continue
             if place.is_kept(name) and (not row or row.kept == name):
                 archive.add(name, left.content)
-            elif not self._put(name, bodies.Content(left.content)):
+            elif not self._has_put(name, left.content):
                 continue
             under_way.append((left._replace(content=b""), checksum))
             if archive.size > LARGEST_ARCHIVE:
@@ -297,6 +297,12 @@ class Sender:
             return True
         replaceable = row.kept in place.put_as(name) and not place.is_never_catalogued(name)
         return self._place.overwrite and row.checksum is not None and replaceable
+
+    def _has_put(self, name: str, content: bytes) -> bool:
+        try:
+            return self._put(name, bodies.Content(content))
+        except CannotCreate:  # this file alone
+            return False
 
     def _arrived(
         self, archive: bodies.Archive, under_way: Sequence[tuple[Leaving, Checksum]]
