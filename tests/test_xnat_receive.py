@@ -12,7 +12,7 @@ import pytest
 from tests.archive import FILES, SCAN, Archive
 from tests.conformance import visible
 from tests.program import CHECKOUT, environment
-from tests.servers.xnat import Fault, Xnat
+from tests.servers.xnat import Fault, Resource, Xnat
 from tests.servers.xnat.exchange import Answer, Exchange, page
 from tests.servers.xnat.files import Files
 from tests.servers.xnat.resolve import Place, Resolver
@@ -382,6 +382,27 @@ def test_a_list_that_is_none_is_76(archive: Archive, monkeypatch: pytest.MonkeyP
     listing(monkeypatch, body)
     result = archive.receive()
     assert result.code == 76, result.stderr
+
+
+@pytest.mark.parametrize("verb", ["receive-file", "receive-dir"])
+def test_files_that_are_listed_at_another_address_are_76_and_not_taken_for_none(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    monkeypatch.setattr(Resource, "uri", property(lambda self: f"/data/other/resources/{self.id}"))
+    access = archive.access(None if verb == "receive-dir" else "x")
+    result = archive.call(verb, access, archive.here / "x")
+    assert result.code == 76, result.stderr
+    assert nothing(archive)
+
+
+def test_an_empty_resource_beside_a_full_one_of_a_scan_of_that_type_is_empty(archive: Archive) -> None:
+    archive.site.make("P/S/E/scans/2", type="T1")
+    archive.site.place("P/S/E/scans/2", "R", "x", b"of scan 2")
+    archive.site.make("P/S/E/scans/T1", type="MPRAGE")
+    archive.site.resource("P/S/E/scans/T1", "R")
+    result = archive.receive_dir(None, "P/S/E/scans/T1")
+    assert result.code == 0, result.stderr
+    assert archive.got == {}
 
 
 def test_a_list_of_files_takes_no_more_memory_than_its_rows_say(

@@ -3,7 +3,7 @@
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from functools import cached_property
 from typing import NamedTuple
 
@@ -43,13 +43,15 @@ class Row(NamedTuple):
 class Catalogue:
     """The files of one resource, by both names.
 
-    ``number`` is "" where the resource's label means this one alone; else only the number does.
+    ``number`` is "" where the resource's label means this one alone; else only the number does. ``others``
+    are the numbers of those whose files were listed with them.
     """
 
-    def __init__(self, rows: Iterable[Row], number: str = "") -> None:
+    def __init__(self, rows: Iterable[Row], number: str = "", others: Set[str] = frozenset()) -> None:
         self._kept = {row.kept: row for row in rows}
         self._named = {row.name: row for row in self._kept.values()}
         self.number = number
+        self.others = others
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -138,7 +140,7 @@ def of(found: Iterable[Listed], container: str, shown: str) -> Catalogue:
             name = row.kept  # another file is called so: each keeps a name of its own
         meant.add(name)
         result.append(Row(name, row.kept, row.size, row.checksum))
-    return Catalogue(result, number)
+    return Catalogue(result, number, _numbers(everything) - numbers)
 
 
 def _numbers(rows: Iterable[Listed]) -> set[str]:

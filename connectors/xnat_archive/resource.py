@@ -10,6 +10,7 @@ from connectors.errors import (
     ConfigError,
     Fault,
     NotFound,
+    ProtocolViolation,
 )
 from connectors.web.reply import Reply
 from connectors.xnat_archive import catalogue
@@ -128,6 +129,9 @@ class Resource:
         if place.resource not in labels:
             known = f"resources there: {', '.join(labels[:20])}" if labels else "there are none"
             raise NotFound(f"{self._shown}: there is no such resource", hint=known)
+        numbers = {row.get("xnat_abstractresource_id") for row in rows if row.get("label") == place.resource}
+        if numbers & self.catalogue().others:
+            raise ProtocolViolation(f"{self._shown}: XNAT lists its files as those of something else")
 
     def make(self) -> None:
         """Make the resource, if it is not there; NotPermitted if this user may not write to it."""
