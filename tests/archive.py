@@ -7,7 +7,9 @@ from tests.program import Result, run
 from tests.servers.xnat import Xnat
 
 SCAN = "P/S/E/scans/1"
-FILES = "/data/projects/P/subjects/S/experiments/E/scans/1/resources/R/files"
+SCAN_URL = "/data/projects/P/subjects/S/experiments/E/scans/1"
+FILES = f"{SCAN_URL}/resources/R/files"
+INBODY = "?inbody=true"
 KEYS = ("project", "subject", "session")
 
 
@@ -56,11 +58,6 @@ class Archive:
         """What receive-dir has brought."""
         files = (one for one in (self.here / "got").rglob("*") if one.is_file())
         return {str(one.relative_to(self.here / "got")): one.read_bytes() for one in files}
-
-    @property
-    def asked(self) -> list[str]:
-        """What XNAT was asked so far: method and path, without what is the same for all."""
-        return [f"{one.method} {one.path.removeprefix(FILES[:-18])}" for one in self.site.seen]
 
     def as_user(self, name: str) -> dict[str, Any]:
         return {"auth": {"username": name, "password": self.site.password}}

@@ -17,6 +17,8 @@ pytest.register_assert_rewrite(
 
 from tests import mounting, require  # noqa: E402
 from tests.access import Documents, no_secrets  # noqa: E402
+from tests.archive import SCAN  # noqa: E402
+from tests.asking import Asker  # noqa: E402
 from tests.calls import BODY, WHOLE, Caller  # noqa: E402
 from tests.far import Far  # noqa: E402
 from tests.servers import apache, delay, fault, nginx, proxy, sftp_fault, simple, sshd, xnat  # noqa: E402
@@ -101,6 +103,19 @@ def plain() -> Iterator[simple.Simple]:
 def xnat_site() -> Iterator[xnat.Xnat]:
     with xnat.start() as server:
         yield server
+
+
+@pytest.fixture
+def site(xnat_site: xnat.Xnat) -> xnat.Xnat:
+    """With a project P, a subject S, a session E and a scan 1 of the type T1."""
+    xnat_site.make(SCAN, type="T1")
+    return xnat_site
+
+
+@pytest.fixture
+def ask(site: xnat.Xnat) -> Asker:
+    """Asks that site as the one who owns everything there."""
+    return Asker(site.url, site.username, site.password)
 
 
 @pytest.fixture

@@ -1,28 +1,13 @@
 """The fake XNAT is like the real one: log-in, sessions, identifiers, containers (the files are elsewhere)."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
+from tests.archive import SCAN_URL
 from tests.asking import Asker
 from tests.servers import authority, xnat
 from tests.servers.xnat import Fault, User, Xnat
-
-SCAN = "/data/projects/P/subjects/S/experiments/E/scans/1"
-
-
-@pytest.fixture
-def site() -> Iterator[Xnat]:
-    """A project P with a subject S, a session E and a scan 1 of type T1."""
-    with xnat.start() as running:
-        running.make("P/S/E/scans/1", type="T1")
-        yield running
-
-
-@pytest.fixture
-def ask(site: Xnat) -> Asker:
-    return Asker(site.url, site.username, site.password)
 
 
 def as_user(site: Xnat, name: str, password: str = "", cookie: str = "") -> Asker:
@@ -110,9 +95,9 @@ def test_a_guest_may_read_what_is_public_where_no_log_in_is_required(site: Xnat)
     site.switches.require_login = False
     site.place("P/S/E/scans/1", "R", "x", b"123")
     anybody = Asker(site.url)
-    assert anybody("GET", f"{SCAN}/resources/R/files/x").status == 404
+    assert anybody("GET", f"{SCAN_URL}/resources/R/files/x").status == 404
     site.make("P").public = True
-    assert anybody("GET", f"{SCAN}/resources/R/files/x").body == b"123"
+    assert anybody("GET", f"{SCAN_URL}/resources/R/files/x").body == b"123"
 
 
 def test_200_from_jsession_proves_no_log_in_and_auth_says_who_it_is(site: Xnat, ask: Asker) -> None:
@@ -162,14 +147,14 @@ def test_a_provider_may_stand_before_the_name(site: Xnat) -> None:
 @pytest.mark.parametrize("method", ["GET", "PUT", "POST", "DELETE"])
 def test_a_site_that_moved_to_https_redirects_everything(site: Xnat, ask: Asker, method: str) -> None:
     site.switches.redirect_to = "https://xnat.example"
-    reply = ask(method, f"{SCAN}/resources/R/files/x?inbody=true", b"x")
+    reply = ask(method, f"{SCAN_URL}/resources/R/files/x?inbody=true", b"x")
     assert reply.status == 302
-    assert reply.headers["location"] == f"https://xnat.example{SCAN}/resources/R/files/x?inbody=true"
+    assert reply.headers["location"] == f"https://xnat.example{SCAN_URL}/resources/R/files/x?inbody=true"
 
 
 def test_an_expired_password_leads_to_a_page_of_html_with_200(site: Xnat, ask: Asker) -> None:
     site.users[site.username].expired = True
-    reply = ask("PUT", f"{SCAN}/resources/R/files/x?inbody=true", b"x")
+    reply = ask("PUT", f"{SCAN_URL}/resources/R/files/x?inbody=true", b"x")
     assert reply.status == 302
     page = ask("GET", reply.headers["location"])
     assert page.status == 200
@@ -179,7 +164,7 @@ def test_an_expired_password_leads_to_a_page_of_html_with_200(site: Xnat, ask: A
 
 def test_a_site_in_maintenance_answers_html_with_200(site: Xnat, ask: Asker) -> None:
     site.switches.maintenance = True
-    reply = ask("GET", f"{SCAN}/resources/R/files/x")
+    reply = ask("GET", f"{SCAN_URL}/resources/R/files/x")
     assert (reply.status, reply.body[:6]) == (200, b"<html>")
 
 
@@ -210,7 +195,7 @@ def test_a_site_may_lie_below_a_path() -> None:
 
 def test_every_request_is_recorded(site: Xnat, ask: Asker) -> None:
     cookie = ask("GET", "/data/JSESSION").session
-    as_user(site, site.username, cookie=cookie)("PUT", f"{SCAN}/resources/R/files/x?inbody=true", b"abc")
+    as_user(site, site.username, cookie=cookie)("PUT", f"{SCAN_URL}/resources/R/files/x?inbody=true", b"abc")
     (one,) = site.requests("/files/", "PUT")
     assert (one.status, one.user, one.session, one.taken) == (200, "alice", cookie, 3)
     assert one.query == {"inbody": "true"}
@@ -250,22 +235,22 @@ def test_names_are_case_sensitive(ask: Asker) -> None:
 
 def test_a_scan_is_found_by_its_type_for_files_but_not_by_itself(site: Xnat, ask: Asker) -> None:
     site.place("P/S/E/scans/1", "R", "x", b"123")
-    assert ask("GET", SCAN[:-1] + "T1/resources/R/files/x").body == b"123"
-    assert ask("GET", SCAN[:-1] + "T1").status == 404
-    assert ask("GET", SCAN).status == 200
+    assert ask("GET", SCAN_URL[:-1] + "T1/resources/R/files/x").body == b"123"
+    assert ask("GET", SCAN_URL[:-1] + "T1").status == 404
+    assert ask("GET", SCAN_URL).status == 200
 
 
 def test_commas_are_lists_and_all_is_a_wildcard(site: Xnat, ask: Asker) -> None:
     site.place("P/S/E/scans/1", "R", "x", b"1")
     site.place("P/S/E/scans/2", "R", "y", b"2")
     for several in ("1,2", "ALL", "*"):
-        rows = ask("GET", SCAN[:-1] + several + "/resources/R/files").rows
+        rows = ask("GET", SCAN_URL[:-1] + several + "/resources/R/files").rows
         assert [one["Name"] for one in rows] == ["x", "y"]
 
 
 def test_slash_in_brackets_is_a_slash_in_the_id_of_a_scan(ask: Asker) -> None:
-    assert ask("PUT", SCAN[:-1] + "a[SLASH]b?xsiType=xnat:mrScanData").status == 200
-    assert [one["ID"] for one in ask("GET", SCAN[:-2]).rows] == ["1", "a/b"]
+    assert ask("PUT", SCAN_URL[:-1] + "a[SLASH]b?xsiType=xnat:mrScanData").status == 200
+    assert [one["ID"] for one in ask("GET", SCAN_URL[:-2]).rows] == ["1", "a/b"]
 
 
 @pytest.mark.parametrize("typo", ["scans/9", "reconstructions/9", "assessors/9"])
@@ -291,9 +276,9 @@ def test_lists_below_what_is_unknown_have_each_their_own_status(ask: Asker) -> N
 def test_a_resource_of_digits_only_is_a_number_and_never_a_label(site: Xnat, ask: Asker) -> None:
     site.place("P/S/E/scans/1", "R", "x", b"1")
     number = site.resource("P/S/E/scans/1", "R").id
-    assert ask("GET", f"{SCAN}/resources/{number}/files/x").body == b"1"
-    assert ask("PUT", f"{SCAN}/resources/4711/files/x?inbody=true", b"1").status == 404
-    assert ask("PUT", f"{SCAN}/resources/4711").status == 404
+    assert ask("GET", f"{SCAN_URL}/resources/{number}/files/x").body == b"1"
+    assert ask("PUT", f"{SCAN_URL}/resources/4711/files/x?inbody=true", b"1").status == 404
+    assert ask("PUT", f"{SCAN_URL}/resources/4711").status == 404
 
 
 def test_sessions_and_assessors_with_other_characters_in_their_id_are_417(ask: Asker) -> None:
@@ -309,7 +294,7 @@ def test_rows_of_containers_have_the_keys_of_their_kind(site: Xnat, ask: Asker) 
     site.make("P/S/E/reconstructions/r")
     site.make("P/S/E/assessors/a")
     scans, reconstructions, assessors = (
-        ask("GET", f"{SCAN[:-8]}/{kind}?format=json").rows
+        ask("GET", f"{SCAN_URL[:-8]}/{kind}?format=json").rows
         for kind in ("scans", "reconstructions", "assessors")
     )
     assert scans[0]["xsiType"] == "xnat:mrScanData"
@@ -317,7 +302,7 @@ def test_rows_of_containers_have_the_keys_of_their_kind(site: Xnat, ask: Asker) 
     assert set(reconstructions[0]) == {"xnat_reconstructedimagedata_id", "ID", "type", "baseScanType", "URI"}
     assert (assessors[0]["label"], assessors[0]["session_label"]) == ("a", "E")
     assert assessors[0]["ID"].startswith("XNAT_E")
-    assert json.loads(ask("GET", SCAN[:-2]).body)["ResultSet"]["totalRecords"] == "1"
+    assert json.loads(ask("GET", SCAN_URL[:-2]).body)["ResultSet"]["totalRecords"] == "1"
 
 
 @pytest.mark.parametrize(
@@ -333,8 +318,8 @@ def test_rows_of_containers_have_the_keys_of_their_kind(site: Xnat, ask: Asker) 
     ],
 )
 def test_put_of_a_container(ask: Asker, kind: str, query: str, new: int, again: int) -> None:
-    first = ask("PUT", f"{SCAN[:-8]}/{kind}/n{query}")
-    second = ask("PUT", f"{SCAN[:-8]}/{kind}/n{query}")
+    first = ask("PUT", f"{SCAN_URL[:-8]}/{kind}/n{query}")
+    second = ask("PUT", f"{SCAN_URL[:-8]}/{kind}/n{query}")
     assert (first.status, second.status) == (new, again)
     if kind == "assessors" and new == 201:
         assert first.body == second.body
@@ -344,27 +329,27 @@ def test_put_of_a_container(ask: Asker, kind: str, query: str, new: int, again: 
 
 
 def test_a_scan_of_another_type_is_409(ask: Asker) -> None:
-    assert ask("PUT", f"{SCAN}?xsiType=xnat:petScanData").status == 409
-    assert ask("PUT", f"{SCAN}?xsiType=xnat:mrScanData").status == 200
-    assert ask("PUT", SCAN).status == 200
+    assert ask("PUT", f"{SCAN_URL}?xsiType=xnat:petScanData").status == 409
+    assert ask("PUT", f"{SCAN_URL}?xsiType=xnat:mrScanData").status == 200
+    assert ask("PUT", SCAN_URL).status == 200
 
 
 def test_containers_need_the_right_to_edit_and_their_end_the_right_to_delete(site: Xnat, ask: Asker) -> None:
     query = "?xsiType=xnat:mrScanData"
-    assert as_user(site, "reader")("PUT", f"{SCAN[:-1]}2{query}").status == 403
-    assert as_user(site, "member")("PUT", f"{SCAN[:-1]}2{query}").status == 200
-    assert as_user(site, "member")("DELETE", f"{SCAN[:-1]}2").status == 403
-    assert [ask("DELETE", f"{SCAN[:-1]}2").status for _ in range(2)] == [200, 404]
+    assert as_user(site, "reader")("PUT", f"{SCAN_URL[:-1]}2{query}").status == 403
+    assert as_user(site, "member")("PUT", f"{SCAN_URL[:-1]}2{query}").status == 200
+    assert as_user(site, "member")("DELETE", f"{SCAN_URL[:-1]}2").status == 403
+    assert [ask("DELETE", f"{SCAN_URL[:-1]}2").status for _ in range(2)] == [200, 404]
 
 
 # --- resources ---
 
 
 def test_a_resource_is_made_once_and_deleted_as_often_as_one_likes(site: Xnat, ask: Asker) -> None:
-    path = f"{SCAN}/resources/R"
+    path = f"{SCAN_URL}/resources/R"
     assert [ask("PUT", f"{path}?format=NIFTI").status for _ in range(2)] == [200, 409]
     assert as_user(site, "reader")("PUT", f"{path}2").status == 403
-    row = ask("GET", f"{SCAN}/resources").rows[0]
+    row = ask("GET", f"{SCAN_URL}/resources").rows[0]
     assert (row["label"], row["format"], row["file_count"], row["file_size"]) == ("R", "NIFTI", "0", "0")
     assert row["xnat_abstractresource_id"].isdigit()
     assert as_user(site, "member")("DELETE", path).status == 403
@@ -373,7 +358,7 @@ def test_a_resource_is_made_once_and_deleted_as_often_as_one_likes(site: Xnat, a
 
 def test_what_went_in_and_what_came_out_are_apart_and_out_is_the_default(site: Xnat, ask: Asker) -> None:
     site.make("P/S/E/assessors/a")
-    base = f"{SCAN[:-8]}/assessors/a"
+    base = f"{SCAN_URL[:-8]}/assessors/a"
     for side, content in (("in/", b"in"), ("", b"out")):
         assert ask("PUT", f"{base}/{side}resources/R/files/x?inbody=true", content).status == 200
     assert ask("GET", f"{base}/in/resources/R/files/x").body == b"in"

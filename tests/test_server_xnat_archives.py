@@ -13,26 +13,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.archive import FILES, INBODY, SCAN
 from tests.asking import Asker, basic
 from tests.conformance import wait_until
-from tests.servers import xnat
 from tests.servers.xnat import Fault, Xnat
-
-NODE = "P/S/E/scans/1"
-FILES = "/data/projects/P/subjects/S/experiments/E/scans/1/resources/R/files"
-INBODY = "?inbody=true"
-
-
-@pytest.fixture
-def site() -> Iterator[Xnat]:
-    with xnat.start() as running:
-        running.make(NODE, type="T1 w")
-        yield running
-
-
-@pytest.fixture
-def ask(site: Xnat) -> Asker:
-    return Asker(site.url, site.username, site.password)
 
 
 def zipped(**files: bytes) -> bytes:
@@ -48,7 +32,8 @@ def zipped(**files: bytes) -> bytes:
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
 def test_a_resource_comes_as_an_archive_of_unknown_length(site: Xnat, ask: Asker, kind: str) -> None:
-    site.place(NODE, "R", "sub/x", b"1" * 5000)
+    site.make(SCAN).fields["type"] = "T1 w"
+    site.place(SCAN, "R", "sub/x", b"1" * 5000)
     site.place("P/S/E", "R", "y", b"2")
     site.make("P/S/E/assessors/a")
     site.place("P/S/E/assessors/a", "R", "z", b"3")
@@ -74,7 +59,7 @@ def unpacked(kind: str, packed: bytes) -> dict[str, bytes]:
 
 def test_an_archive_of_nothing_is_404(site: Xnat, ask: Asker) -> None:
     assert ask("GET", f"{FILES}?format=zip").status == 404
-    site.resource(NODE, "R")
+    site.resource(SCAN, "R")
     assert ask("GET", f"{FILES}?format=zip").status == 404
 
 
@@ -90,7 +75,7 @@ def test_extract_unpacks_into_the_root_and_keeps_no_archive(site: Xnat, ask: Ask
             tar.addfile(info, io.BytesIO(b"1"))
         packed = stream.getvalue()
     assert ask("PUT", f"{FILES}/ignored/{name}{INBODY}&extract=true", packed).status == 200
-    assert site.tree(NODE, "R") == {"sub/x": b"1"}
+    assert site.tree(SCAN, "R") == {"sub/x": b"1"}
 
 
 def test_extract_takes_the_gz_off_a_nifti_file_but_leaves_archives_in_archives(
@@ -99,18 +84,43 @@ def test_extract_takes_the_gz_off_a_nifti_file_but_leaves_archives_in_archives(
     inner = gzip.compress(b"brain")
     ask("PUT", f"{FILES}/x.nii.gz{INBODY}&extract=true", inner)
     ask("PUT", f"{FILES}/p.zip{INBODY}&extract=true", zipped(**{"y.nii.gz": inner}))
-    assert site.tree(NODE, "R") == {"x.nii": b"brain", "y.nii.gz": inner}
+    assert site.tree(SCAN, "R") == {"x.nii": b"brain", "y.nii.gz": inner}
+
+
+def test_extract_never_lists_what_xnat_takes_for_its_own(site: Xnat, ask: Asker) -> None:
+    packed = zipped(**{"x_catalog.xml": b"1", "sub__.~lock-y": b"2", "z": b"3"})
+    assert ask("PUT", f"{FILES}/p.zip{INBODY}&extract=true", packed).status == 200
+    assert site.tree(SCAN, "R") == {"z": b"3"}
+    assert ask("PUT", f"{FILES}/x_catalog.xml{INBODY}&overwrite=true", b"4").status == 500
+
+
+def test_an_archive_with_the_catalogue_in_it_replaces_that_and_all_files_are_lost(
+    site: Xnat, ask: Asker
+) -> None:
+    site.place(SCAN, "R", "precious", b"old")
+    packed = zipped(**{"R_catalog.xml": b"<x/>"})
+    reply = ask("PUT", f"{FILES}/p.zip{INBODY}&extract=true", packed)
+    assert reply.body == b'{"duplicates": ["R_catalog.xml"]}'
+    assert site.tree(SCAN, "R") == {"precious": b"old"}
+    assert ask("PUT", f"{FILES}/p.zip{INBODY}&extract=true&overwrite=true", packed).status == 500
+    assert site.tree(SCAN, "R") == {}
+
+
+def test_such_a_file_is_taken_once_alone_and_the_catalogue_never(site: Xnat, ask: Asker) -> None:
+    for name, statuses in (("x_catalog.xml", [200, 500]), ("R_catalog.xml", [500, 500])):
+        assert [ask("PUT", f"{FILES}/{name}{INBODY}", b"1").status for _ in range(2)] == statuses
+    assert site.tree(SCAN, "R") == {"x_catalog.xml": b"1"}
 
 
 def test_extract_tells_of_duplicates_and_stores_the_rest(site: Xnat, ask: Asker) -> None:
-    site.place(NODE, "R", "a", b"old")
+    site.place(SCAN, "R", "a", b"old")
     reply = ask("PUT", f"{FILES}/p.zip{INBODY}&extract=true", zipped(a=b"new", b=b"new"))
     assert reply.body == b'{"duplicates": ["a"]}'
-    assert site.tree(NODE, "R") == {"a": b"old", "b": b"new"}
+    assert site.tree(SCAN, "R") == {"a": b"old", "b": b"new"}
 
 
 def test_a_path_that_goes_on_behind_a_zip_leads_into_it(site: Xnat, ask: Asker) -> None:
-    site.place(NODE, "R", "p.zip", zipped(**{"sub/a b": b"1"}))
+    site.place(SCAN, "R", "p.zip", zipped(**{"sub/a b": b"1"}))
     for path in ("p.zip!sub/a%20b", "p.zip/sub/a%20b"):
         assert ask("GET", f"{FILES}/{path}").body == b"1"
     assert ask("GET", f"{FILES}/p.zip!none").status == 404
@@ -148,7 +158,7 @@ def slowly(site: Xnat, name: str, ready: threading.Event, go: threading.Event) -
 @pytest.mark.parametrize("race", [True, False])
 def test_two_writers_at_once_may_lose_one_from_the_catalogue(site: Xnat, ask: Asker, race: bool) -> None:
     site.switches.catalog_race = race
-    site.place(NODE, "R", "old", b"1")
+    site.place(SCAN, "R", "old", b"1")
     ready, go = threading.Event(), threading.Event()
     status: list[int] = []
     slow = threading.Thread(target=lambda: status.append(slowly(site, "slow", ready, go)))
@@ -165,12 +175,12 @@ def test_two_writers_at_once_may_lose_one_from_the_catalogue(site: Xnat, ask: As
         assert b"duplicates" in ask("PUT", f"{FILES}/slow{INBODY}", b"12").body
         resource = f"/archive/experiments/{site.make('P/S/E').id}/scans/1/resources/R"
         assert ask("POST", f"/data/services/refresh/catalog?resource={resource}&options=append").status == 200
-    assert site.tree(NODE, "R") == {"old": b"1", "quick": b"1", "slow": b"12"}
+    assert site.tree(SCAN, "R") == {"old": b"1", "quick": b"1", "slow": b"12"}
 
 
 def test_overwrite_repairs_what_is_on_disk_but_not_in_the_catalogue(site: Xnat, ask: Asker) -> None:
-    site.place(NODE, "R", "x", b"1")
-    site.resource(NODE, "R").catalogue.clear()
+    site.place(SCAN, "R", "x", b"1")
+    site.resource(SCAN, "R").catalogue.clear()
     assert ask("GET", f"{FILES}/x").status == 404
     assert ask("PUT", f"{FILES}/x{INBODY}&overwrite=true", b"2").status == 200
     assert ask("GET", f"{FILES}/x").body == b"2"
@@ -180,7 +190,7 @@ def test_a_connection_can_be_dropped_in_an_upload(site: Xnat, ask: Asker) -> Non
     site.fail("PUT", "/files/", Fault(drop=1000))
     with pytest.raises((ConnectionError, http.client.HTTPException)):
         ask("PUT", f"{FILES}/x{INBODY}", b"1" * (8 << 20))
-    assert site.tree(NODE, "R") == {}
+    assert site.tree(SCAN, "R") == {}
     assert [(one.status, one.taken) for one in site.requests("/files/x")] == [(0, 1000)]
 
 
@@ -190,11 +200,11 @@ def test_a_client_that_goes_away_leaves_nothing(site: Xnat) -> None:
         head += f"Authorization: {basic(site.username, site.password)}\r\n\r\n"
         client.sendall(head.encode() + b"1" * 50)
     wait_until(lambda: bool(site.requests("/files/x")), "the request is recorded")
-    assert site.tree(NODE, "R") == {}
+    assert site.tree(SCAN, "R") == {}
 
 
 def test_a_body_can_be_truncated_or_damaged(site: Xnat, ask: Asker) -> None:
-    site.place(NODE, "R", "x", b"0123456789")
+    site.place(SCAN, "R", "x", b"0123456789")
     site.fail("GET", "/files/x", Fault(truncate=4))
     with pytest.raises((ConnectionError, http.client.IncompleteRead)):
         ask("GET", f"{FILES}/x")
@@ -205,7 +215,7 @@ def test_a_body_can_be_truncated_or_damaged(site: Xnat, ask: Asker) -> None:
 def test_an_answer_can_be_lost_after_the_deed(site: Xnat, ask: Asker) -> None:
     site.fail("PUT", "/files/x", Fault(status=502, after=True))
     assert ask("PUT", f"{FILES}/x{INBODY}", b"1").status == 502
-    assert site.tree(NODE, "R") == {"x": b"1"}
+    assert site.tree(SCAN, "R") == {"x": b"1"}
 
 
 def test_memory_does_not_grow_with_the_files(site: Xnat, ask: Asker) -> None:

@@ -1,30 +1,13 @@
 """The fake XNAT is like the real one: what it does with files."""
 
 import hashlib
-from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 
 import pytest
 
+from tests.archive import FILES, INBODY, SCAN
 from tests.asking import Asker, Reply
-from tests.servers import xnat
 from tests.servers.xnat import Xnat
-
-NODE = "P/S/E/scans/1"
-FILES = "/data/projects/P/subjects/S/experiments/E/scans/1/resources/R/files"
-INBODY = "?inbody=true"
-
-
-@pytest.fixture
-def site() -> Iterator[Xnat]:
-    with xnat.start() as running:
-        running.make(NODE, type="T1 w")
-        yield running
-
-
-@pytest.fixture
-def ask(site: Xnat) -> Asker:
-    return Asker(site.url, site.username, site.password)
 
 
 def multipart(content: bytes, filename: str = "x") -> tuple[bytes, dict[str, str]]:
@@ -40,7 +23,7 @@ def test_put_makes_the_resource_and_answers_200_with_nothing(site: Xnat, ask: As
     for method, name in (("PUT", "a.txt"), ("POST", "sub/b.txt")):
         reply = ask(method, f"{FILES}/{name}{INBODY}", b"abc")
         assert (reply.status, reply.body) == (200, b"")
-    assert site.tree(NODE, "R") == {"a.txt": b"abc", "sub/b.txt": b"abc"}
+    assert site.tree(SCAN, "R") == {"a.txt": b"abc", "sub/b.txt": b"abc"}
 
 
 def test_put_makes_no_parents(site: Xnat, ask: Asker) -> None:
@@ -55,23 +38,23 @@ def test_the_body_is_the_file_by_its_type_or_by_inbody_else_it_is_400(site: Xnat
     assert ask("PUT", f"{FILES}/c", b"1").status == 400
     body, headers = multipart(b"2")
     assert ask("PUT", f"{FILES}/d", body, headers).status == 200
-    assert site.tree(NODE, "R") == {"a": b"1", "d": b"2"}
+    assert site.tree(SCAN, "R") == {"a": b"1", "d": b"2"}
 
 
 def test_put_of_what_is_there_answers_200_and_duplicates_and_changes_nothing(site: Xnat, ask: Asker) -> None:
-    site.place(NODE, "R", "sub/x", b"old")
+    site.place(SCAN, "R", "sub/x", b"old")
     reply = ask("PUT", f"{FILES}/sub/x{INBODY}", b"new")
     assert (reply.status, reply.body) == (200, b'{"duplicates": ["sub/x"]}')
     assert reply.headers["content-type"].startswith("text/html")
-    assert site.tree(NODE, "R") == {"sub/x": b"old"}
+    assert site.tree(SCAN, "R") == {"sub/x": b"old"}
 
 
 def test_overwrite_replaces_and_needs_only_the_right_to_edit(site: Xnat) -> None:
-    site.place(NODE, "R", "x", b"old")
-    site.place(NODE, "R", "xy", b"stays")
+    site.place(SCAN, "R", "x", b"old")
+    site.place(SCAN, "R", "xy", b"stays")
     member = Asker(site.url, "member", site.password)
     assert member("PUT", f"{FILES}/x{INBODY}&overwrite=true", b"new").status == 200
-    assert site.tree(NODE, "R") == {"x": b"new", "xy": b"stays"}
+    assert site.tree(SCAN, "R") == {"x": b"new", "xy": b"stays"}
 
 
 def test_who_may_not_edit_gets_200_and_nothing_is_stored(site: Xnat) -> None:
@@ -80,7 +63,7 @@ def test_who_may_not_edit_gets_200_and_nothing_is_stored(site: Xnat) -> None:
     for asker in (Asker(site.url, "reader", site.password), Asker(site.url)):
         reply = asker("PUT", f"{FILES}/x{INBODY}", b"new")
         assert (reply.status, reply.body) == (200, b"")
-    assert site.tree(NODE, "R") == {}
+    assert site.tree(SCAN, "R") == {}
 
 
 def test_an_empty_body_or_one_of_unknown_length_is_500_but_an_empty_part_is_a_file(
@@ -90,7 +73,7 @@ def test_an_empty_body_or_one_of_unknown_length_is_500_but_an_empty_part_is_a_fi
     assert ask("PUT", f"{FILES}/x{INBODY}", iter([b"ab", b"c"]), encode_chunked=True).status == 500
     body, headers = multipart(b"")
     assert ask("PUT", f"{FILES}/x", body, headers).status == 200
-    assert site.tree(NODE, "R") == {"x": b""}
+    assert site.tree(SCAN, "R") == {"x": b""}
 
 
 def test_a_part_of_any_size_arrives_as_it_was(site: Xnat, ask: Asker) -> None:
@@ -98,7 +81,7 @@ def test_a_part_of_any_size_arrives_as_it_was(site: Xnat, ask: Asker) -> None:
         content = b"\r\n--b" + bytes(range(256)) * (size // 256) + b"\r\n--"
         body, headers = multipart(content)
         assert ask("PUT", f"{FILES}/{size}?overwrite=true", body, headers).status == 200
-        assert site.tree(NODE, "R")[str(size)] == content
+        assert site.tree(SCAN, "R")[str(size)] == content
 
 
 def test_inbody_and_multipart_contradict_each_other(ask: Asker) -> None:
@@ -109,7 +92,7 @@ def test_inbody_and_multipart_contradict_each_other(ask: Asker) -> None:
 def test_without_a_path_the_file_has_its_own_name(site: Xnat, ask: Asker) -> None:
     body, headers = multipart(b"1", "own.txt")
     assert ask("POST", FILES, body, headers).status == 200
-    assert site.tree(NODE, "R") == {"own.txt": b"1"}
+    assert site.tree(SCAN, "R") == {"own.txt": b"1"}
 
 
 def test_format_content_and_tags_come_back_in_the_list(ask: Asker) -> None:
@@ -120,7 +103,7 @@ def test_format_content_and_tags_come_back_in_the_list(ask: Asker) -> None:
 
 
 def test_a_path_that_leads_outside_or_through_a_file_is_refused(site: Xnat, ask: Asker) -> None:
-    site.place(NODE, "R", "x", b"1")
+    site.place(SCAN, "R", "x", b"1")
     assert ask("PUT", f"{FILES}/../y{INBODY}", b"1").status == 400
     assert ask("PUT", f"{FILES}/x/y{INBODY}", b"1").status == 500
 
@@ -160,14 +143,14 @@ def test_an_older_site_decodes_no_path(site: Xnat, ask: Asker) -> None:
 
 def test_a_raw_question_mark_cuts_the_name(site: Xnat, ask: Asker) -> None:
     ask("PUT", f"{FILES}/a?b.txt&inbody=true", b"1")
-    assert site.tree(NODE, "R") == {"a": b"1"}
+    assert site.tree(SCAN, "R") == {"a": b"1"}
 
 
 # --- GET ---
 
 
 def test_get_has_length_and_date_and_head_has_them_too(site: Xnat, ask: Asker) -> None:
-    site.place(NODE, "R", "x", b"0123456789")
+    site.place(SCAN, "R", "x", b"0123456789")
     for method, body in (("GET", b"0123456789"), ("HEAD", b"")):
         reply = ask(method, f"{FILES}/x")
         assert (reply.status, reply.body) == (200, body)
@@ -180,7 +163,7 @@ def ranged(ask: Asker, asked: str) -> Reply:
 
 
 def test_a_single_range_is_206_and_several_are_501(site: Xnat, ask: Asker) -> None:
-    site.place(NODE, "R", "x", b"0123456789")
+    site.place(SCAN, "R", "x", b"0123456789")
     for asked, body, told in (
         ("bytes=4-", b"456789", "bytes 4-9/10"),
         ("bytes=2-3", b"23", "bytes 2-3/10"),
@@ -194,14 +177,14 @@ def test_a_single_range_is_206_and_several_are_501(site: Xnat, ask: Asker) -> No
 
 
 def test_a_missing_file_is_404_and_empty_where_the_resource_is_known(site: Xnat, ask: Asker) -> None:
-    site.place(NODE, "R", "x", b"1")
+    site.place(SCAN, "R", "x", b"1")
     reply = ask("GET", f"{FILES}/none")
     assert (reply.status, reply.body) == (404, b"")
     assert b"<html>" in ask("GET", f"{FILES.replace('/R/', '/none/')}/x").body
 
 
 def test_who_may_not_read_the_project_gets_404(site: Xnat) -> None:
-    site.place(NODE, "R", "x", b"1")
+    site.place(SCAN, "R", "x", b"1")
     assert Asker(site.url, "stranger", site.password)("GET", f"{FILES}/x").status == 404
 
 
@@ -209,9 +192,9 @@ def test_who_may_not_read_the_project_gets_404(site: Xnat) -> None:
 
 
 def test_the_list_has_base_names_sizes_digests_and_uris_with_internal_ids(site: Xnat, ask: Asker) -> None:
-    site.place(NODE, "R", "sub/a b.txt", b"abc")
+    site.place(SCAN, "R", "sub/a b.txt", b"abc")
     (row,) = ask("GET", f"{FILES}?format=json").rows
-    session, number = site.make("P/S/E").id, site.resource(NODE, "R").id
+    session, number = site.make("P/S/E").id, site.resource(SCAN, "R").id
     assert row == {
         "Name": "a b.txt",
         "Size": "3",
@@ -226,7 +209,7 @@ def test_the_list_has_base_names_sizes_digests_and_uris_with_internal_ids(site: 
 
 
 def test_a_site_without_checksums_has_empty_digests(site: Xnat, ask: Asker) -> None:
-    site.place(NODE, "R", "x", b"abc")
+    site.place(SCAN, "R", "x", b"abc")
     site.switches.checksums = False
     assert ask("GET", FILES).rows[0]["digest"] == ""
 
@@ -238,12 +221,12 @@ def test_an_unknown_resource_is_an_empty_list(ask: Asker) -> None:
 
 def test_a_folder_can_be_listed_by_its_slash(site: Xnat, ask: Asker) -> None:
     for name in ("sub/x", "subway", "y"):
-        site.place(NODE, "R", name, b"1")
+        site.place(SCAN, "R", name, b"1")
     assert [one["Name"] for one in ask("GET", f"{FILES}/sub/").rows] == ["x"]
 
 
 def test_a_list_may_be_csv(site: Xnat, ask: Asker) -> None:
-    site.place(NODE, "R", "x", b"1")
+    site.place(SCAN, "R", "x", b"1")
     lines = ask("GET", f"{FILES}?format=csv").body.decode().splitlines()
     assert lines[0].startswith('"Name","Size","URI"')
     assert lines[1].startswith('"x","1","/data/')
@@ -254,15 +237,15 @@ def test_a_list_may_be_csv(site: Xnat, ask: Asker) -> None:
 
 def test_delete_takes_everything_that_starts_like_it(site: Xnat, ask: Asker) -> None:
     for name in ("data", "data2.csv", "data.d/x", "other"):
-        site.place(NODE, "R", name, b"1")
+        site.place(SCAN, "R", name, b"1")
     assert ask("DELETE", f"{FILES}/data").status == 200
-    assert site.tree(NODE, "R") == {"other": b"1"}
+    assert site.tree(SCAN, "R") == {"other": b"1"}
     assert ask("DELETE", f"{FILES}/data").status == 404
     assert ask("DELETE", f"{FILES}/").status == 200
-    assert site.tree(NODE, "R") == {}
+    assert site.tree(SCAN, "R") == {}
 
 
 def test_a_member_may_not_delete(site: Xnat) -> None:
-    site.place(NODE, "R", "x", b"1")
+    site.place(SCAN, "R", "x", b"1")
     assert Asker(site.url, "member", site.password)("DELETE", f"{FILES}/x").status == 403
-    assert site.tree(NODE, "R") == {"x": b"1"}
+    assert site.tree(SCAN, "R") == {"x": b"1"}
