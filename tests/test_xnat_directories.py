@@ -6,6 +6,7 @@ import io
 import json
 import os
 import struct
+import subprocess
 import threading
 import time
 import zipfile
@@ -351,6 +352,17 @@ def test_names_of_part_files_are_left_out_both_ways_and_that_is_said_once(archiv
         assert said.count("left out") == 1
         assert "left out: .x.red-part, a/.x.red-part, b/.x.red-part and 2 more: the names of" in said
     assert archive.got == {"x": b"1"}
+
+
+def test_folders_may_be_as_deep_as_the_machine_takes_them(archive: Archive) -> None:
+    deep = "d/" * 1500 + "x"
+    archive.site.place(SCAN, "R", deep, b"1")
+    try:
+        result = archive.receive_dir()
+        assert result.code == 0, result.stderr
+        assert os.path.isfile(archive.here / "got" / deep)
+    finally:
+        subprocess.run(["rm", "-rf", str(archive.here / "got")], check=True)  # deeper than Python's own goes
 
 
 def test_two_files_that_mean_the_same_name_both_arrive(archive: Archive) -> None:

@@ -312,15 +312,18 @@ class InnerDirs:
 
     def make(self, path: str) -> None:
         """``path``, relative to the root, and its parents."""
-        if path in self._made:
-            return
-        self.make(os.path.dirname(path))
-        local = os.path.join(self._root, path)
-        make_dir(local)
-        real = os.path.realpath(local)
-        if os.path.commonpath((self._real_root, real)) != self._real_root:
-            raise CannotCreate(f"cannot use {local}: it is a link that leads out of {self._root}")
-        self._made.add(path)
+        missing = []
+        while path not in self._made:
+            missing.append(path)
+            path = os.path.dirname(path)
+        for folder in reversed(missing):
+            local = os.path.join(self._root, folder)
+            make_dir(local)
+            if os.path.islink(local):  # else it is where the folder is that it is in
+                real = os.path.realpath(local)
+                if os.path.commonpath((self._real_root, real)) != self._real_root:
+                    raise CannotCreate(f"cannot use {local}: it is a link that leads out of {self._root}")
+            self._made.add(folder)
 
 
 def mount_dir(remote: Remote, job: Job, local: str, promise: "Prepared") -> None:
