@@ -4,7 +4,8 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
 
@@ -192,12 +193,31 @@ def _move(program: str, call: Call) -> None:
     receipts = receipt.Receipts("" if checking else settings.receipt)
     with progress.showing(settings, os.path.basename(local)) as shown:
         job = Job(call.verb, settings, shown, receipts)
-        with connector.connect(prepared.access, job) as remote:
+        with (
+            _told_by_place(document, connector.SCHEMAS[call.verb]),
+            connector.connect(prepared.access, job) as remote,
+        ):
             engine.open_remote(remote, job)
             if checking:
                 engine.check(remote, job, prepared.listing)
             else:
                 engine.MOVES[call.verb](remote, job, local, prepared)
+
+
+@contextmanager
+def _told_by_place(document: "Document", schema: registry.Schema) -> Iterator[None]:
+    """What only the far end finds wrong with the access data is told with its place, as all else is."""
+    from connectors.access.paths import join
+
+    def placed(fault: Fault) -> Fault:
+        if fault.path not in schema:
+            return fault
+        return document.fault(join(document.access_path, fault.path), fault.message)
+
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError([placed(fault) for fault in error.faults], hint=error.hint) from None
 
 
 def _umount(program: str, local: str) -> None:
