@@ -120,6 +120,10 @@ def test_what_they_do_not_allow_is_refused_here_and_in_an_editor(
         ("baseUrl", "https://h/xnat/data/projects", "/data"),
         ("baseUrl", "https://h/REST", "/data"),
         ("baseUrl", "https://h/../x", "alone"),
+        ("baseUrl", "https://h/%2e%2E/x", "alone"),
+        ("baseUrl", "https://h/a\\..\\x", "alone"),
+        ("baseUrl", "https://h/a%5c..%5cx", "alone"),
+        ("baseUrl", "https://h/a;b", "alone"),
         ("project", "..", "lead elsewhere"),
         ("project", "", "empty"),
         ("subject", "a/b", "/"),
@@ -130,6 +134,12 @@ def test_what_they_do_not_allow_is_refused_here_and_in_an_editor(
         ("container", "ALL", "all"),
         ("container", "1/../2", "lead elsewhere"),
         ("container", "a;b", "cuts"),
+        ("container", "", "empty"),
+        ("container", "/", "drop"),
+        ("container", "/1", "drop"),
+        ("container", "1/", "drop"),
+        ("container", "a//b", "drop"),
+        ("container", "a[SLASH]b", "write /"),
         ("container", "a\nb", "control"),
         ("resource", "4711", "number"),
         ("resource", "a/b", "/"),
@@ -149,6 +159,53 @@ def test_what_xnat_would_take_for_something_else_is_refused_with_the_reason(
     message = faults(documents, less(**{key: value}))
     assert key in message
     assert reason in message
+
+
+@pytest.mark.parametrize(
+    ("kind", "xsi_type"),
+    [
+        ("scans", "foo"),
+        ("scans", "xnat:nonsense"),
+        ("scans", "xnat:qcAssessmentData"),
+        ("scans", "xnat:mrSessionData"),
+        ("assessors", "foo"),
+        ("assessors", "xnat:mrScanData"),
+        ("assessors", "xnat:petSessionData"),
+        ("reconstructions", "xnat:mrScanData"),
+        ("reconstructions", "x y"),
+    ],
+)
+def test_a_type_that_is_surely_none_of_the_kind_is_refused_and_one_that_fits_is_named(
+    documents: Documents, kind: str, xsi_type: str
+) -> None:
+    fits = {"scans": "ScanData", "assessors": "AssessmentData", "reconstructions": "reconstructedImageData"}
+    message = faults(documents, less(containerType=kind, xsiType=xsi_type), SEND_FILE)
+    assert "xsiType" in message
+    assert fits[kind] in message
+
+
+@pytest.mark.parametrize(
+    ("kind", "xsi_type"),
+    [
+        ("scans", "xnat:otherDicomScanData"),
+        ("scans", "site:anything"),
+        ("assessors", "xnat:imageAssessorData"),
+        ("assessors", "xnat:qcManualAssessorData"),
+        ("assessors", "icr:roiCollectionData"),
+        ("reconstructions", "xnat:reconstructedImageData"),
+    ],
+)
+def test_a_type_that_may_be_one_of_the_kind_is_taken(documents: Documents, kind: str, xsi_type: str) -> None:
+    access = less(containerType=kind, xsiType=xsi_type)
+    assert documents.access(json.dumps(access), SEND_FILE, connector=CONNECTOR)["xsiType"] == xsi_type
+
+
+@pytest.mark.parametrize("verb", [SEND_FILE, SEND_DIR])
+def test_the_name_of_xnats_own_list_is_no_place_to_send_to(documents: Documents, verb: Verb) -> None:
+    assert "file: must not be R_catalog.xml" in faults(
+        documents, less(resource="R", file="R_catalog.xml"), verb
+    )
+    documents.access(json.dumps(less(resource="R", file="sub/R_catalog.xml")), verb, connector=CONNECTOR)
 
 
 def test_only_scans_may_have_odd_ids(documents: Documents) -> None:

@@ -141,6 +141,16 @@ def test_a_container_that_cannot_be_made_or_is_of_another_type_is_an_error(
     assert not archive.site.requests("/files/")
 
 
+@pytest.mark.parametrize("kind", ["scans", "assessors"])
+def test_a_missing_type_is_told_with_its_place_and_a_type_that_fits(archive: Archive, kind: str) -> None:
+    access = archive.access(node=f"P/S/E/{kind}/2")
+    document = {"command": "red-connector-xnat-http", "access": access}
+    result = archive.call("send-file-validate", document)
+    assert result.code == 78, result.stderr
+    assert "access.xsiType: required to make" in result.stderr
+    assert ("xnat:mrScanData" if kind == "scans" else "xnat:qcAssessmentData") in result.stderr
+
+
 def test_who_may_not_make_a_container_gets_77(archive: Archive) -> None:
     result = archive.send(b"1", node="P/S/E/scans/2", **TYPE, **archive.as_user("reader"))
     assert result.code == 77, result.stderr
