@@ -48,6 +48,21 @@ def test_a_cerberus_that_wants_more_of_importlib_metadata_gets_the_real_one() ->
     assert python(f"{lacking}{LOAD}print(cerberus.__version__ != 'unknown')") == "True"
 
 
+CURL = "from connectors.access import lean; lean.import_pycurl(); import pycurl\n"
+
+
+def test_pycurl_is_whole_but_for_what_serves_asyncio() -> None:
+    code = (
+        f"{CURL}print(bool(pycurl.Curl()), 'dataclasses' in sys.modules, 'pycurl.async_multi' in sys.modules)"
+    )
+    assert python(code) == "True False False"
+
+
+def test_a_pycurl_that_wants_more_of_its_own_module_gets_the_real_one() -> None:
+    lacking = "from connectors.access import lean; del lean._StandIn.AsyncCurlMulti\n"
+    assert python(f"{lacking}{CURL}print(bool(pycurl.Curl()), pycurl.AsyncCurlMulti is None)") == "True False"
+
+
 SCHEMAS = {
     f"{name} {verb.value}": schema
     for name in registry.MODULES

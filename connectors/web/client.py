@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
-import pycurl
-
 from connectors import __version__
 from connectors.access import secrets
 from connectors.access.pem import as_pem, is_pem
@@ -20,6 +18,7 @@ from connectors.errors import ConfigError, Fault, ProtocolViolation
 from connectors.transfer.job import Job
 from connectors.web import early, failures
 from connectors.web import url as urls
+from connectors.web.curl import pycurl
 from connectors.web.exchange import Exchange, Line, Source
 from connectors.web.reply import Reply
 

@@ -10,12 +10,11 @@ from collections.abc import Callable
 from threading import Event
 from typing import Protocol
 
-import pycurl
-
 from connectors.access import secrets
 from connectors.errors import LocalIOError, ProtocolViolation, RedError, TemporaryFailure
 from connectors.transfer.job import Cancelled
 from connectors.web import failures
+from connectors.web.curl import pycurl
 from connectors.web.reply import Reply
 
 STATUS_LINE = re.compile(r"HTTP/\S+\s+(\d{3})(.*)")

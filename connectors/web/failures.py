@@ -2,8 +2,6 @@
 
 from urllib.parse import urlsplit
 
-import pycurl
-
 from connectors.access import secrets
 from connectors.errors import (
     CannotCreate,
@@ -17,6 +15,7 @@ from connectors.errors import (
     RedError,
     TemporaryFailure,
 )
+from connectors.web.curl import pycurl
 from connectors.web.reply import Reply
 
 NOT_TAKEN = {408, 425, 429, 503}  # the request was not handled, so any method may be repeated
