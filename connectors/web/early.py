@@ -30,7 +30,9 @@ class _Pending:
 
     def _connect(self) -> None:
         try:
-            family, kind, protocol, _, address = _socket.getaddrinfo(*self._where, 0, _socket.SOCK_STREAM)[0]
+            host, port = self._where  # the host in bytes: a string would import the codec of IDNA
+            found = _socket.getaddrinfo(host.encode(), port, 0, _socket.SOCK_STREAM)
+            family, kind, protocol, _, address = found[0]
             one = _socket.socket(family, kind, protocol)
             one.settimeout(LONGEST_WAIT)
             one.connect(address)

@@ -7,6 +7,7 @@ from connectors.access import secrets
 from connectors.errors import ChecksumError, DataError, NotFound, RedError, TemporaryFailure
 from connectors.remote import Arrived, Entry, Leaving, Load
 from connectors.transfer.arrival import Arrival
+from connectors.transfer.checksum import hasher
 from connectors.transfer.departure import Departure
 from connectors.transfer.job import Job
 from connectors.transfer.part import Version
@@ -47,7 +48,7 @@ class XnatRemote:
 
     def open(self) -> None:
         """The log-in: it rides on the first thing that is asked, which is small."""
-        self._resource.resolve()
+        self._resource.resolve(prepare_hashing)
 
     def inspect(self, local: str, name: str) -> None:
         """Any file will do."""
@@ -197,6 +198,11 @@ class XnatRemote:
 
     def write_small(self, files: Sequence[Entry], load: Load) -> Generator[Leaving, None, None]:
         return self._sender.write_small(files, load)
+
+
+def prepare_hashing() -> None:
+    """Import what computes an MD5, which takes 9 ms: while the first answer is under way."""
+    hasher("md5")
 
 
 def _version(reply: Reply, row: Row) -> Version:

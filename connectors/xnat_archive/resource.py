@@ -35,19 +35,19 @@ class Resource:
     def _shown(self) -> str:
         return secrets.shown_url(self._session.base + self._place.resource_url)
 
-    def resolve(self) -> None:
+    def resolve(self, meanwhile: Callable[[], None] | None = None) -> None:
         """See that what the resource belongs to is there: where it is not, XNAT goes on with the subject's.
 
         When sending, a container that can be made need not be there: ConfigError if it cannot for want of an
         xsiType, CannotCreate if it is there with another one. When receiving, NotFound; and whatever
-        ``Session.failure`` makes of an answer.
+        ``Session.failure`` makes of an answer. ``meanwhile`` is that of ``Client.request``.
         """
         place = self._place
         if not place.siblings_url:
-            self.catalogue()
+            self.catalogue(meanwhile)
             self.is_owned = True
             return
-        reply = self._session.ask("GET", f"{place.siblings_url}?format=json")
+        reply = self._session.ask("GET", f"{place.siblings_url}?format=json", meanwhile=meanwhile)
         if reply.status >= 500:
             self._look_for_project(reply)
         if not reply.ok:
