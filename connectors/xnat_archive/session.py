@@ -293,6 +293,8 @@ def _shown(url: str) -> str:
 def _said(reply: Reply) -> str:
     """What XNAT says about an error, in its page of HTML: each step may bring out a secret, the cut hides
     one from whoever redacts later."""
+    import html  # 2 ms, for an error only
+
     match = MESSAGE.search(reply.body)
     text = match[1].decode("utf-8", "replace") if match else ""
     text = re.sub(r"<[^>]*>", "", secrets.redact(text))
