@@ -129,6 +129,8 @@ class Exchange:
             raise self._translated(error, handle) from None
         except TemporaryFailure as failure:
             raise self._repeatable(failure, handle) from None
+        finally:
+            del self._take  # a circle: it would keep what was sent in memory until the collector comes by
         reply = self._reply or self._answered()
         return reply._replace(body=b"".join(self._body))
 
