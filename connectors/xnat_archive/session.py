@@ -299,8 +299,6 @@ def _said(reply: Reply) -> str:
     text = match[1].decode("utf-8", "replace") if match else ""
     text = re.sub(r"<[^>]*>", "", secrets.redact(text))
     for _ in range(2):  # once by XNAT, once by whoever told XNAT
-        import html  # 2 ms, for an error only
-
         text = secrets.redact(html.unescape(text))
     text = secrets.redact(" ".join(text.split()))
     joined = "".join(text.split())
