@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from connectors.xnat_archive.sender import MOST_PACKED
 from tests.archive import SCAN, Archive
 from tests.conformance import NAMES
 from tests.servers.xnat import Fault, Xnat, packed
@@ -182,11 +183,12 @@ def test_a_resource_has_one_writer_at_a_time(archive: Archive, monkeypatch: pyte
             under_way.pop()
 
     monkeypatch.setattr(Files, "_write", counted)
-    tree = {f"large {number}": bytes(100_000 + number) for number in range(12)}
+    tree = {f"large {number}": bytes(MOST_PACKED + 1 + number) for number in range(4)}
     archive.env["RED_PARALLEL"] = "8"
     result = archive.send_dir(tree)
     assert result.code == 0, result.stderr
     assert stored(archive) == tree
+    assert len(archive.site.requests("/files/", "PUT")) == 4
     assert most == 1
 
 
@@ -252,6 +254,15 @@ def test_without_checksums_members_of_another_resource_are_not_taken_for_the_fil
     result = archive.receive_dir()
     assert result.code == 0, result.stderr
     assert archive.got == {"a": b"a", "b": b"b"}
+
+
+def test_folders_that_are_called_like_those_around_them_come_in_the_archive_too(archive: Archive) -> None:
+    tree = {"files/a": b"1", "resources/R/files/a": b"2", "a": b"3", "b/files/resources/R/files/a": b"4"}
+    for name, content in tree.items():
+        archive.site.place(SCAN, "R", name, content)
+    assert archive.receive_dir().code == 0
+    assert archive.got == tree
+    assert not archive.site.requests("/files/")
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")

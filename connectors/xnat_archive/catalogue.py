@@ -2,7 +2,6 @@
 
 import re
 import sys
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Set
 from functools import cached_property
 from typing import NamedTuple
@@ -156,6 +155,8 @@ def _belongs(owner: str, container: str) -> bool:
 
 
 def _folded(name: str) -> str:
+    import unicodedata  # for an error only
+
     return unicodedata.normalize("NFC", name).casefold()
 
 
