@@ -143,7 +143,9 @@ def test_of_two_scans_that_both_answer_to_a_name_the_one_with_that_id_is_receive
     result = archive.receive_dir(None, "P/S/E/scans/T1")
     assert result.code == 0, result.stderr
     assert archive.got == {"x": b"T1", "y": b"T1"}
-    assert archive.site.requests("format=zip")
+    (packed,) = archive.site.requests("format=zip")
+    number = archive.site.resource("P/S/E/scans/T1", "R").id
+    assert f"/resources/{number}/files" in packed.path, "by its label XNAT would pack those of both"
 
 
 def test_a_scan_with_a_slash_in_its_id_is_received(archive: Archive) -> None:
