@@ -106,11 +106,11 @@ What XNAT does, and why this connector does as it does: [xnat-rest-api.md](xnat-
   for afterwards, by path, size and MD5 (where the site keeps checksums): XNAT answers 200 to a user who may
   not write, too (77). An existing file is an error (73), unless `overwriteExistingFile` is true; then it is
   replaced in one step, and nothing is ever deleted. send-dir leaves files alone that have the same content.
-- **Directories** are a whole resource, or a folder in it. Small files (up to 64 KiB) are sent in archives
-  that XNAT unpacks, where their names allow it, and received as one archive. That is the whole resource, as
-  XNAT makes no other: where less than half of its bytes are wanted, all files come one by one. Larger files
-  are received several at once and sent one after the other, as a resource takes one writer at a time.
-  Archives in the directory stay as they are. Empty folders cannot be kept.
+- **Directories** are a whole resource, or a folder in it. Files of up to 8 MiB are sent in archives that XNAT
+  unpacks, where their names allow it; those of up to 64 KiB are received as one archive. That is the whole
+  resource, as XNAT makes no other: where less than half of its bytes are wanted, all files come one by one.
+  Larger files are received several at once and sent one after the other, as a resource takes one writer at a
+  time. Archives in the directory stay as they are. Empty folders cannot be kept.
 - **Names** keep their shape on the way there and back, though XNAT keeps `a#b.txt` as `a%23b.txt`.
 - **`send-file-validate` and `send-dir-validate`** see whether one can log in, whether session and container
   are there or can be made, and whether a file to be sent by send-file is there already. They cannot tell
