@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,8 +77,8 @@ def test_a_log_out_that_fails_is_tried_once_more_and_hides_no_result(
 def test_a_last_list_that_fails_is_asked_for_again(
     archive: Archive, relay: delay.Relay, fault: Fault
 ) -> None:
-    archive.site.fail("GET", "/files", fault)
-    result = send(archive, relay, RED_RETRIES="1")
+    archive.site.fail("GET", "/files", replace(fault, pause=0.05))
+    result = send(archive, relay, RED_RETRIES="0")
     assert result.code == 0, result.stderr
     assert archive.site.tree(SCAN, "R") == {"x": b"123"}
     assert archive.site.open_sessions() == 0

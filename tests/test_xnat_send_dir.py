@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.archive import SCAN, Archive
+from tests.program import start
 from tests.servers.xnat import Fault, Xnat
 from tests.servers.xnat.exchange import Answer
 from tests.servers.xnat.files import Files
+from tests.test_ssh_express import peak
 
 SMALL = {"a": b"1", "sub/b": b"2", "c": b"3"}
 
@@ -99,6 +101,15 @@ def test_the_number_of_requests_grows_with_the_bytes_and_not_with_the_files(arch
     assert stored(archive) == tree
     assert len(archive.site.requests("extract=true", "PUT")) == 2, "50 MB are two archives"
     assert len(archive.site.seen) <= 8
+
+
+def test_memory_holds_one_archive_however_many_are_sent(archive: Archive) -> None:
+    tree, content = archive.here / "tree", os.urandom(500_000)
+    tree.mkdir()
+    for number in range(400):
+        (tree / str(number)).write_bytes(content)
+    assert peak(start("red-connector-xnat-http", "send-dir", archive.access(None), tree)) < 120
+    assert len(stored(archive)) == 400
 
 
 def test_after_a_cut_only_what_is_missing_is_sent_again(archive: Archive) -> None:

@@ -9,24 +9,25 @@ from connectors.transfer.job import TIDY_SECONDS
 class Parting:
     """``end``, a request that waits for the condition that it gets once it has a connection.
 
-    ``prepare`` lets a connection be made for it, ``now`` lets it be sent, ``finish`` waits for what comes of
-    it, or calls it off if it was not sent by then.
+    ``prepare`` lets a connection be made for it, ``now`` lets it be sent if that has happened: ``begun`` says
+    so. ``finish`` waits for what comes of it, or calls it off.
     """
 
     def __init__(self, end: Callable[[Callable[[], bool]], None]) -> None:
         self._end = end
         self._decided = threading.Event()
-        self._wanted = False
+        self.begun = False
         self._thread: threading.Thread | None = None
 
     def prepare(self) -> None:
-        if not self._thread:
+        if not self._thread:  # once: what goes wrong is left to who ends sessions in the end
             self._thread = threading.Thread(target=self._end, args=(self._when,), daemon=True)
             self._thread.start()
 
     def now(self) -> None:
-        self._wanted = True
-        self._decided.set()
+        if self._thread:
+            self.begun = True
+            self._decided.set()
 
     def finish(self) -> None:
         self._decided.set()
@@ -34,4 +35,4 @@ class Parting:
             self._thread.join(TIDY_SECONDS)
 
     def _when(self) -> bool:
-        return self._decided.wait(TIDY_SECONDS) and self._wanted
+        return self._decided.wait(TIDY_SECONDS) and self.begun

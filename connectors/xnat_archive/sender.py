@@ -10,7 +10,14 @@ from collections.abc import Generator, Iterator, Sequence
 from typing import NamedTuple
 
 from connectors.access import secrets
-from connectors.errors import CannotCreate, DataError, NotPermitted, ProtocolViolation, RedError
+from connectors.errors import (
+    CannotCreate,
+    DataError,
+    NotPermitted,
+    ProtocolViolation,
+    RedError,
+    TemporaryFailure,
+)
 from connectors.remote import Entry, Leaving, Load
 from connectors.transfer.checksum import Checksum, hasher
 from connectors.transfer.departure import Departure
@@ -129,7 +136,7 @@ class Sender:
             f"{self._place.files_url}/{in_url(name)}{query(facts)}",
             headers={"Content-Type": kind},
             source=source,
-            meanwhile=None if self._of_directory else self._session.parting.prepare,
+            meanwhile=None if self._of_directory or source.size > LARGE else self._session.parting.prepare,
         )
         if reply.status == 500:  # what cannot be, and what may pass: the list tells
             self._resource.forget()
@@ -155,8 +162,7 @@ class Sender:
     def _must_have_arrived(self, name: str, before: Before, leaving: HashedDeparture, shown: str) -> None:
         """Where the site keeps no digest, a file that may have been there before is read again."""
         self._resource.forget()
-        end = None if self._of_directory else self._session.parting.now
-        row = self._resource.catalogue(meanwhile=end).find(name)
+        row = self._last_look().find(name)
         if row and row.size == leaving.size:
             if before.surely_nothing and not row.checksum:
                 return
@@ -168,6 +174,18 @@ class Sender:
         raise DataError(
             f"{shown}: XNAT has other bytes than were sent: {row.size}, {row.checksum or 'no MD5'}"
         )
+
+    def _last_look(self) -> Catalogue:
+        """The list, while the session ends: should XNAT stumble over that, the list without it."""
+        if self._of_directory:
+            return self._resource.catalogue()
+        parting = self._session.parting
+        try:
+            return self._resource.catalogue(meanwhile=parting.now)
+        except TemporaryFailure:
+            if not parting.begun:
+                raise
+            return self._resource.catalogue()
 
     def _must_be_the_same(self, name: str, before: Before, leaving: HashedDeparture) -> None:
         """XNAT says that the file exists. That somebody has just sent the same is as good, and so is what is
