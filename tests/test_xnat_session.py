@@ -92,6 +92,23 @@ def test_the_session_is_ended_though_the_first_answer_is_cut(archive: Archive, l
     assert archive.site.open_sessions() == 0
 
 
+def test_the_session_is_ended_though_the_first_answer_stalls(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = Service._archive_answer
+
+    def stalls(service: Service, exchange: Exchange) -> Answer:
+        if exchange.segments[-1] == "scans":
+            return Answer(lambda output: time.sleep(4), length=100)
+        return answer(service, exchange)
+
+    monkeypatch.setattr(Service, "_archive_answer", stalls)
+    archive.env["RED_TIMEOUT"] = "1"
+    assert archive.receive().code == 75
+    assert archive.site.log_ins == 1
+    assert archive.site.open_sessions() == 0
+
+
 def test_a_secure_cookie_over_http_costs_no_second_session(archive: Archive) -> None:
     archive.site.switches.secure_cookie = True
     assert archive.receive().code == 0

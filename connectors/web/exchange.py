@@ -128,6 +128,7 @@ class Exchange:
             self._hear_what_came()
             raise self._translated(error, handle) from None
         except TemporaryFailure as failure:
+            self._hear_what_came()
             raise self._repeatable(failure, handle) from None
         finally:
             del self._take  # a circle: it would keep what was sent in memory until the collector comes by
