@@ -28,9 +28,9 @@ OVERHEAD = 4096  # bytes that an archive has for each file beside its content: i
 
 
 class XnatRemote:
-    """The file or folder at ``place``. Everything is asked of XNAT within one session."""
+    """The file or folder at ``place``; everything is asked by ``session``."""
 
-    presents_password = False  # once, when the session begins
+    presents_password = False  # a wrong one is found out by the first request, in ``open``
     most_packed = MOST_PACKED
 
     def __init__(self, session: Session, place: Place, job: Job) -> None:
