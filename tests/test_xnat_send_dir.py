@@ -8,7 +8,7 @@ import pytest
 from tests.archive import SCAN, Archive
 from tests.program import start
 from tests.servers.xnat import Fault, Xnat
-from tests.servers.xnat.exchange import Answer
+from tests.servers.xnat.exchange import Answer, Exchange
 from tests.servers.xnat.files import Files
 from tests.test_ssh_express import peak
 
@@ -178,6 +178,24 @@ def test_what_is_answered_as_no_success_is_and_not_stored_is_no_success(
     result = archive.send_dir({"a": b"new", "odd#": b"new", "n": b"1"}, overwriteExistingFile=True)
     assert result.code in (65, 76), result.stderr
     assert stored(archive) == {"a": b"old", "odd#": b"old"}
+
+
+def test_without_checksums_what_somebody_else_has_just_put_there_is_not_taken_for_ours(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The archive's answer names it as a duplicate."""
+    archive.site.switches.checksums = False
+    arriving = Files._arriving
+
+    def overtaken(self: Files, exchange: Exchange, path: str, facts: dict[str, str]) -> object:
+        if exchange.flag("extract"):
+            archive.site.place(SCAN, "R", "a", b"0")
+        return arriving(self, exchange, path, facts)
+
+    monkeypatch.setattr(Files, "_arriving", overtaken)
+    result = archive.send_dir(SMALL)
+    assert result.code == 73, result.stderr
+    assert stored(archive) == {**SMALL, "a": b"0"}
 
 
 # --- nothing ---
