@@ -1,8 +1,6 @@
 """The access data of red-connector-xnat-http: the tables of the documents, and what XNAT makes of IDs."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -12,7 +10,7 @@ from connectors import registry
 from connectors.access import describe
 from connectors.errors import ConfigError
 from connectors.verbs import RECEIVE_DIR, RECEIVE_FILE, SEND_DIR, SEND_FILE, Verb
-from tests.access import Documents, no_secrets
+from tests.access import Documents
 
 NAME = "red-connector-xnat-http"
 CONNECTOR = registry.load(NAME)
@@ -29,12 +27,6 @@ FULL: dict[str, Any] = {
     "auth": {"username": "username", "password": "password"},
     "disableSSLVerification": False,
 }
-
-
-@pytest.fixture
-def documents(tmp_path: Path) -> Iterator[Documents]:
-    with no_secrets():
-        yield Documents(tmp_path)
 
 
 def less(*keys: str, **more: Any) -> dict[str, Any]:
