@@ -242,11 +242,11 @@ SCENARIOS: Sequence[Scenario] = (
     _scenario("receive-files", "1000 × 4 KiB, ssh", 5, _receive_dir(FILES), (RSYNC, 1.2)),
     _scenario("send-files", "1000 × 4 KiB, ssh, sent", 5, _send_dir(FILES), (RSYNC, 1.2)),
     _scenario(
-        "receive-many", "10,000 × 4 KiB, ssh", 3, _receive_dir(MANY, RCLONE),
+        "receive-many", "10,000 × 4 KiB, ssh", 5, _receive_dir(MANY, RCLONE),
         (RSYNC, 0.9), memory=_MEMORY,
     ),
     _scenario(
-        "send-many", "10,000 × 4 KiB, ssh, sent", 3, _send_dir(MANY, RCLONE, EXISTING),
+        "send-many", "10,000 × 4 KiB, ssh, sent", 5, _send_dir(MANY, RCLONE, EXISTING),
         (RSYNC, 0.9), memory=_MEMORY,
     ),
     _scenario(
