@@ -3,7 +3,6 @@
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import count
 
 from connectors.errors import DataError, NotFound, RedError, SeveralFailures
 from connectors.remote import Entry
@@ -26,7 +25,7 @@ def local_tree(root: str) -> list[Entry]:
             os.listdir(root)  # raises the error that fits
     failures: list[RedError] = []
     hidden: list[str] = []
-    entries = list(_walk(root, "", (os.path.realpath(root),), failures, hidden, count(1)))
+    entries = list(_walk(root, failures, hidden))
     if failures:
         raise SeveralFailures(f"cannot send {root}: {len(failures)} of its entries cannot be sent", failures)
     warn_of_hidden(hidden)
@@ -86,38 +85,42 @@ def _check_inside(real_root: str, local: str) -> None:
         raise DataError(f"{local} is a link that leads out of the directory", hint=LISTING_HELPS)
 
 
-def _walk(
-    root: str,
-    below: str,
-    ancestors: tuple[str, ...],
-    failures: list[RedError],
-    hidden: list[str],
-    links: Iterator[int],
-) -> Iterator[Entry]:
-    folder = os.path.join(root, below) if below else root
-    with reading(folder), os.scandir(folder) as found:
-        names = sorted(found, key=lambda one: one.name)
-    for one in names:
-        name = one.name
-        path = f"{below}/{name}" if below else name
-        if is_hidden_name(name):
-            hidden.append(path)  # left by a transfer that is under way or was killed
-            continue
-        try:
-            if one.is_file(follow_symlinks=False):  # nearly all of them, and cheaper so
-                yield Entry(path, is_dir=False, size=_size(one))
+def _walk(root: str, failures: list[RedError], hidden: list[str]) -> Iterator[Entry]:
+    """Folder by folder, without recursion: there may be more inside each other than Python bears."""
+    links = 0
+    top: tuple[str, ...] = (os.path.realpath(root),)
+    folders = [(_names_in(root), "", top)]
+    while folders:
+        names, below, ancestors = folders.pop()
+        for one in names:
+            path = f"{below}/{one.name}" if below else one.name
+            if is_hidden_name(one.name):
+                hidden.append(path)  # left by a transfer that is under way or was killed
                 continue
-            mode, size, real = _resolve(one.path, ancestors)
-        except RedError as failure:
-            failures.append(failure)
-            continue
-        if stat.S_ISDIR(mode):
-            if one.is_symlink() and next(links) > MOST_LINKED:
+            try:
+                if one.is_file(follow_symlinks=False):  # nearly all of them, and cheaper so
+                    yield Entry(path, is_dir=False, size=_size(one))
+                    continue
+                mode, size, real = _resolve(one.path, ancestors)
+            except RedError as failure:
+                failures.append(failure)
+                continue
+            if not stat.S_ISDIR(mode):
+                yield Entry(path, is_dir=False, size=size)
+                continue
+            links += one.is_symlink()
+            if links > MOST_LINKED:
                 raise DataError(f"{root}: links to more than {MOST_LINKED} folders", hint=LISTING_HELPS)
             yield Entry(path, is_dir=True)
-            yield from _walk(root, path, (*ancestors, real), failures, hidden, links)
-        else:
-            yield Entry(path, is_dir=False, size=size)
+            folders.append((names, below, ancestors))  # to go on with when this one is through
+            folders.append((_names_in(one.path), path, (*ancestors, real)))
+            break
+
+
+def _names_in(folder: str) -> "Iterator[os.DirEntry[str]]":
+    """What is in it, by name."""
+    with reading(folder), os.scandir(folder) as found:
+        return iter(sorted(found, key=lambda one: one.name))
 
 
 def _size(file: "os.DirEntry[str]") -> int | None:
