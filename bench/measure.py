@@ -59,7 +59,7 @@ def once(command: Sequence[object], env: Mapping[str, str]) -> Run:
     words = [str(word) for word in command]
     begun = time.perf_counter()
     process = subprocess.Popen(
-        words, env=dict(env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=-2
+        words, env=dict(env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     assert process.stdout
     output = process.stdout.read()

@@ -29,7 +29,6 @@ def tools() -> Mapping[str, str]:
         words = text.splitlines()[0].replace("/", " ").replace("_", " ").replace(",", " ").split()
         versions[name] = next((word.lstrip("v") for word in words if word.lstrip("v")[:1].isdigit()), "?")
     locked = (CHECKOUT / "requirements-xnat.txt").read_text().splitlines()
-    versions["xnatpy"] = next(line for line in locked if line.startswith("xnat==")).split()[0][
-        len("xnat==") :
-    ]
+    line = next(line for line in locked if line.startswith("xnat=="))
+    versions["xnatpy"] = line.split()[0].removeprefix("xnat==")
     return versions

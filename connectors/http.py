@@ -4,11 +4,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from connectors.access.rules import certificate
 from connectors.access.schema import (
-    PASSPHRASE,
     PASSWORD,
-    PRIVATE_KEY,
     USERNAME,
     Field,
     Schema,
@@ -18,6 +15,7 @@ from connectors.access.schema import (
 from connectors.registry import Access
 from connectors.verbs import RECEIVE_DIR, RECEIVE_FILE, SEND_DIR, SEND_FILE
 from connectors.web import rules
+from connectors.web.schema import TLS, URL
 
 if TYPE_CHECKING:
     from connectors.transfer.job import Job
@@ -25,20 +23,6 @@ if TYPE_CHECKING:
 
 EXECUTABLE = "red-connector-http"
 SUMMARY = "files and directories over HTTP and HTTPS"
-
-URL: Field = {
-    "type": "string",
-    "required": True,
-    "check_with": rules.url,
-    "beside": rules.one_login,
-    "meta": {
-        "doc": "URL starting with http:// or https://",
-        "secret": "url",
-        "words": ("http", "https"),
-        "example": "http://example.com/files/data.csv",
-        "json": {"pattern": r"^([hH][tT][tT][pP][sS]?://[^/?#]|[^:/?#]*\{\{)"},
-    },
-}
 
 TOKEN: Field = {
     "type": "string",
@@ -89,28 +73,6 @@ HEADERS: Field = {
     "valuesrules": {"type": "string"},
     "check_with": rules.headers,
     "meta": {"doc": "Further headers to send, name: value", "secret": True},
-}
-
-TLS: Schema = {
-    "disableSSLVerification": {
-        "type": "boolean",
-        "default": False,
-        "meta": {"doc": "Disable verification of SSL cert", "example": False},
-    },
-    "clientCertificate": {
-        "type": "string",
-        "check_with": certificate,
-        "meta": {"doc": "Client certificate: PEM text or the path of a file; may hold the key"},
-    },
-    "clientKey": {
-        **PRIVATE_KEY,
-        "dependencies": ["clientCertificate"],
-        "meta": {
-            **PRIVATE_KEY["meta"],
-            "doc": "Private key of the certificate: PEM text or the path of a file",
-        },
-    },
-    "clientKeyPassphrase": {**PASSPHRASE, "dependencies": ["clientCertificate"]},
 }
 
 

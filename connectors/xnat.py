@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.access.rules import no_control
 from connectors.access.schema import PASSWORD, USERNAME, Field, Schema, any_case, given
-from connectors.http import TLS, URL
 from connectors.registry import Access
 from connectors.verbs import RECEIVE_DIR, RECEIVE_FILE, SEND_DIR, SEND_FILE, Verb
+from connectors.web.schema import TLS, URL
 from connectors.xnat_archive import rules
 
 if TYPE_CHECKING:

@@ -5,11 +5,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from hypothesis import settings
 
-from connectors import http
-from connectors.access import document, prepare, secrets
+from connectors import http, registry
+from connectors.access import describe, document, prepare, secrets
 from connectors.errors import ConfigError, Fault
 from connectors.verbs import RECEIVE_FILE, Verb
 
@@ -65,3 +66,10 @@ def no_secrets() -> Iterator[None]:
 
 def places(faults: list[Fault]) -> list[tuple[str, int]]:
     return [(fault.path, fault.line) for fault in faults]
+
+
+def checker(name: str, verb: Verb) -> Any:
+    """Of access documents, as an editor has it that knows our JSON Schema."""
+    schema = describe.json_schema(name, verb, registry.load(name).SCHEMAS[verb])
+    jsonschema.Draft7Validator.check_schema(schema)
+    return jsonschema.Draft7Validator(schema)

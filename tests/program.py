@@ -5,6 +5,7 @@ stdout or stderr in any encoding, and a stdout that is empty unless the result b
 """
 
 import base64
+import contextlib
 import json
 import os
 import subprocess
@@ -127,3 +128,17 @@ def leaks(text: str) -> list[str]:
             encoded = base64.b64encode(b"x" * offset + raw).decode().rstrip("=")
             forms.add(encoded[4:-2])
     return sorted(form for form in forms if form in text)
+
+
+def peak(process: "subprocess.Popen[bytes]") -> float:
+    """The most memory that it has had, in MiB, once it has ended well."""
+    most = 0
+    while process.poll() is None:
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            most = int(status.partition("VmHWM:")[2].split()[0])
+        time.sleep(0.005)
+    _, said = process.communicate()
+    assert process.returncode == 0, said
+    assert most
+    return most / 1024

@@ -7,8 +7,7 @@ from connectors import ssh
 from connectors.secure_shell import place
 from connectors.secure_shell.place import Place
 from connectors.verbs import RECEIVE_FILE, Verb
-from tests.access import Documents
-from tests.test_access_describe import checker
+from tests.access import Documents, checker
 
 PASSWORD = "correct-horse-battery"
 BOTH = {"username": "me", "password": PASSWORD}

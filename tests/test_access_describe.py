@@ -3,22 +3,15 @@
 import re
 from typing import Any
 
-import jsonschema
 import pytest
 import yaml
 
 from connectors import registry
 from connectors.access import describe
 from connectors.verbs import RECEIVE_DIR, RECEIVE_FILE, SEND_FILE, Verb
-from tests.access import Documents
+from tests.access import Documents, checker
 
 OFFERED = [(name, verb) for name in registry.MODULES for verb in registry.load(name).SCHEMAS]
-
-
-def checker(name: str, verb: Verb) -> Any:
-    schema = describe.json_schema(name, verb, registry.load(name).SCHEMAS[verb])
-    jsonschema.Draft7Validator.check_schema(schema)
-    return jsonschema.Draft7Validator(schema)
 
 
 @pytest.mark.parametrize(("name", "verb"), OFFERED)

@@ -14,10 +14,9 @@ from connectors.errors import ConfigError
 from connectors.secure_shell import place
 from connectors.secure_shell.place import Login, Place, Server
 from connectors.verbs import MOUNT_DIR, RECEIVE_DIR, RECEIVE_FILE, SEND_DIR, SEND_FILE, Verb
-from tests.access import Documents
+from tests.access import Documents, checker
+from tests.keys import made
 from tests.ssh_access import BOTH, PASSWORD, flat, later, refused, refused_by_both, taken
-from tests.test_access_describe import checker
-from tests.test_ssh_keys import made
 
 FILES = [RECEIVE_FILE, SEND_FILE]
 DIRECTORIES = [RECEIVE_DIR, SEND_DIR, MOUNT_DIR]

@@ -15,8 +15,8 @@ from connectors.secure_shell import rules
 from connectors.secure_shell.place import Login, Server
 from connectors.verbs import MOUNT_DIR
 from tests.access import Documents, patient
+from tests.keys import KEYS, MADE, WAYS, Key, made, ways
 from tests.ssh_access import BOTH, PASSWORD, flat, later, refused, refused_by_both, taken
-from tests.test_ssh_keys import KEYS, MADE, WAYS, Key, made, ways
 
 ENCRYPTED = [key for key in KEYS if key.encrypted]
 HOST_KEYS = [f"{made(name, 'PKCS8', encrypted=False).public} root@a host" for name in MADE]

@@ -31,7 +31,7 @@ from connectors.verbs import RECEIVE_DIR, RECEIVE_FILE, SEND_DIR, SEND_FILE, Ver
 from tests import require
 from tests.calls import Caller, to
 from tests.far import SSH, Far, Snapshot, build, small_disk, snapshot
-from tests.program import start
+from tests.program import peak, start
 from tests.servers import sshd as servers
 from tests.servers.sftp_fault import WRITE, Request
 from tests.servers.sshd import Sshd
@@ -324,20 +324,6 @@ def test_our_window_is_widened_before_it_is_used_up(
 
 
 # --- memory, and what takes longer than a key lasts -------------------------------------------------
-
-
-def peak(process: "subprocess.Popen[bytes]") -> float:
-    """The most memory that it has had, in MiB, once it has ended well."""
-    most = 0
-    while process.poll() is None:
-        with contextlib.suppress(OSError, IndexError, ValueError):
-            status = Path(f"/proc/{process.pid}/status").read_text()
-            most = int(status.partition("VmHWM:")[2].split()[0])
-        time.sleep(0.005)
-    _, said = process.communicate()
-    assert process.returncode == 0, said
-    assert most
-    return most / 1024
 
 
 def same(one: Path, other: Path) -> bool:

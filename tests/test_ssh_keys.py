@@ -7,13 +7,12 @@ import subprocess
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 import paramiko
 import pytest
 import yaml
 from cryptography.hazmat.primitives import serialization as formats
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,74 +20,11 @@ from connectors.access.pem import as_pem
 from connectors.errors import ConfigError
 from connectors.secure_shell import keys
 from tests.access import patient
+from tests.keys import FORMATS, KEYS, MADE, NONE, PASSPHRASE, WAYS, Key, made, ways
 from tests.program import CHECKOUT, Result, run
 from tests.require import missing
 
-PASSPHRASE = "pass phrase ä"
-NONE = formats.NoEncryption()
-MADE = {
-    "rsa": rsa.generate_private_key(65537, 2048),
-    "nistp256": ec.generate_private_key(ec.SECP256R1()),
-    "nistp384": ec.generate_private_key(ec.SECP384R1()),
-    "nistp521": ec.generate_private_key(ec.SECP521R1()),
-    "ed25519": ed25519.Ed25519PrivateKey.generate(),
-}
-FORMATS = {
-    "OpenSSH": formats.PrivateFormat.OpenSSH,
-    "PKCS8": formats.PrivateFormat.PKCS8,
-    "traditional": formats.PrivateFormat.TraditionalOpenSSL,  # PKCS1, SEC1
-}
-
-
-class Key(NamedTuple):
-    name: str
-    text: str
-    encrypted: bool
-    public: str
-
-
-def made(name: str, form: str, encrypted: bool) -> Key:
-    encryption: formats.KeySerializationEncryption = NONE
-    if (
-        encrypted and form == "OpenSSH"
-    ):  # as weakly as it can be: decrypting takes a tenth of a second otherwise
-        encryption = FORMATS[form].encryption_builder().kdf_rounds(1).build(PASSPHRASE.encode())
-    elif encrypted:
-        encryption = formats.BestAvailableEncryption(PASSPHRASE.encode())
-    text = MADE[name].private_bytes(formats.Encoding.PEM, FORMATS[form], encryption).decode()
-    line = MADE[name].public_key().public_bytes(formats.Encoding.OpenSSH, formats.PublicFormat.OpenSSH)
-    return Key(f"{name}-{form}{'-encrypted' * encrypted}", text, encrypted, line.decode())
-
-
-KEYS = [
-    made(name, form, encrypted)
-    for name in MADE
-    for form in FORMATS
-    for encrypted in (False, True)
-    if (name, form) != ("ed25519", "traditional")
-]
 every_key = pytest.mark.parametrize("key", KEYS, ids=lambda key: key.name)
-
-WAYS: dict[str, Callable[[str], str]] = {
-    "as it is": str,
-    "without its last newline": str.rstrip,
-    "flattened to \\n": lambda text: text.replace("\n", "\\n"),
-    "flattened to \\r\\n": lambda text: text.replace("\n", "\\r\\n"),
-    "CRLF": lambda text: text.replace("\n", "\r\n"),
-    "indented": lambda text: text.replace("\n", "\n      "),
-    "trailing spaces": lambda text: text.replace("\n", "  \n"),
-    "folded by YAML": lambda text: yaml.safe_load("a: >\n  " + text.replace("\n", "\n  "))["a"],
-    "a plain YAML scalar": lambda text: yaml.safe_load("a:\n  " + text.replace("\n", "\n  "))["a"],
-    "all on one line": lambda text: " ".join(text.split()),
-    "without any space": lambda text: text.replace("\n", ""),
-    "with words around it": lambda text: f"my key:\n{text}\nkeep it\n",
-}
-
-
-def ways(text: str) -> list[str]:
-    """The WAYS that leave of a key all that matters."""
-    headers = "DEK-Info" in text  # their colons are YAML's, and without spaces nobody can tell where they end
-    return [way for way in WAYS if not (headers and way in ("a plain YAML scalar", "without any space"))]
 
 
 def public(key: paramiko.PKey) -> str:

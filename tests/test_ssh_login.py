@@ -19,12 +19,12 @@ from connectors.errors import Exit, NotAuthenticated, RedError
 from connectors.secure_shell import failures, waiting
 from connectors.secure_shell.place import Login
 from tests import require
+from tests.keys import made
 from tests.servers import PASSWORD, ssh_faults
 from tests.servers import sshd as servers
 from tests.servers.ssh_faults import guarded, saying, talking
 from tests.servers.sshd import ACCOUNT, Sshd
 from tests.sessions import WRONG, at, failure, local, new_key, opened, with_key
-from tests.test_ssh_keys import made
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_ssh_keys import PASSPHRASE, made
+from tests.keys import PASSPHRASE, made
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = {"cerberus", "yaml", "pycurl", "tenacity", "tqdm", "ijson", "paramiko", "cryptography"}

@@ -1,12 +1,12 @@
 """cerberus, paramiko and pycurl in half the time: without what they do and import for nothing here.
 
-Both ask importlib.metadata for their own version and for nothing else, and that module, with what it
-imports in turn, takes 20 of the 35 ms that ``import cerberus`` takes. cerberus also imports pprint, for texts
-that are not asked for here, which takes 5 ms with what that imports; paramiko also imports invoke, and does
-without it where it is not installed: it runs commands that an ssh_config names, which is never read here.
-Together that is 70 of its 160 ms (2026, cerberus 1.3.8, paramiko 5.1). Every call of a connector would pay
-them. pycurl brings a class for asyncio, for which it imports dataclasses: 6 of 13 ms (7.49). So stand-ins
-answer while they are imported.
+cerberus and paramiko ask importlib.metadata for their own version and for nothing else, and that module,
+with what it imports in turn, takes 20 of the 35 ms that ``import cerberus`` takes. cerberus also imports
+pprint, for texts that are not asked for here: 5 ms with what that imports. paramiko also imports invoke, and
+does without it where it is not installed: it runs commands that an ssh_config names, which is never read
+here. Together that is 70 of paramiko's 160 ms (2026, cerberus 1.3.8, paramiko 5.1). pycurl brings a class for
+asyncio, for which it imports dataclasses: 6 of 13 ms (7.49). Every call of a connector would pay them, so
+stand-ins answer while the three are imported.
 
 And cerberus looks whether a schema is one before it uses it: 11 of the 15 ms that it takes to look at an
 access document. The schemas here are constants, which tests have shown to it.
@@ -63,6 +63,8 @@ class AllSchemas(set[Any]):
 
 
 class _StandIn(ModuleType):
+    """What the three take from the modules that it stands for."""
+
     PackageNotFoundError = LookupError
     pformat = staticmethod(repr)
     AsyncCurlMulti = None

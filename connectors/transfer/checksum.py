@@ -31,6 +31,11 @@ def parse(text: str) -> Checksum:
     return Checksum(algorithm, digest)
 
 
+def of(algorithm: str, data: bytes) -> Checksum:
+    """That of ``data``."""
+    return Checksum(algorithm, hasher(algorithm, data).hexdigest())
+
+
 def hasher(algorithm: str, data: bytes = b"") -> "_Hash":
     """A hash object of ``data``; on FIPS machines too, since nothing here defends against an attacker."""
     import hashlib

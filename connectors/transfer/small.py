@@ -16,8 +16,9 @@ from typing import cast
 from connectors import log
 from connectors.errors import NotPermitted, ProtocolViolation, RedError, TemporaryFailure
 from connectors.remote import SMALL, Arrived, Entry, Leaving, ManyAtOnce, Remote
+from connectors.transfer import checksum as checksums
 from connectors.transfer import workers
-from connectors.transfer.checksum import Checksum, hasher
+from connectors.transfer.checksum import Checksum
 from connectors.transfer.departure import claimed, moment
 from connectors.transfer.job import Job
 from connectors.transfer.names import hidden_name
@@ -55,7 +56,7 @@ def receive(remote: Remote, job: Job, local: str, files: Files, there: set[str])
             job.progress.expect(size - (arrived.entry.size or 0))
             job.progress.moved(size)
             if job.receipts.wanted:
-                sha256, seconds = hexdigest(arrived.content, "sha256"), time.monotonic() - began
+                sha256, seconds = checksums.of("sha256", arrived.content).digest, time.monotonic() - began
                 job.receipts.add(job.verb, target, remote.describe(path), size, sha256, seconds, 1)
 
     return _left(remote, job, files, wanted, step)
@@ -185,16 +186,10 @@ def load(job: Job, root: str, token: str, most: int, entries: Sequence[Entry]) -
         unchanged = size == before.st_size and moment(before) == moment(after)
         promised = entry.size in (None, size) and matches(content, entry.checksum)
         if unchanged and promised and stat.S_ISREG(before.st_mode):
-            sha256 = hexdigest(content, "sha256") if job.receipts.wanted else ""
+            sha256 = checksums.of("sha256", content).digest if job.receipts.wanted else ""
             yield Leaving(entry, size, sha256, stat.S_IMODE(before.st_mode), source, token, content)
 
 
 def matches(content: bytes, checksum: Checksum | None) -> bool:
     """Whether ``content`` has the ``checksum``, if there is one."""
-    return checksum is None or hexdigest(content, checksum.algorithm) == checksum.digest
-
-
-def hexdigest(content: bytes, algorithm: str) -> str:
-    digest = hasher(algorithm)
-    digest.update(content)
-    return digest.hexdigest()
+    return checksum is None or checksums.of(checksum.algorithm, content) == checksum
