@@ -71,6 +71,10 @@ class Place(NamedTuple):
         """The address of the list of files, by the resource's ``number`` where the label means others too."""
         return f"{self.resources_url}/{number}/files" if number else self.files_url
 
+    def url_of(self, name: str) -> str:
+        """Of the file or folder ``name``, under which it is put; of the list of files for ""."""
+        return f"{self.files_url}/{in_url(name)}" if name else self.files_url
+
     def file_url(self, name: str, kept: str, number: str = "") -> str:
         """Of a file that is there, meant by ``name``: it is found under the name that it was put under, or
         else under the one that XNAT has ``kept``."""
@@ -123,17 +127,16 @@ def stored(address: str) -> str:
 
 def is_kept(name: str) -> bool:
     """Whether a file called so in an address has the same name as one called so inside an archive."""
-    return (
-        not is_never_catalogued(name) and name.isascii() and "%" not in name and stored(in_url(name)) == name
-    )
+    return not is_xnats_own(name) and name.isascii() and "%" not in name and stored(in_url(name)) == name
 
 
-def catalogue_of(resource: str) -> str:
-    """The name of the file in which XNAT keeps its list of the files of a resource (CatalogUtils)."""
-    return f"{resource}_catalog.xml"
+def is_catalogue(resource: str, name: str) -> bool:
+    """Whether a file of this name would be, or be below, the one in which XNAT keeps its list of the files of
+    the ``resource`` (CatalogUtils)."""
+    return name.partition("/")[0] == f"{resource}_catalog.xml"
 
 
-def is_never_catalogued(name: str) -> bool:
+def is_xnats_own(name: str) -> bool:
     """Whether XNAT takes a file of this name for one of its own: it unpacks none such into a resource's list,
     and replaces none (XNAT_CATALOGABLE_FILE_FILTER of its CatalogUtils)."""
     base = name.rpartition("/")[2]

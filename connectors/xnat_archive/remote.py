@@ -17,7 +17,7 @@ from connectors.web.ranges import go_on
 from connectors.web.reply import Reply, whole_number
 from connectors.xnat_archive import unzip
 from connectors.xnat_archive.catalogue import Catalogue, Row
-from connectors.xnat_archive.place import Place, in_url
+from connectors.xnat_archive.place import Place
 from connectors.xnat_archive.resource import Resource
 from connectors.xnat_archive.sender import MOST_PACKED, Sender
 from connectors.xnat_archive.session import Session
@@ -43,8 +43,7 @@ class XnatRemote:
         return secrets.shown_url(self.identity(path))
 
     def identity(self, path: str) -> str:
-        name = self._place.name(path)
-        return f"{self._session.base}{self._place.files_url}{'/' if name else ''}{in_url(name)}"
+        return self._session.base + self._place.url_of(self._place.name(path))
 
     def open(self) -> None:
         """The log-in: it rides on the first thing that is asked, which is small."""
@@ -194,7 +193,7 @@ class XnatRemote:
     # -- sending -----------------------------------------------------------------------------------
 
     def write(self, path: str, departure: Departure) -> None:
-        self._sender.write(path, departure, self.describe(path))
+        self._sender.write(path, departure)
 
     def write_small(self, files: Sequence[Entry], load: Load) -> Generator[Leaving, None, None]:
         return self._sender.write_small(files, load)

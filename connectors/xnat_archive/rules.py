@@ -6,7 +6,7 @@ from typing import Any
 from connectors.access import secrets
 from connectors.access.rules import CONTROL, Error, no_control
 from connectors.web import rules as web
-from connectors.xnat_archive.place import COLLECTIONS, catalogue_of
+from connectors.xnat_archive.place import COLLECTIONS, is_catalogue
 
 LEVELS = (*COLLECTIONS, "containerType", "container")
 """From the left to the right: each needs the one before it."""
@@ -140,12 +140,9 @@ def sending(document: dict[str, Any], error: Error) -> None:
     receiving(document, error)
     _xsi_type(document, error)
     resource, file = document.get("resource"), document.get("file")
-    if isinstance(resource, str) and isinstance(file, str):
-        own = catalogue_of(resource)
-        if file.strip("/").partition("/")[0] == own:
-            error(
-                "file", f"must not be {own}: XNAT keeps its own list of this resource's files under that name"
-            )
+    if isinstance(resource, str) and isinstance(file, str) and is_catalogue(resource, file.strip("/")):
+        own = file.strip("/").partition("/")[0]
+        error("file", f"must not be {own}: XNAT keeps its own list of this resource's files under that name")
 
 
 def _xsi_type(document: dict[str, Any], error: Error) -> None:

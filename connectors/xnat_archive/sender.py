@@ -64,7 +64,8 @@ class Sender:
         if self._of_directory or not self._resource.is_owned:
             return
         catalogue = self._resource.catalogue()
-        self._must_fit(name, catalogue)
+        if obstacle := self._obstacle(name, catalogue):
+            raise obstacle
         if catalogue.find(name) and not self._place.overwrite:
             raise self._exists(name)
 
@@ -77,30 +78,30 @@ class Sender:
 
     # -- one file ----------------------------------------------------------------------------------
 
-    def write(self, path: str, departure: Departure, shown: str) -> None:
+    def write(self, path: str, departure: Departure) -> None:
         with self._writing:
             if self._refusal:
                 raise self._refusal
             try:
-                self._write(self._place.name(path), HashedDeparture(departure), shown)
+                self._write(self._place.name(path), HashedDeparture(departure))
             except RedError:
                 self._resource.forget()  # whatever has come of it: the next attempt looks first
                 raise
 
-    def _write(self, name: str, leaving: HashedDeparture, shown: str) -> None:
+    def _write(self, name: str, leaving: HashedDeparture) -> None:
         self._resource.make_owner()
         before = self._looked_for(name, leaving)
         if before.row and self._is_same(name, before.row, leaving):
             return
         if before.row and not self._place.overwrite:
             raise self._exists(name)
-        if before.row:
-            self._must_be_replaceable(name, before.row)
+        if before.row and (fixed := self._fixed(name, before.row)):
+            raise fixed
         if leaving.size > LARGE:
             self._ask_for_leave()
         self._tried.add(name)
         if self._put(name, leaving):
-            self._must_have_arrived(name, before, leaving, shown)
+            self._must_have_arrived(name, before, leaving)
         else:
             self._must_be_the_same(name, before, leaving)
 
@@ -110,7 +111,8 @@ class Sender:
         if not (self._of_directory or again or leaving.size > LARGE or in_url(name) != name):
             return Before(looked=False)
         catalogue = self._resource.catalogue()
-        self._must_fit(name, catalogue)
+        if obstacle := self._obstacle(name, catalogue):
+            raise obstacle
         return Before(looked=True, row=catalogue.find(name))
 
     def _is_same(self, name: str, row: Row, leaving: HashedDeparture) -> bool:
@@ -133,16 +135,17 @@ class Sender:
             source = bodies.Content(empty)
         reply = self._session.ask(
             "PUT",
-            f"{self._place.files_url}/{in_url(name)}{query(facts)}",
+            self._place.url_of(name) + query(facts),
             headers={"Content-Type": kind},
             source=source,
             meanwhile=None if self._of_directory or source.size > LARGE else self._session.parting.prepare,
         )
         if reply.status == 500:  # what cannot be, and what may pass: the list tells
             self._resource.forget()
-            self._must_fit(name, self._resource.catalogue())
-            if place.is_never_catalogued(name):
-                raise self._not_catalogued(name)
+            if obstacle := self._obstacle(name, self._resource.catalogue()):
+                raise obstacle
+            if place.is_xnats_own(name):
+                raise self._irreplaceable(name)
         return self._has_taken(reply)
 
     def _has_taken(self, reply: Reply) -> bool:
@@ -159,7 +162,7 @@ class Sender:
             pass
         raise self._session.nonsense(reply)
 
-    def _must_have_arrived(self, name: str, before: Before, leaving: HashedDeparture, shown: str) -> None:
+    def _must_have_arrived(self, name: str, before: Before, leaving: HashedDeparture) -> None:
         """Where the site keeps no digest, a file that may have been there before is read again."""
         self._resource.forget()
         row = self._last_look().find(name)
@@ -169,6 +172,7 @@ class Sender:
             if self._checksum_of(row) == leaving.checksum:
                 return
         self._ask_for_leave()
+        shown = self._shown(name)
         if not row:
             raise ProtocolViolation(f"{shown}: XNAT took the file, and does not list it")
         raise DataError(
@@ -208,31 +212,31 @@ class Sender:
 
     # -- what cannot be ----------------------------------------------------------------------------
 
-    def _must_fit(self, name: str, catalogue: Catalogue) -> None:
-        """CannotCreate where XNAT would say 500, today and for ever."""
-        own = place.catalogue_of(self._place.resource)
-        if name.partition("/")[0] == own:
-            raise CannotCreate(
+    def _obstacle(self, name: str, catalogue: Catalogue) -> CannotCreate | None:
+        """Why there can be no file of this name: XNAT would say 500, today and for ever (5.26, 5.27)."""
+        if place.is_catalogue(self._place.resource, name):
+            return CannotCreate(
                 f"{self._shown(name)}: XNAT keeps its own list of the files of this resource under that name",
                 hint="give the file another name, or the resource another label",
             )
-        obstacle = catalogue.in_the_way(name)
-        if obstacle == name:
-            raise CannotCreate(f"{self._shown(name)}: {name} is a folder in this resource")
-        if obstacle:
-            raise CannotCreate(f"{self._shown(name)}: {obstacle} is a file in this resource, and no folder")
+        other = catalogue.in_the_way(name)
+        if other == name:
+            return CannotCreate(f"{self._shown(name)}: {name} is a folder in this resource")
+        if other:
+            return CannotCreate(f"{self._shown(name)}: {other} is a file in this resource, and no folder")
+        return None
 
-    def _must_be_replaceable(self, name: str, before: Row) -> None:
-        """Put again, it would be there twice, in two spellings, and nobody could say which one is meant."""
-        if before.kept not in place.put_as(name):
-            raise CannotCreate(
-                f"{self._shown(name)}: it is there as {before.kept}, which cannot be replaced by this name",
+    def _fixed(self, name: str, row: Row) -> CannotCreate | None:
+        """Why the file that is there cannot be replaced. Put again in another spelling, it would be there
+        twice, and nobody could say which one is meant (5.13)."""
+        if row.kept not in place.put_as(name):
+            return CannotCreate(
+                f"{self._shown(name)}: it is there as {row.kept}, which cannot be replaced by this name",
                 hint="remove that file first",
             )
-        if place.is_never_catalogued(name):
-            raise self._not_catalogued(name)
+        return self._irreplaceable(name) if place.is_xnats_own(name) else None
 
-    def _not_catalogued(self, name: str) -> RedError:
+    def _irreplaceable(self, name: str) -> CannotCreate:
         return CannotCreate(
             f"{self._shown(name)}: XNAT replaces no file that is called so, and takes it for one of its own",
             hint="give it another name, or remove the one that is there first",
@@ -255,7 +259,7 @@ class Sender:
         )
 
     def _shown(self, name: str) -> str:
-        return secrets.shown_url(f"{self._session.base}{self._place.files_url}/{in_url(name)}")
+        return secrets.shown_url(self._session.base + self._place.url_of(name))
 
     def _checksum_of(self, row: Row) -> Checksum:
         """Of a file in the archive; where the site keeps none, by fetching the file."""
@@ -309,12 +313,11 @@ class Sender:
 
     def _is_easy(self, name: str, row: Row | None, before: Catalogue) -> bool:
         """Else it is left to ``write``, which has the time and the words."""
-        if name.partition("/")[0] == place.catalogue_of(self._place.resource) or before.in_the_way(name):
+        if self._obstacle(name, before):
             return False
         if not row:
             return True
-        replaceable = row.kept in place.put_as(name) and not place.is_never_catalogued(name)
-        return self._place.overwrite and row.checksum is not None and replaceable
+        return self._place.overwrite and row.checksum is not None and not self._fixed(name, row)
 
     def _has_put(self, name: str, content: bytes) -> bool:
         try:
@@ -342,7 +345,7 @@ class Sender:
             facts["overwrite"] = "true"
         reply = self._session.ask(
             "PUT",
-            f"{self._place.files_url}/{ARCHIVE_NAME}{query(facts)}",
+            self._place.url_of(ARCHIVE_NAME) + query(facts),
             headers={"Content-Type": "application/zip"},
             source=bodies.Content(packed),
         )
