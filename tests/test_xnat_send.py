@@ -1,6 +1,9 @@
 """Sending to XNAT: sections 3 to 6 of docs/xnat-rest-api.md, each surprise by name."""
 
+import hashlib
 import io
+import json
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -56,6 +59,22 @@ def test_files_of_any_size_are_sent_empty_ones_too(archive: Archive, size: int) 
     assert result.code == 0, result.stderr
     assert stored(archive) == {"x": bytes(size)}
     assert len(archive.site.seen) <= 8
+
+
+def test_the_receipt_of_an_empty_file_has_its_checksum(archive: Archive) -> None:
+    archive.env["RED_RECEIPT"] = str(archive.here / "receipts")
+    assert archive.send(b"").code == 0
+    assert archive.send_dir({"alone": b""}).code == 0
+    assert archive.send_dir({"one": b"", "other#": b""}).code == 0
+    lines = [json.loads(line) for line in (archive.here / "receipts").read_text().splitlines()]
+    assert sorted(os.path.basename(line["local"]) for line in lines) == [
+        "alone",
+        "alone",
+        "one",
+        "other#",
+        "out",
+    ]
+    assert {line["sha256"] for line in lines} == {hashlib.sha256(b"").hexdigest()}
 
 
 @pytest.mark.parametrize("size", [0, 3, 3 << 20])

@@ -130,7 +130,6 @@ class Sender:
         if source.size:
             facts["inbody"] = "true"
         else:
-            source.rewind()  # nothing is to be read of it, but that may be counted
             empty, kind = bodies.empty_file()
             source = bodies.Content(empty)
         reply = self._session.ask(
