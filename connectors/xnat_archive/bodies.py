@@ -72,7 +72,8 @@ def md5(content: bytes) -> Checksum:
 
 
 def empty_file() -> tuple[bytes, str]:
-    """A body with an empty file in it, and its media type: XNAT takes no empty body for a file."""
+    """A body with an empty file in it, and its media type: XNAT takes no empty body for a file
+    (docs/xnat-rest-api.md, 5.7)."""
     boundary = f"red-{os.urandom(12).hex()}"
     head = 'Content-Disposition: form-data; name="file"; filename="file"\r\n'
     kind = "Content-Type: application/octet-stream\r\n"

@@ -1,4 +1,7 @@
-"""What a resource holds: the rows of XNAT's list of files, and which file each of them means."""
+"""What a resource holds: the rows of XNAT's list of files, and which file each of them means.
+
+The numbers are those of docs/xnat-rest-api.md.
+"""
 
 import re
 import sys
@@ -91,7 +94,7 @@ class Catalogue:
 def listed(row: Mapping[str, object], shown: str) -> Listed | None:
     """What a ``row`` says; None if it is no row of a list of files. ``shown`` names the resource.
 
-    ProtocolViolation, with the row's address, for one that cannot mean a file.
+    The whole name of a file stands in its URI alone (5.18, 5.19). ProtocolViolation, with the row's address, for one that cannot mean a file.
     """
     uri, number = row.get("URI"), str(row.get("cat_ID", ""))
     if not isinstance(uri, str):
@@ -116,9 +119,9 @@ def listed(row: Mapping[str, object], shown: str) -> Listed | None:
 def of(found: Iterable[Listed], container: str, shown: str) -> Catalogue:
     """The catalogue that a list of files makes.
 
-    Where a scan's ID is another scan's type, XNAT lists the files of both, or of that other one alone; only
-    those of the ``container`` (as it stands in addresses, e.g. "/scans/1") count. ``shown`` is the resource's
-    name in messages.
+    Where a scan's ID is another scan's type, XNAT lists the files of both, or of that other one alone (2.2);
+    only those of the ``container`` (as it stands in addresses, e.g. "/scans/1") count. ``shown`` is the
+    resource's name in messages.
     """
     everything = list(found)
     is_scan = container.startswith("/scans/")

@@ -1,4 +1,7 @@
-"""Where something is in XNAT: its address, and the name that XNAT keeps a file under."""
+"""Where something is in XNAT: its address, and the name that XNAT keeps a file under.
+
+The numbers are those of docs/xnat-rest-api.md.
+"""
 
 import os
 import re
@@ -51,8 +54,8 @@ class Place(NamedTuple):
     def siblings_url(self) -> str:
         """Of a list that tells a typo from what is there, "" if the files' own list does.
 
-        Files and lists of them fall through to the subject where session or container are unknown; a list of
-        containers does not.
+        Files and lists of them fall through to the subject where session or container are unknown (2.3); a
+        list of containers does not (2.4).
         """
         if self.kind:
             return f"{self.parent_url}/{self.kind}"
@@ -65,6 +68,7 @@ class Place(NamedTuple):
 
     @property
     def _in_url(self) -> str:
+        """The container; only the ID of a scan has slashes (2.6)."""
         return _quoted(self.container.replace("/", "[SLASH]"))
 
     def files_of(self, number: str) -> str:
@@ -77,7 +81,7 @@ class Place(NamedTuple):
 
     def file_url(self, name: str, kept: str, number: str = "") -> str:
         """Of a file that is there, meant by ``name``: it is found under the name that it was put under, or
-        else under the one that XNAT has ``kept``."""
+        else under the one that XNAT has ``kept`` (5.13)."""
         return f"{self.files_of(number)}/{in_url(name if kept in put_as(name) else kept)}"
 
     def name(self, path: str) -> str:
@@ -120,31 +124,33 @@ def query(parameters: Mapping[str, str]) -> str:
 def stored(address: str) -> str:
     """The name under which XNAT keeps what is put to ``address``, a quoted path.
 
-    All of it is decoded if a blank or a plus is quoted anywhere in it, else nothing is (since 2022).
+    All of it is decoded if a blank or a plus is quoted anywhere in it, else nothing is; before 2022
+    nothing ever was (5.13).
     """
     return unquote_plus(address) if re.search("%20|%2B", address) else address
 
 
 def is_kept(name: str) -> bool:
-    """Whether a file called so in an address has the same name as one called so inside an archive."""
+    """Whether a file called so in an address has the same name as one called so inside an archive
+    (5.13, 5.26)."""
     return not is_xnats_own(name) and name.isascii() and "%" not in name and stored(in_url(name)) == name
 
 
 def is_catalogue(resource: str, name: str) -> bool:
     """Whether a file of this name would be, or be below, the one in which XNAT keeps its list of the files of
-    the ``resource`` (CatalogUtils)."""
+    the ``resource`` (5.26)."""
     return name.partition("/")[0] == f"{resource}_catalog.xml"
 
 
 def is_xnats_own(name: str) -> bool:
     """Whether XNAT takes a file of this name for one of its own: it unpacks none such into a resource's list,
-    and replaces none (XNAT_CATALOGABLE_FILE_FILTER of its CatalogUtils)."""
+    and replaces none (5.26). The source is XNAT_CATALOGABLE_FILE_FILTER of its CatalogUtils."""
     base = name.rpartition("/")[2]
     return base.endswith("_catalog.xml") or base.startswith(".~lock-")
 
 
 def put_as(name: str) -> tuple[str, str]:
-    """The names that XNAT may keep a file under which is put as ``name``: now, and before 2022."""
+    """The names that XNAT may keep a file under which is put as ``name``: now, and before 2022 (5.13)."""
     address = in_url(name)
     return stored(address), address
 

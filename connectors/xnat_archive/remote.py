@@ -64,7 +64,8 @@ class XnatRemote:
     # -- receiving ---------------------------------------------------------------------------------
 
     def read(self, path: str, arrival: Arrival) -> None:
-        """From ``arrival.offset`` on, if it is of the same version: XNAT knows no If-Range."""
+        """From ``arrival.offset`` on, if it is of the same version: XNAT knows no If-Range
+        (docs/xnat-rest-api.md, 5.16)."""
         catalogue = self._resource.catalogue()
         row = self._row(path, catalogue)
         offset = arrival.offset

@@ -1,4 +1,7 @@
-"""A resource and what it belongs to: whether they are there, what is in them, and making them."""
+"""A resource and what it belongs to: whether they are there, what is in them, and making them.
+
+The numbers are those of docs/xnat-rest-api.md.
+"""
 
 import threading
 from collections.abc import Callable
@@ -36,7 +39,8 @@ class Resource:
         return secrets.shown_url(self._session.base + self._place.resource_url)
 
     def resolve(self, meanwhile: Callable[[], None] | None = None) -> None:
-        """See that what the resource belongs to is there: where it is not, XNAT goes on with the subject's.
+        """See that what the resource belongs to is there: where it is not, XNAT goes on with the subject's
+        (2.3).
 
         When sending, a container that can be made need not be there: ConfigError if it cannot for want of an
         xsiType, CannotCreate if it is there with another one. When receiving, NotFound; and whatever
@@ -64,7 +68,7 @@ class Resource:
             self._can_be_made([row.get("label") or row.get("ID", "") for row in rows])
 
     def _look_for_project(self, reply: Reply) -> None:
-        """What may pass, or a project that is not there: XNAT says 500 for both."""
+        """What may pass, or a project that is not there: XNAT says 500 for both (2.4)."""
         project = self._session.ask("GET", f"{self._place.project_url}?format=json")
         raise self._session.failure(reply if project.ok or project.status >= 500 else project)
 
@@ -120,10 +124,10 @@ class Resource:
             self._catalogue = None
 
     def must_exist(self) -> None:
-        """NotFound unless there is such a resource: XNAT lists no files for one that is not there."""
+        """NotFound unless there is such a resource: XNAT lists no files for one that is not there (5.21)."""
         place = self._place
         rows = self._session.rows(place.resources_url)
-        if place.kind == "scans":  # those of a scan whose type is this one's ID are among them
+        if place.kind == "scans":  # those of a scan whose type is this one's ID are among them (2.2)
             rows = [row for row in rows if row.get("cat_id") in (None, "", place.container)]
         labels = [row.get("label", "") for row in rows]
         if place.resource not in labels:
@@ -134,7 +138,7 @@ class Resource:
             raise ProtocolViolation(f"{self._shown}: XNAT lists its files as those of something else")
 
     def make(self) -> None:
-        """Make the resource, if it is not there; NotPermitted if this user may not write to it."""
+        """Make the resource, if it is not there; NotPermitted if this user may not write to it (4.3)."""
         reply = self._session.ask("PUT", self._place.resource_url)
         if not reply.ok and reply.status != 409:  # 409: it is there
             raise self._session.failure(reply)

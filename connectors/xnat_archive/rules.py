@@ -30,7 +30,8 @@ OTHERS_TYPES = {
 WILDCARDS = ("*", "ALL")
 XSI_TYPE = re.compile(r"[A-Za-z_][\w.-]*:[A-Za-z_][\w.-]*")
 EXPERIMENT = re.compile(r"[A-Za-z0-9_-]+")
-"""What the ID of an experiment or assessor may consist of: everything else is 417 from XNAT."""
+"""What the ID of an experiment or assessor may consist of: everything else is 417 from XNAT
+(docs/xnat-rest-api.md, 2.6)."""
 
 
 def base_url(field: str, value: Any, error: Error) -> None:

@@ -1,7 +1,7 @@
-"""Sending to a resource of XNAT, one file after another: several writers at once break its catalogue.
+"""Sending to a resource of XNAT, one file after another: several writers at once break its catalogue (5.8).
 
-XNAT answers 200 to a file that it has not stored, because it exists or because the user may not write. So
-everything is looked for afterwards.
+XNAT answers 200 to a file that it has not stored, because it exists or because the user may not write
+(5.4, 5.6). So everything is looked for afterwards. The numbers are those of docs/xnat-rest-api.md.
 """
 
 import json
@@ -54,7 +54,7 @@ class Sender:
         self._place = place
         self._resource = resource
         self._of_directory = of_directory
-        self._writing = threading.Lock()
+        self._writing = threading.Lock()  # one writer at a time (5.8)
         self._tried: set[str] = set()
         self._refusal: RedError | None = None
 
@@ -106,7 +106,9 @@ class Sender:
             self._must_be_the_same(name, before, leaving)
 
     def _looked_for(self, name: str, leaving: HashedDeparture) -> Before:
-        """XNAT says itself that a file exists; only another spelling, or a large file, is looked for."""
+        """Looked for are the files of a directory, which may be there and be the same; what an attempt before
+        this one has tried; a large file, before it is sent; and what may be there in another spelling (5.13).
+        Of any other XNAT says itself that it exists (5.4)."""
         again = name in self._tried
         if not (self._of_directory or again or leaving.size > LARGE or in_url(name) != name):
             return Before(looked=False)
@@ -148,8 +150,8 @@ class Sender:
         return self._has_taken(reply)
 
     def _has_taken(self, reply: Reply) -> bool:
-        """Success is 200 and nothing else in the answer, or a list of what was there already: anything else,
-        a page above all, comes from somebody who stands before XNAT."""
+        """Success is 200 and nothing else in the answer (5.3), or a list of what was there already (5.4):
+        anything else, a page above all, comes from somebody who stands before XNAT."""
         if not reply.ok:
             raise self._session.failure(reply)
         if reply.status == 200 and not reply.body.strip():
@@ -203,7 +205,7 @@ class Sender:
             raise self._exists(name)
 
     def _repaired(self, name: str) -> Row | None:
-        """A file that is on XNAT's disk and not in its list."""
+        """A file that is on XNAT's disk and not in its list, once it is in the list (5.9)."""
         facts = query({"resource": self._place.resource_url.removeprefix("/data"), "options": "append"})
         self._session.ask("POST", f"/data/services/refresh/catalog{facts}")
         self._resource.forget()
@@ -236,13 +238,15 @@ class Sender:
         return self._irreplaceable(name) if place.is_xnats_own(name) else None
 
     def _irreplaceable(self, name: str) -> CannotCreate:
+        """For a name that is one of XNAT's own (5.26)."""
         return CannotCreate(
             f"{self._shown(name)}: XNAT replaces no file that is called so, and takes it for one of its own",
             hint="give it another name, or remove the one that is there first",
         )
 
     def _ask_for_leave(self) -> None:
-        """A file that may not be written gets 200 like any other; the resource itself is answered truly."""
+        """A file that may not be written gets 200 like any other; the resource itself is answered truly
+        (4.3, 5.6)."""
         try:
             self._resource.make()
         except NotPermitted as refusal:
@@ -338,7 +342,8 @@ class Sender:
                 yield left
 
     def _extract(self, packed: bytes) -> bool:
-        """Whether all has been taken. XNAT unpacks into the resource's top, whatever the address says."""
+        """Whether all has been taken. XNAT unpacks into the resource's top, whatever the address says
+        (5.10)."""
         facts = {**self._place.facts, "inbody": "true", "extract": "true"}
         if self._place.overwrite:
             facts["overwrite"] = "true"
