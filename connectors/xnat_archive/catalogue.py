@@ -94,7 +94,8 @@ class Catalogue:
 def listed(row: Mapping[str, object], shown: str) -> Listed | None:
     """What a ``row`` says; None if it is no row of a list of files. ``shown`` names the resource.
 
-    The whole name of a file stands in its URI alone (5.18, 5.19). ProtocolViolation, with the row's address, for one that cannot mean a file.
+    The whole name of a file stands in its URI alone (5.18, 5.19). ProtocolViolation, with that, for a
+    row that cannot mean a file.
     """
     uri, number = row.get("URI"), str(row.get("cat_ID", ""))
     if not isinstance(uri, str):
