@@ -20,9 +20,9 @@ EXECUTABLE = "red-connector-xnat-http"
 SUMMARY = "files and resources of XNAT"
 
 
-def _needs(key: str, *others: str) -> dict[str, Any]:
-    """JSON Schema: where ``key`` is given, ``others`` are too."""
-    return {"anyOf": [{"not": given(key)}, {"allOf": [given(other) for other in others]}]}
+def _needs(key: str, other: str) -> dict[str, Any]:
+    """JSON Schema: where ``key`` is given, ``other`` is too."""
+    return {"anyOf": [{"not": given(key)}, given(other)]}
 
 
 TOGETHER = [
@@ -32,10 +32,18 @@ TOGETHER = [
 ]
 
 
+NEEDED_BY = {
+    "subject": "session",
+    "session": "containerType",
+    "containerType": "container",
+    "container": "containerType",
+}
+"""A field that may be left out, and the one that it must not be left out beside."""
+
+
 def _optional(level: str) -> str:
     """In which case a document may leave out ``level``."""
-    partner = dict(pairwise((*rules.LEVELS, "containerType")))[level]
-    return f"yes, except if {partner} is set"
+    return f"yes, except if {NEEDED_BY[level]} is set"
 
 
 AUTH: Field = {
