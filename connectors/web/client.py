@@ -19,7 +19,7 @@ from connectors.transfer.job import Job
 from connectors.web import early, failures
 from connectors.web import url as urls
 from connectors.web.curl import pycurl
-from connectors.web.exchange import Exchange, Line, Source
+from connectors.web.exchange import Exchange, Line, Source, Unheard
 from connectors.web.reply import Reply
 
 MOST_REDIRECTS = 10
@@ -91,13 +91,21 @@ class Client:
         there is a connection; the request is sent when it returns, or not at all if that is False.
         Raises the errors of connectors.errors when there is no answer.
         """
-        for _ in range(MOST_REDIRECTS + 1):
+
+        def attempt() -> Reply:
             if departure:
                 departure.rewind()
             exchange = Exchange(
                 method, url, departure=departure, on_reply=on_reply, sink=sink, meanwhile=meanwhile, when=when
             )
-            reply = self._run(exchange, headers or {}, body, last=last)
+            return self._run(exchange, headers or {}, body, last=last)
+
+        for _ in range(MOST_REDIRECTS + 1):
+            try:
+                reply = attempt()
+            except Unheard:
+                early.forget()
+                reply = attempt()
             if not (reply.redirects and follow):
                 return reply
             url = self._redirected(reply, method, sending=bool(departure))
@@ -129,10 +137,12 @@ class Client:
             line = Line()
         url = exchange.url
         ours = url.startswith(self._home) or urls.may_share_credentials(self._home, url)
-        purpose = (exchange.method, body, exchange.departure, last, ours, url[:6], *headers.items())
+        what = exchange.method, body, exchange.departure, last, exchange.when
+        purpose = (*what, ours, url[:6], *headers.items())
         try:
             if line.purpose != purpose:  # else it is the next file of many, and only its name is new
                 line.handle.reset()
+                line.offer = early.offer(line.handle)
                 self._configure(line.handle, url, headers, ours=ours)
                 if body is not None and not exchange.departure:
                     line.handle.setopt(pycurl.POSTFIELDS, body)
@@ -149,7 +159,6 @@ class Client:
 
     def _configure(self, handle: pycurl.Curl, url: str, headers: Mapping[str, str], *, ours: bool) -> None:
         """What requests to ``url`` have in common, and who is asking, if it is one of ``ours``."""
-        early.offer(handle)
         handle.setopt(pycurl.NOSIGNAL, 1)  # libcurl's own use of signals is not for threads
         handle.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
@@ -224,7 +233,7 @@ def check_proxies(environ: Mapping[str, str]) -> list[str]:
     """The proxies that are set, their passwords marked as secrets; ConfigError for what is no proxy."""
     found, faults = [], []
     for name, value in environ.items():
-        if name.lower() in ("http_proxy", "https_proxy", "all_proxy") and value:
+        if name.lower() in early.PROXIES and value:
             secrets.mark_url(value)
             found.append(value)
             if not _is_proxy(value):

@@ -11,20 +11,28 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import pycurl
+    from connectors.web.curl import pycurl
 
+PROXIES = {"http_proxy", "https_proxy", "all_proxy"}  # what sets a proxy, in any case
 PLAIN_URL = re.compile(r"(https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?(?:/.*)?")
-LONGEST_WAIT = 1.0  # seconds; then libcurl does it in its own way, with all addresses that there are
+LONGEST_WAIT = 1.0  # seconds; then libcurl does it in its own way
+LONGEST_OF_SEVERAL = 0.2  # seconds for the first of several addresses: libcurl tries the next one by then
 
 _pending: list["_Pending"] = []
 
 
 class _Pending:
-    """A connection that is being made, by a thread of its own: names may take a while to resolve."""
+    """A connection that is being made, by a thread of its own: names may take a while to resolve.
 
-    def __init__(self, host: str, port: int) -> None:
+    One ``after`` another, and only if that was made: a server that serves one connection at a time serves the
+    one that came first, and that is the one to be taken first.
+    """
+
+    def __init__(self, host: str, port: int, after: "_Pending | None") -> None:
         self._where = host, port
+        self._after = after
         self._socket: _socket.socket | None = None
+        self._is_made = False
         self._thread = threading.Thread(target=self._connect, daemon=True)
         self._thread.start()
 
@@ -32,52 +40,87 @@ class _Pending:
         try:
             host, port = self._where  # the host in bytes: a string would import the codec of IDNA
             found = _socket.getaddrinfo(host.encode(), port, 0, _socket.SOCK_STREAM)
+            if self._after and not self._after.is_made():
+                return
             family, kind, protocol, _, address = found[0]
             one = _socket.socket(family, kind, protocol)
-            one.settimeout(LONGEST_WAIT)
+            one.settimeout(LONGEST_WAIT if len(found) == 1 else LONGEST_OF_SEVERAL)
             one.connect(address)
-            self._socket = one
+            one.setblocking(False)
+            self._socket, self._is_made = one, True
         except (OSError, OverflowError, UnicodeError):
             pass  # libcurl will find that out, and say it
 
-    def reached(self, address: tuple[object, ...]) -> "_socket.socket | None":
-        """The connection, if it leads to ``address``."""
+    def is_made(self) -> bool:
         self._thread.join(LONGEST_WAIT)
-        if self._socket and self._socket.getpeername()[:2] == address[:2]:
-            return self._socket
-        return None
+        return self._is_made
+
+    def reached(self, address: tuple[object, ...]) -> "_socket.socket | None":
+        """The connection, if it leads to ``address`` and the server has not ended it meanwhile."""
+        if not self.is_made():
+            return None
+        one, self._socket = self._socket, None
+        try:
+            if one and one.getpeername()[:2] == address[:2]:
+                one.recv(1, _socket.MSG_PEEK | _socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return one
+        except OSError:
+            pass
+        return None  # its end, or bytes that nobody has asked for
+
+
+class Offer:
+    """What one handle takes. ``taken``: whether that is so of the connection that it has made last."""
+
+    taken = False
+
+    # An exception must not leave these two: libcurl would print it.
+
+    def open_socket(self, _: int, wanted: tuple[int, int, int, tuple[object, ...]]) -> "_socket.socket | int":
+        from connectors.web.curl import pycurl
+
+        family, kind, protocol, address = wanted
+        try:
+            early = _pending.pop(0).reached(address)
+        except IndexError:
+            early = None
+        self.taken = early is not None
+        try:
+            return early or _socket.socket(family, kind, protocol)
+        except OSError:  # no file descriptor, or no such protocol here
+            return pycurl.SOCKET_BAD
+
+    def is_connected(self, *_: object) -> int:
+        from connectors.web.curl import pycurl
+
+        return pycurl.SOCKOPT_ALREADY_CONNECTED if self.taken else pycurl.SOCKOPT_OK
 
 
 def begin(url: object, count: int) -> None:
     """Begin ``count`` connections to the server of ``url``, if that is a plain URL and no proxy is set."""
     match = PLAIN_URL.fullmatch(url) if isinstance(url, str) else None
-    if match is None or any(name.lower().endswith("_proxy") and value for name, value in os.environ.items()):
+    if match is None or any(name.lower() in PROXIES and value for name, value in os.environ.items()):
         return
     scheme, host, port = match.groups()
     number = int(port or {"http": 80, "https": 443}[scheme])
-    _pending.extend(_Pending(host.strip("[]"), number) for _ in range(count))
+    last = None
+    for _ in range(count):
+        last = _Pending(host.strip("[]"), number, last)
+        _pending.append(last)
 
 
-def offer(handle: "pycurl.Curl") -> None:
+def offer(handle: "pycurl.Curl") -> Offer:
     """Let ``handle`` take such a connection in place of making one."""
-    if not _pending:
-        return
-    import pycurl
+    made = Offer()
+    if _pending:
+        from connectors.web.curl import pycurl
 
-    taken = False
+        handle.setopt(pycurl.OPENSOCKETFUNCTION, made.open_socket)
+        handle.setopt(pycurl.SOCKOPTFUNCTION, made.is_connected)
+    return made
 
-    def open_socket(purpose: int, address: tuple[int, int, int, tuple[object, ...]]) -> _socket.socket:
-        nonlocal taken
-        family, kind, protocol, where = address
-        try:
-            early = _pending.pop().reached(where)
-        except IndexError:
-            early = None
-        taken = early is not None
-        return early or _socket.socket(family, kind, protocol)
 
-    def is_connected(*_: object) -> int:
-        return pycurl.SOCKOPT_ALREADY_CONNECTED if taken else pycurl.SOCKOPT_OK
-
-    handle.setopt(pycurl.OPENSOCKETFUNCTION, open_socket)
-    handle.setopt(pycurl.SOCKOPTFUNCTION, is_connected)
+def forget() -> None:
+    """Offer no more: a server that has ended one of them ends the others as well."""
+    _pending.clear()

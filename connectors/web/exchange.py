@@ -13,7 +13,7 @@ from typing import Protocol
 from connectors.access import secrets
 from connectors.errors import LocalIOError, ProtocolViolation, RedError, TemporaryFailure
 from connectors.transfer.job import Cancelled
-from connectors.web import failures
+from connectors.web import early, failures
 from connectors.web.curl import pycurl
 from connectors.web.reply import Reply
 
@@ -23,6 +23,15 @@ LONGEST_BODY = 64 << 20  # bytes of an answer that is kept in memory: a director
 NEAR = 0.0002  # seconds: a near server's answer is here sooner than we would be woken for it
 MOMENT = 0.005  # seconds: what is sent has left by then, and other work may begin
 WAKE_EVERY = 0.25  # seconds, to see whether the call was cancelled or the transfer has stalled
+BROKEN = {pycurl.E_GOT_NOTHING, pycurl.E_SEND_ERROR, pycurl.E_RECV_ERROR, pycurl.E_SSL_CONNECT_ERROR}
+
+
+class Unheard(TemporaryFailure):
+    """An early connection ended before anything came on it, and the request may be made once more.
+
+    libcurl repeats a request itself where a connection that it has kept turns out to be closed; this one was
+    as old, and new to libcurl.
+    """
 
 
 def _text(fields: bytes) -> str:
@@ -56,6 +65,7 @@ class Line:
         except pycurl.error as error:  # out of file descriptors
             raise LocalIOError(f"cannot open another connection: {error}") from None
         self.purpose: object = None  # what the handle is set up for
+        self.offer = early.Offer()
 
     def perform(self, still_wanted: Callable[[], None], meanwhile: Callable[[], None] | None = None) -> None:
         """What ``handle`` is set up for; pycurl.error if that fails. ``meanwhile``: see ``Client.request``.
@@ -71,7 +81,7 @@ class Line:
             _, running = self._multi.perform()
             if running and time.monotonic() > spin_until:
                 still_wanted()
-                if meanwhile and time.monotonic() > begun + MOMENT:
+                if meanwhile and time.monotonic() > begun + MOMENT and self._has_begun_to_send():
                     meanwhile()
                     meanwhile = None
                 at_once = self._multi.timeout() == 0  # there is more to do, and nothing to wait for
@@ -81,6 +91,9 @@ class Line:
         self._multi.remove_handle(self.handle)
         for _, code, text in failed:
             raise pycurl.error(code, text)
+
+    def _has_begun_to_send(self) -> bool:
+        return bool(self.handle.getinfo(pycurl.REQUEST_SIZE))
 
     def close(self) -> None:
         self._multi.close()
@@ -107,7 +120,7 @@ class Exchange:
         self._on_reply = on_reply
         self._sink = sink
         self._meanwhile = meanwhile
-        self._when = when
+        self.when = when
         self._reply: Reply | None = None
         self._raised: BaseException | None = None
         self._lines: list[bytes] = []
@@ -118,6 +131,7 @@ class Exchange:
     def run(self, line: Line, timeout: float, cancelled: Event | None) -> Reply:
         """Carry it out on ``line``, unless it is ``cancelled`` or nothing moves for ``timeout`` seconds."""
         handle = line.handle
+        line.offer.taken = False
         self._set_up(handle)
         watch = _Watch(handle, self, timeout, cancelled)
         try:
@@ -126,7 +140,10 @@ class Exchange:
             if self._raised:
                 raise self._raised from None
             self._hear_what_came()
-            raise self._translated(error, handle) from None
+            failure = self._translated(error, handle)
+            if line.offer.taken and self._is_unheard(error, handle):
+                raise Unheard(failure.message) from None
+            raise failure from None
         except TemporaryFailure as failure:
             self._hear_what_came()
             raise self._repeatable(failure, handle) from None
@@ -151,13 +168,13 @@ class Exchange:
             handle.setopt(pycurl.INFILESIZE_LARGE, self.departure.size)
             handle.setopt(pycurl.READFUNCTION, self._to_send)
             handle.setopt(pycurl.SEEKFUNCTION, self._seek)
-        if self._when:
+        if self.when:
             handle.setopt(pycurl.PREREQFUNCTION, self._may_be_sent)
         if self.method not in IDEMPOTENT:
             handle.setopt(pycurl.FRESH_CONNECT, 1)  # on an old connection libcurl repeats it by itself
 
     def _may_be_sent(self, *_: object) -> int:
-        return pycurl.PREREQFUNC_OK if self._when and self._when() else pycurl.PREREQFUNC_ABORT
+        return pycurl.PREREQFUNC_OK if self.when and self.when() else pycurl.PREREQFUNC_ABORT
 
     # -- callbacks: an exception must not leave them, libcurl would print it ------------------------
 
@@ -238,6 +255,15 @@ class Exchange:
     def _translated(self, error: pycurl.error, handle: pycurl.Curl) -> RedError:
         failure = failures.of_curl(error, secrets.shown_url(self.url), handle)
         return self._repeatable(failure, handle) if isinstance(failure, TemporaryFailure) else failure
+
+    def _is_unheard(self, error: pycurl.error, handle: pycurl.Curl) -> bool:
+        """What has a body is not repeated so: the far end may have taken it, and who sends it looks first."""
+        may_be_repeated = self.method in IDEMPOTENT and not self.departure
+        return (
+            error.args[0] in BROKEN
+            and not self._lines
+            and (may_be_repeated or not handle.getinfo(pycurl.REQUEST_SIZE))
+        )
 
     def _repeatable(self, failure: TemporaryFailure, handle: pycurl.Curl) -> TemporaryFailure:
         """What is not idempotent may be repeated if nothing of it has left."""
