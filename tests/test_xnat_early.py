@@ -1,17 +1,26 @@
 """XNAT from a distance: connections that are begun early, and a session that ends under the last answer."""
 
+import contextlib
 import json
+import os
+import socket
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from connectors.errors import TemporaryFailure
+from connectors.transfer.job import TIDY_SECONDS
 from connectors.web import early
+from connectors.web.client import Client, Identity
+from connectors.web.curl import pycurl
 from tests import program
 from tests.archive import SCAN, Archive
-from tests.servers import authority, delay, xnat
+from tests.servers import authority, delay, fickle, xnat
 from tests.servers.xnat import Fault, Xnat
+from tests.sessions import job
 
 DELAY = 0.03  # seconds each way
 
@@ -34,6 +43,12 @@ def send(archive: Archive, relay: delay.Relay, body: bytes = b"123", **env: str)
     return archive.call("send-file", access, archive.here / "out", **env)
 
 
+def empty(archive: Archive) -> None:
+    archive.site.seen.clear()
+    archive.site.resource(SCAN, "R").disk.clear()
+    archive.site.resource(SCAN, "R").catalogue.clear()
+
+
 def test_the_session_ends_while_the_last_answer_is_under_way(archive: Archive, relay: delay.Relay) -> None:
     for _ in range(3):  # on a busy machine the two may change places; the next test says what happens then
         result = send(archive, relay)
@@ -41,9 +56,7 @@ def test_the_session_ends_while_the_last_answer_is_under_way(archive: Archive, r
         assert archive.site.tree(SCAN, "R") == {"x": b"123"}
         assert archive.site.open_sessions() == 0
         asked = archive.site.seen[:]
-        archive.site.seen.clear()
-        archive.site.resource(SCAN, "R").disk.clear()
-        archive.site.resource(SCAN, "R").catalogue.clear()
+        empty(archive)
         if [one.method for one in asked] == ["GET", "PUT", "GET", "DELETE"]:
             break
     _, _, listed, ended = asked
@@ -63,7 +76,7 @@ def test_where_the_session_is_over_before_the_list_is_made_the_next_one_is_ended
     assert archive.site.open_sessions() == 0
 
 
-@pytest.mark.parametrize("fault", [Fault(500), Fault(drop=0), Fault(401)])
+@pytest.mark.parametrize("fault", [Fault(500), Fault(drop=0), Fault(401), Fault(pause=5)])
 def test_a_log_out_that_fails_is_tried_once_more_and_hides_no_result(
     archive: Archive, relay: delay.Relay, fault: Fault
 ) -> None:
@@ -71,6 +84,18 @@ def test_a_log_out_that_fails_is_tried_once_more_and_hides_no_result(
     result = send(archive, relay)
     assert result.code == 0, result.stderr
     assert archive.site.open_sessions() == 0
+    assert result.seconds < 4
+
+
+def test_all_that_ends_the_session_does_not_take_longer_than_one_log_out(
+    archive: Archive, relay: delay.Relay
+) -> None:
+    usual = send(archive, relay).seconds
+    empty(archive)
+    archive.site.fail("DELETE", "JSESSION", Fault(pause=5, times=-1))
+    result = send(archive, relay)
+    assert result.code == 0, result.stderr
+    assert result.seconds - usual < 1.5 * TIDY_SECONDS
 
 
 @pytest.mark.parametrize("fault", [Fault(500), Fault(drop=0), Fault(truncate=5)])
@@ -135,16 +160,138 @@ def test_only_plain_addresses_are_called_early_and_never_past_a_proxy(
 ) -> None:
     called: list[tuple[str, int]] = []
 
-    def note(host: str, port: int) -> None:
+    def note(host: str, port: int, after: object) -> None:
         called.append((host, port))
 
     monkeypatch.setattr(early, "_Pending", note)
     monkeypatch.setattr(early, "_pending", [])
-    for name in ("http_proxy", "HTTPS_PROXY", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("NO_PROXY", "elsewhere")
     early.begin(url, 1)
     plain = {"http://h/": ("h", 80), "https://[::1]:8443/x": ("::1", 8443), "http://a.b-c:1": ("a.b-c", 1)}
-    assert called == ([plain[str(url)]] if url in plain else [])
+    expected = [plain[str(url)]] if url in plain else []
+    assert called == expected
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
     early.begin(url, 1)
-    assert len(called) <= 1
+    assert called == expected
+
+
+# --- connections that come to nothing ---
+
+
+ENDED = [[fickle.RESET], [fickle.CLOSE], [fickle.RESET_LATE], [fickle.CLOSE_LATE]]
+BOTH_ENDED = [
+    [fickle.RESET, fickle.RESET],
+    [fickle.CLOSE, fickle.CLOSE],
+    [fickle.SERVE, fickle.RESET_LATE],
+    [fickle.SERVE, fickle.CLOSE_LATE],
+]
+
+
+@pytest.mark.parametrize(
+    ("verb", "fates"),
+    [
+        *(("receive-file", fates) for fates in ENDED),
+        *(("send-file", fates) for fates in ENDED + BOTH_ENDED),
+    ],
+    ids=str,
+)
+def test_where_the_server_ends_a_connection_that_was_begun_early_another_one_is_made(
+    archive: Archive, verb: str, fates: list[str]
+) -> None:
+    """It may have waited too long for a request; and it may end it at the moment at which that leaves."""
+    archive.site.place(SCAN, "R", "x", b"123")
+    (archive.here / "out").write_bytes(b"456")
+    name = "x" if verb == "receive-file" else "y"
+    with fickle.start(archive.site.port, *fates) as relay:
+        access = archive.access(name, baseUrl=f"http://127.0.0.1:{relay.port}")
+        result = archive.call(verb, access, archive.here / "out")
+    assert (result.code, result.stderr) == (0, "")
+    assert archive.site.open_sessions() == 0
+    if verb == "receive-file":
+        assert (archive.here / "out").read_bytes() == b"123"
+    else:
+        assert archive.site.tree(SCAN, "R") == {"x": b"123", "y": b"456"}
+
+
+@pytest.mark.parametrize("fate", [fickle.RESET_LATE, fickle.CLOSE_LATE])
+def test_a_server_that_ends_all_connections_is_asked_twice_for_each_attempt_and_not_more(
+    archive: Archive, fate: str
+) -> None:
+    with fickle.start(archive.site.port, *[fate] * 20) as relay:
+        result = archive.receive(baseUrl=f"http://127.0.0.1:{relay.port}")
+    assert result.code == 75, result.stderr
+    assert relay.connections == 2
+
+
+@pytest.mark.parametrize("fate", [fickle.IGNORE, fickle.RESET, fickle.CLOSE])
+def test_a_server_that_serves_one_connection_and_no_other_is_enough(archive: Archive, fate: str) -> None:
+    with fickle.start(archive.site.port, fickle.SERVE, *[fate] * 20) as relay:
+        (archive.here / "out").write_bytes(b"123")
+        access = archive.access(baseUrl=f"http://127.0.0.1:{relay.port}")
+        result = archive.call("send-file", access, archive.here / "out")
+    assert (result.code, result.stderr) == (0, "")
+    assert archive.site.tree(SCAN, "R") == {"x": b"123"}
+    assert archive.site.open_sessions() == 0
+    assert result.seconds < 5
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_of_several_addresses_the_first_may_be_dead(monkeypatch: pytest.MonkeyPatch, silent: bool) -> None:
+    with socket.create_server(("127.0.0.2", 0), backlog=0) as dead, contextlib.ExitStack() as stack:
+        port = dead.getsockname()[1]
+        stack.enter_context(socket.create_connection(dead.getsockname()))  # its queue is full with that
+        if not silent:
+            dead.close()
+        alive = stack.enter_context(socket.create_server(("127.0.0.1", port)))
+        monkeypatch.setattr(early, "_pending", [])
+        found = [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
+            for address in ("127.0.0.2", "127.0.0.1")
+        ]
+        monkeypatch.setattr(early._socket, "getaddrinfo", lambda *_: found)
+        monkeypatch.setattr(os, "environ", {})
+        begun = time.monotonic()
+        early.begin(f"http://two.example:{port}", 1)
+        handle = pycurl.Curl()
+        early.offer(handle)
+        handle.setopt(pycurl.URL, f"http://two.example:{port}")
+        handle.setopt(pycurl.RESOLVE, [f"two.example:{port}:127.0.0.2,127.0.0.1"])
+        handle.setopt(pycurl.CONNECT_ONLY, 1)
+        handle.setopt(pycurl.CONNECTTIMEOUT, 5)
+        handle.perform()
+        assert time.monotonic() - begun < 0.9
+        assert handle.getinfo(pycurl.PRIMARY_IP) == "127.0.0.1"
+        handle.close()
+        alive.accept()[0].close()
+
+
+# --- what goes with a request ---
+
+
+@pytest.fixture
+def client(archive: Archive) -> Iterator[Client]:
+    one = Client(Identity(home=archive.site.url), job(), verify=False)
+    yield one
+    one.close()
+
+
+def test_something_else_is_begun_once_a_request_has_left_and_not_while_it_connects(client: Client) -> None:
+    begun: list[bool] = []
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        where = f"127.0.0.1:{mute.getsockname()[1]}/"
+        for scheme in ("https", "http"):  # where nobody answers, TLS never gets so far
+            with pytest.raises(TemporaryFailure):
+                client.request("GET", f"{scheme}://{where}", last=0.2, meanwhile=lambda: begun.append(True))
+            assert len(begun) == (scheme == "http")
+
+
+def test_each_request_has_its_own_condition(archive: Archive, client: Client) -> None:
+    asked: list[int] = []
+    for number in range(3):
+        client.request(
+            "GET", archive.site.url, follow=False, when=lambda number=number: asked.append(number) or True
+        )
+    client.request("GET", archive.site.url, follow=False)
+    assert asked == [0, 1, 2]

@@ -1,6 +1,7 @@
 """The end of a session while its last answer is under way: a round trip less."""
 
 import threading
+import time
 from collections.abc import Callable
 
 from connectors.transfer.job import TIDY_SECONDS
@@ -9,13 +10,14 @@ from connectors.transfer.job import TIDY_SECONDS
 class Parting:
     """``end``, a request that waits for the condition that it gets once it has a connection.
 
-    ``prepare`` lets a connection be made for it, ``now`` lets it be sent if that has happened: ``begun`` says
-    so. ``finish`` waits for what comes of it, or calls it off.
+    ``prepare`` lets a connection be made for it, ``now`` lets it be sent if that has happened. ``begun`` says
+    that it has been let go. ``finish`` waits for what comes of it, or calls it off.
     """
 
     def __init__(self, end: Callable[[Callable[[], bool]], None]) -> None:
         self._end = end
         self._decided = threading.Event()
+        self._wanted = False
         self.begun = False
         self._thread: threading.Thread | None = None
 
@@ -26,13 +28,15 @@ class Parting:
 
     def now(self) -> None:
         if self._thread:
-            self.begun = True
+            self._wanted = True
             self._decided.set()
 
-    def finish(self) -> None:
+    def finish(self, until: float) -> None:
+        """Not longer than ``until``, in the seconds of time.monotonic."""
         self._decided.set()
         if self._thread:
-            self._thread.join(TIDY_SECONDS)
+            self._thread.join(max(0.0, until - time.monotonic()))
 
     def _when(self) -> bool:
-        return self._decided.wait(TIDY_SECONDS) and self.begun
+        self.begun = self._decided.wait(TIDY_SECONDS) and self._wanted
+        return self.begun

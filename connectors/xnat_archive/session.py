@@ -191,8 +191,8 @@ class Session:
 
     def end(self) -> None:
         """Log out, all within TIDY_SECONDS, and whatever comes of it: what was done is done."""
-        self.parting.finish()
         until = time.monotonic() + TIDY_SECONDS
+        self.parting.finish(until - TIDY_SECONDS / 2)  # the other half for another attempt
         opened, self._opened = list(self._opened), {}
         for cookie in reversed(opened):
             left = until - time.monotonic()
