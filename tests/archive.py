@@ -59,5 +59,9 @@ class Archive:
         files = (one for one in (self.here / "got").rglob("*") if one.is_file())
         return {str(one.relative_to(self.here / "got")): one.read_bytes() for one in files}
 
+    def stored(self, node: str = SCAN, resource: str = "R") -> dict[str, bytes]:
+        """What is in a resource."""
+        return self.site.tree(node, resource)
+
     def as_user(self, name: str) -> dict[str, Any]:
         return {"auth": {"username": name, "password": self.site.password}}

@@ -17,7 +17,7 @@ pytest.register_assert_rewrite(
 
 from tests import mounting, require  # noqa: E402
 from tests.access import Documents, no_secrets  # noqa: E402
-from tests.archive import SCAN  # noqa: E402
+from tests.archive import SCAN, Archive  # noqa: E402
 from tests.asking import Asker  # noqa: E402
 from tests.calls import BODY, WHOLE, Caller  # noqa: E402
 from tests.far import Far  # noqa: E402
@@ -110,6 +110,12 @@ def site(xnat_site: xnat.Xnat) -> xnat.Xnat:
     """With a project P, a subject S, a session E and a scan 1 of the type T1."""
     xnat_site.make(SCAN, type="T1")
     return xnat_site
+
+
+@pytest.fixture
+def archive(site: xnat.Xnat, tmp_path: Path) -> Archive:
+    """That site, and who calls it."""
+    return Archive(site, tmp_path)
 
 
 @pytest.fixture

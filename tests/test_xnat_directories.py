@@ -43,18 +43,15 @@ ODD = {
 
 @pytest.fixture
 def archive(xnat_site: Xnat, tmp_path: Path) -> Archive:
+    """The paths in its archives have a blank."""
     xnat_site.make(SCAN, type="T1 w")
     return Archive(xnat_site, tmp_path)
-
-
-def stored(archive: Archive) -> dict[str, bytes]:
-    return archive.site.tree(SCAN, "R")
 
 
 def test_two_hundred_files_are_sent_in_one_archive(archive: Archive) -> None:
     result = archive.send_dir(PLAIN)
     assert result.code == 0, result.stderr
-    assert stored(archive) == PLAIN
+    assert archive.stored() == PLAIN
     assert len(archive.site.seen) <= 6
     (put,) = archive.site.requests("/files/", "PUT")
     assert put.query["extract"] == "true"
@@ -94,7 +91,7 @@ def test_sending_twice_is_the_same_as_once_and_sends_nothing(archive: Archive, c
     before = len(archive.site.requests("/files/", "PUT"))
     result = archive.send_dir(tree)
     assert result.code == 0, result.stderr
-    assert stored(archive) == tree
+    assert archive.stored() == tree
     assert len(archive.site.requests("/files/", "PUT")) == before
 
 
@@ -117,7 +114,7 @@ def test_files_that_differ_are_73_and_stay_as_they_are_and_the_others_arrive(arc
     for name in ("a.txt", "a%23b", "large"):
         assert name in result.stderr
     old = {"a.txt": b"old", "sub/a#b": b"old", "large": b"old"}
-    assert stored(archive) == {**old, "b.txt": b"b", "c.txt": b"c"}
+    assert archive.stored() == {**old, "b.txt": b"b", "c.txt": b"c"}
 
 
 def test_overwriting_replaces_what_differs_and_leaves_the_neighbours(archive: Archive) -> None:
@@ -127,7 +124,7 @@ def test_overwriting_replaces_what_differs_and_leaves_the_neighbours(archive: Ar
     tree = {"data": b"new", "a#b": b"new", "same": b"1", "x": b"3"}
     result = archive.send_dir(tree, overwriteExistingFile=True)
     assert result.code == 0, result.stderr
-    assert stored(archive) == {**old, **tree}
+    assert archive.stored() == {**old, **tree}
 
 
 def test_a_folder_of_the_resource_is_sent_and_received_alone(archive: Archive) -> None:
@@ -162,7 +159,7 @@ def test_an_empty_directory_makes_the_resource(archive: Archive) -> None:
 def test_who_may_not_write_gets_77(archive: Archive) -> None:
     result = archive.send_dir(PLAIN, **archive.as_user("reader"))
     assert result.code == 77, result.stderr
-    assert stored(archive) == {}
+    assert archive.stored() == {}
     assert len(archive.site.seen) < 10
     assert archive.send_dir({"large": bytes(2 << 20)}, **archive.as_user("reader")).code == 77
 
@@ -187,7 +184,7 @@ def test_a_resource_has_one_writer_at_a_time(archive: Archive, monkeypatch: pyte
     archive.env["RED_PARALLEL"] = "8"
     result = archive.send_dir(tree)
     assert result.code == 0, result.stderr
-    assert stored(archive) == tree
+    assert archive.stored() == tree
     assert len(archive.site.requests("/files/", "PUT")) == 4
     assert most == 1
 
@@ -217,7 +214,7 @@ def test_where_extracting_fails_the_files_are_sent_one_by_one(archive: Archive) 
     tree = {"a": b"1", "b": b"2", "c#": b"3"}
     result = archive.send_dir(tree)
     assert result.code == 0, result.stderr
-    assert stored(archive) == tree
+    assert archive.stored() == tree
 
 
 def as_zip(monkeypatch: pytest.MonkeyPatch, content: Callable[[Writable], None] | bytes) -> None:
@@ -356,7 +353,7 @@ def test_names_of_part_files_are_left_out_both_ways_and_that_is_said_once(archiv
     hidden = {f"{folder}.x.red-part": b"?" for folder in ("", "a/", "b/", "c/", "d/")}
     result = archive.send_dir({"x": b"1", **hidden})
     assert result.code == 0, result.stderr
-    assert stored(archive) == {"x": b"1"}
+    assert archive.stored() == {"x": b"1"}
     for name, content in hidden.items():
         archive.site.place(SCAN, "R", name, content)
     for said in (result.stderr, archive.receive_dir().stderr):

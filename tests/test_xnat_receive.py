@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 import unicodedata
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from tests.archive import FILES, SCAN, Archive
 from tests.conformance import visible
 from tests.program import CHECKOUT, environment
-from tests.servers.xnat import Fault, Resource, Xnat
+from tests.servers.xnat import Fault, Resource
 from tests.servers.xnat.exchange import Answer, Exchange, page
 from tests.servers.xnat.files import Files
 from tests.servers.xnat.resolve import Place, Resolver
@@ -21,9 +20,10 @@ BODY = bytes(range(256)) * 40
 
 
 @pytest.fixture
-def archive(xnat_site: Xnat, tmp_path: Path) -> Archive:
-    xnat_site.place(SCAN, "R", "x", BODY)
-    return Archive(xnat_site, tmp_path)
+def archive(archive: Archive) -> Archive:
+    """With a file."""
+    archive.site.place(SCAN, "R", "x", BODY)
+    return archive
 
 
 def received(archive: Archive) -> bytes:

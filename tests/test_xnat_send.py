@@ -22,19 +22,9 @@ from tests.servers.xnat.files import Files
 TYPE = {"xsiType": "xnat:mrScanData"}
 
 
-@pytest.fixture
-def archive(xnat_site: Xnat, tmp_path: Path) -> Archive:
-    xnat_site.make(SCAN, type="T1")
-    return Archive(xnat_site, tmp_path)
-
-
-def stored(archive: Archive, node: str = SCAN, resource: str = "R") -> dict[str, bytes]:
-    return archive.site.tree(node, resource)
-
-
 def test_a_file_takes_four_requests_and_one_session_that_is_ended(archive: Archive) -> None:
     assert archive.send(b"123").code == 0
-    assert stored(archive) == {"x": b"123"}
+    assert archive.stored() == {"x": b"123"}
     assert sorted(one.method for one in archive.site.seen) == ["DELETE", "GET", "GET", "PUT"]
     assert archive.site.log_ins == 1
     assert archive.site.open_sessions() == 0
@@ -44,20 +34,20 @@ def test_a_file_takes_four_requests_and_one_session_that_is_ended(archive: Archi
 def test_a_file_is_sent_to_any_level(archive: Archive, node: str) -> None:
     result = archive.send(b"123", "sub/x", node)
     assert result.code == 0, result.stderr
-    assert stored(archive, node) == {"sub/x": b"123"}
+    assert archive.stored(node) == {"sub/x": b"123"}
     assert len(archive.site.seen) <= 5
 
 
 def test_the_resource_is_other_unless_it_is_named(archive: Archive) -> None:
     assert archive.send(b"123", resource=None).code == 0
-    assert stored(archive, resource="OTHER") == {"x": b"123"}
+    assert archive.stored(resource="OTHER") == {"x": b"123"}
 
 
 @pytest.mark.parametrize("size", [0, 1, 3 << 20])
 def test_files_of_any_size_are_sent_empty_ones_too(archive: Archive, size: int) -> None:
     result = archive.send(bytes(size))
     assert result.code == 0, result.stderr
-    assert stored(archive) == {"x": bytes(size)}
+    assert archive.stored() == {"x": bytes(size)}
     assert len(archive.site.seen) <= 8
 
 
@@ -121,9 +111,9 @@ def test_a_container_that_is_missing_is_made_and_used_again(
 def test_the_direction_says_on_which_side_it_is(archive: Archive, direction: str) -> None:
     archive.site.make("P/S/E/assessors/a")
     assert archive.send(b"1", node="P/S/E/assessors/a", direction=direction).code == 0
-    assert stored(archive, f"P/S/E/assessors/a/{direction}") == {"x": b"1"}
+    assert archive.stored(f"P/S/E/assessors/a/{direction}") == {"x": b"1"}
     other = "in" if direction == "out" else "out"
-    assert stored(archive, f"P/S/E/assessors/a/{other}") == {}
+    assert archive.stored(f"P/S/E/assessors/a/{other}") == {}
 
 
 @pytest.mark.parametrize(
@@ -182,7 +172,7 @@ def test_who_may_not_make_a_container_gets_77(archive: Archive) -> None:
 def test_who_may_not_write_gets_77_though_xnat_answers_200(archive: Archive, size: int) -> None:
     result = archive.send(bytes(size), **archive.as_user("reader"))
     assert result.code == 77, result.stderr
-    assert stored(archive) == {}
+    assert archive.stored() == {}
     assert max(one.taken for one in archive.site.seen) <= 1 << 20, "megabytes were streamed for nothing"
 
 
@@ -195,7 +185,7 @@ def test_who_may_not_write_gets_77_though_a_file_of_that_name_and_size_is_there(
     archive.site.switches.checksums = checksums
     result = archive.send(b"new", overwriteExistingFile=overwrite, **archive.as_user("reader"))
     assert result.code == 77, result.stderr
-    assert stored(archive) == {"x": b"old"}
+    assert archive.stored() == {"x": b"old"}
 
 
 @pytest.mark.parametrize("change", [lambda old: old[:-1], lambda old: bytes([old[0] ^ 1]) + old[1:]])
@@ -221,7 +211,7 @@ def test_an_existing_file_is_73_and_stays_and_so_is_a_nested_one(archive: Archiv
             assert result.code == 73, result.stderr
             assert "overwriteExistingFile" in result.stderr
         assert archive.call("send-file-validate", archive.access(name)).code == 73
-        assert stored(archive)[name] == b"old"
+        assert archive.stored()[name] == b"old"
 
 
 def test_overwriting_replaces_by_put_alone_and_leaves_the_neighbours(archive: Archive) -> None:
@@ -230,7 +220,7 @@ def test_overwriting_replaces_by_put_alone_and_leaves_the_neighbours(archive: Ar
         archive.site.place(SCAN, "R", name, b"old")
     result = archive.send(b"new", "data", overwriteExistingFile=True, **archive.as_user("member"))
     assert result.code == 0, result.stderr
-    assert stored(archive) == {"data": b"new", "data2.csv": b"old", "data.d/x": b"old"}
+    assert archive.stored() == {"data": b"new", "data2.csv": b"old", "data.d/x": b"old"}
     assert [one.path for one in archive.site.requests(method="DELETE")] == ["/data/JSESSION"]
 
 
@@ -238,7 +228,7 @@ def test_the_old_file_stays_if_the_new_one_does_not_get_through(archive: Archive
     archive.site.place(SCAN, "R", "x", b"old")
     archive.site.fail("PUT", "/files/x", Fault(drop=100_000, times=-1))  # libcurl repeats it itself, once
     assert archive.send(bytes(500_000), overwriteExistingFile=True).code == 75
-    assert stored(archive) == {"x": b"old"}
+    assert archive.stored() == {"x": b"old"}
 
 
 @pytest.mark.parametrize("fault", [Fault(500, after=True), Fault(drop=100_000, times=2), Fault(503)])
@@ -251,7 +241,7 @@ def test_after_a_failure_it_is_looked_before_it_is_sent_again(
     content = bytes(500_000)
     result = archive.send(content, overwriteExistingFile=overwrite)
     assert result.code == 0, result.stderr
-    assert stored(archive) == {"x": content}
+    assert archive.stored() == {"x": content}
     assert len(archive.site.requests("/files/x", "PUT")) == (1 if fault.after else 1 + fault.times)
 
 
@@ -263,7 +253,7 @@ def test_a_file_that_lost_a_race_for_the_catalogue_is_repaired(archive: Archive,
     resource.catalogue.clear()
     result = archive.send(b"123", overwriteExistingFile=overwrite)
     assert result.code == 0, result.stderr
-    assert stored(archive) == {"x": b"123"}
+    assert archive.stored() == {"x": b"123"}
     resource.catalogue.clear()
     result = archive.send(b"other", overwriteExistingFile=overwrite)
     assert result.code == (0 if overwrite else 73), result.stderr
@@ -294,7 +284,7 @@ def test_two_calls_at_once_both_arrive(archive: Archive, monkeypatch: pytest.Mon
     for one in calls:
         one.communicate(timeout=60)
         assert one.returncode == 0
-    assert stored(archive) == {"a": b"1", "b": b"1", "c": b"1"}
+    assert archive.stored() == {"a": b"1", "b": b"1", "c": b"1"}
     assert [one for one in archive.site.requests("/files/", "PUT") if one.status == 500], "there was no race"
 
 
@@ -315,7 +305,7 @@ def test_a_guest_gets_77_though_xnat_answers_200(archive: Archive) -> None:
     for size in (0, 3, 3 << 20):
         result = archive.send(bytes(size), **archive.as_user("guest"))
         assert result.code == 77, result.stderr
-    assert stored(archive) == {}
+    assert archive.stored() == {}
 
 
 @pytest.mark.parametrize("checksums", [True, False])
@@ -342,7 +332,7 @@ def test_without_checksums_a_file_that_was_there_is_read_again(archive: Archive,
     new = b"1" * size
     result = archive.send(new, overwriteExistingFile=True)
     assert result.code == 0, result.stderr
-    assert stored(archive) == {"x": new}
+    assert archive.stored() == {"x": new}
     assert [one.taken for one in archive.site.requests("/files/x", "PUT")] == [size]
     assert len(archive.site.requests("/files/x", "GET")) == 1
 
@@ -361,7 +351,7 @@ def test_a_file_where_a_folder_is_or_under_a_file_is_73_at_once(
         assert f"{name.partition('/')[0]} is a" in result.stderr
         assert "again" not in result.stderr
         assert archive.call("send-file-validate", archive.access(name)).code == 73
-    assert stored(archive) == {"sub/b.txt": b"old", "file": b"old"}
+    assert archive.stored() == {"sub/b.txt": b"old", "file": b"old"}
 
 
 def test_a_file_that_xnat_takes_for_its_own_arrives_once_and_is_then_73(archive: Archive) -> None:
@@ -369,7 +359,7 @@ def test_a_file_that_xnat_takes_for_its_own_arrives_once_and_is_then_73(archive:
     for content, overwrite, code in ((b"1", False, 0), (b"22", False, 73), (b"22", True, 73)):
         result = archive.send(content, "x_catalog.xml", overwriteExistingFile=overwrite)
         assert result.code == code, result.stderr
-        assert stored(archive) == {"x_catalog.xml": b"1"}
+        assert archive.stored() == {"x_catalog.xml": b"1"}
 
 
 # --- names ---
@@ -401,7 +391,7 @@ def test_names_are_quoted_and_come_back_as_they_were(archive: Archive, name: str
     for content, overwrite in ((b"1", False), (b"22", True)):
         result = archive.send(content, name, overwriteExistingFile=overwrite)
         assert result.code == 0, result.stderr
-        assert stored(archive) == {name: content}
+        assert archive.stored() == {name: content}
 
 
 def test_an_older_site_that_decodes_no_names_is_fine_as_well(archive: Archive) -> None:

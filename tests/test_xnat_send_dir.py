@@ -1,29 +1,18 @@
 """Sending directories to XNAT: its own files, what is in the way, many large files, and what it says."""
 
 import os
-from pathlib import Path
 
 import pytest
 
 from connectors.xnat_archive.sender import MOST_PACKED
 from tests.archive import SCAN, Archive
 from tests.program import start
-from tests.servers.xnat import Fault, Xnat
+from tests.servers.xnat import Fault
 from tests.servers.xnat.exchange import Answer, Exchange
 from tests.servers.xnat.files import Files
 from tests.test_ssh_express import peak
 
 SMALL = {"a": b"1", "sub/b": b"2", "c": b"3"}
-
-
-@pytest.fixture
-def archive(xnat_site: Xnat, tmp_path: Path) -> Archive:
-    xnat_site.make(SCAN, type="T1")
-    return Archive(xnat_site, tmp_path)
-
-
-def stored(archive: Archive) -> dict[str, bytes]:
-    return archive.site.tree(SCAN, "R")
 
 
 # --- XNAT's own files ---
@@ -39,7 +28,7 @@ def test_the_catalogue_of_the_resource_is_never_sent_and_its_neighbours_stay(
     result = archive.send_dir({**SMALL, "R_catalog.xml": b"<x/>"}, overwriteExistingFile=overwrite)
     assert result.code == 73, result.stderr
     assert "own list" in result.stderr
-    assert stored(archive) == {**SMALL, "precious": b"old", "sub/precious": b"old"}
+    assert archive.stored() == {**SMALL, "precious": b"old", "sub/precious": b"old"}
     assert not archive.site.requests("R_catalog.xml", "PUT")
 
 
@@ -48,7 +37,7 @@ def test_other_files_that_xnat_would_not_list_go_alone_and_arrive(archive: Archi
     for _ in range(2):
         result = archive.send_dir({**SMALL, **own})
         assert result.code == 0, result.stderr
-        assert stored(archive) == {**SMALL, **own}
+        assert archive.stored() == {**SMALL, **own}
     assert len(archive.site.requests("catalog.xml", "PUT")) == 2
 
 
@@ -61,7 +50,7 @@ def test_such_a_file_that_cannot_be_replaced_is_73_with_the_reason(archive: Arch
     result = archive.send_dir({**SMALL, "x_catalog.xml": b"new"}, overwriteExistingFile=True)
     assert result.code == 73, result.stderr
     assert "replaces no file that is called so" in result.stderr
-    assert {name: body for name, body in stored(archive).items() if "catalog" not in name} == SMALL
+    assert {name: body for name, body in archive.stored().items() if "catalog" not in name} == SMALL
 
 
 # --- what is in the way ---
@@ -79,7 +68,7 @@ def test_a_file_where_a_folder_is_and_a_folder_where_a_file_is_are_73_at_once(
     assert "folder is a folder in this resource" in result.stderr
     assert "file is a file in this resource" in result.stderr
     assert "again" not in result.stderr
-    assert stored(archive) == {**SMALL, "folder/x": b"old", "file": b"old"}
+    assert archive.stored() == {**SMALL, "folder/x": b"old", "file": b"old"}
 
 
 # --- many ---
@@ -90,7 +79,7 @@ def test_files_that_must_go_one_by_one_are_looked_for_with_one_list(archive: Arc
     tree = {f"slice#{number}": os.urandom(500_000) for number in range(20)}
     result = archive.send_dir(tree)
     assert result.code == 0, result.stderr
-    assert stored(archive) == tree
+    assert archive.stored() == tree
     assert len(archive.site.requests("/files/", "PUT")) == 20
     assert len(archive.site.requests("/files?", "GET")) <= 2
 
@@ -99,7 +88,7 @@ def test_the_number_of_requests_grows_with_the_bytes_and_not_with_the_files(arch
     tree = {f"{number}.dcm": os.urandom(500_000) for number in range(100)}
     result = archive.send_dir(tree)
     assert result.code == 0, result.stderr
-    assert stored(archive) == tree
+    assert archive.stored() == tree
     assert len(archive.site.requests("extract=true", "PUT")) == 4, "50 MB are four archives"
     assert len(archive.site.seen) <= 12
 
@@ -112,7 +101,7 @@ def test_memory_holds_one_archive_however_many_are_sent(archive: Archive, size: 
     for number in range(count):
         (tree / str(number)).write_bytes(content)
     assert peak(start("red-connector-xnat-http", "send-dir", archive.access(None), tree)) < 80
-    assert len(stored(archive)) == count
+    assert len(archive.stored()) == count
 
 
 def test_after_a_cut_only_what_is_missing_is_sent_again(archive: Archive) -> None:
@@ -121,7 +110,7 @@ def test_after_a_cut_only_what_is_missing_is_sent_again(archive: Archive) -> Non
     archive.site.fail("PUT", "R/files/red", Fault(status=503, after=True))
     result = archive.send_dir(tree)
     assert result.code == 0, result.stderr
-    assert stored(archive) == tree
+    assert archive.stored() == tree
     sent = sum(one.taken for one in archive.site.requests("extract=true", "PUT"))
     assert sent < 55_000_000, "what had arrived was sent twice"
 
@@ -137,7 +126,7 @@ def test_one_refusal_is_said_once(archive: Archive, tree: dict[str, bytes]) -> N
     assert result.code == 77, result.stderr
     assert result.stderr.count("403") == 1, result.stderr
     assert "one by one" not in result.stderr
-    assert stored(archive) == {}
+    assert archive.stored() == {}
 
 
 def test_format_content_and_tags_are_those_of_each_file_and_not_of_the_resource(archive: Archive) -> None:
@@ -180,7 +169,7 @@ def test_what_is_answered_as_no_success_is_and_not_stored_is_no_success(
     monkeypatch.setattr(Files, "_write", swallow)
     result = archive.send_dir({"a": b"new", "odd#": b"new", "n": b"1"}, overwriteExistingFile=True)
     assert result.code in (65, 76), result.stderr
-    assert stored(archive) == {"a": b"old", "odd#": b"old"}
+    assert archive.stored() == {"a": b"old", "odd#": b"old"}
 
 
 def test_without_checksums_what_somebody_else_has_just_put_there_is_not_taken_for_ours(
@@ -198,7 +187,7 @@ def test_without_checksums_what_somebody_else_has_just_put_there_is_not_taken_fo
     monkeypatch.setattr(Files, "_arriving", overtaken)
     result = archive.send_dir(SMALL)
     assert result.code == 73, result.stderr
-    assert stored(archive) == {**SMALL, "a": b"0"}
+    assert archive.stored() == {**SMALL, "a": b"0"}
 
 
 # --- nothing ---
