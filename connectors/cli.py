@@ -170,7 +170,7 @@ def _move(program: str, call: Call) -> None:
         raise _lacking(connector.EXECUTABLE, call.verb)
     approach = getattr(connector, "approach", None)
     if approach and not (faults or document.faults or call.offline):
-        approach(document.access, call.verb)
+        approach(document.access, call.command)
     prepared = _collecting(
         faults,
         lambda: prepare(document, call.verb, connector, call.listing, settings.secrets_dir, os.environ),

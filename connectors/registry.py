@@ -27,7 +27,7 @@ Access = Mapping[str, Any]
 class Connector(Protocol):
     """What a connector's module offers. Importing it is cheap: a schema, and no library.
 
-    It may also offer ``approach(access, verb)``, for what can begin while everything else is imported. It
+    It may also offer ``approach(access, command)``, for what can begin while everything else is imported. It
     gets access data that nobody has checked, of any shape, its variables not filled in; it sends nothing, and
     raises nothing.
     """

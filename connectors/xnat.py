@@ -165,13 +165,13 @@ def _schema(verb: Verb) -> Schema:
 SCHEMAS = {verb: _schema(verb) for verb in (RECEIVE_FILE, SEND_FILE, RECEIVE_DIR, SEND_DIR)}
 
 
-def approach(access: Any, verb: Verb) -> None:
+def approach(access: Any, command: str) -> None:
     """Begin the connections that ``access``, which nobody has checked yet, will need: one to work on, and one
-    more for ending the session while the last answer of sending is under way."""
+    more for ending the session while the last answer of send-file is under way."""
     from connectors.web import early
 
     if isinstance(access, dict):
-        early.begin(access.get("baseUrl"), 2 if verb.sends else 1)
+        early.begin(access.get("baseUrl"), 2 if command == SEND_FILE else 1)
 
 
 @contextmanager

@@ -177,6 +177,28 @@ def test_only_plain_addresses_are_called_early_and_never_past_a_proxy(
     assert called == expected
 
 
+@pytest.mark.parametrize(
+    ("command", "connections"),
+    [("send-file", 2), ("send-file-validate", 1), ("send-dir", 1), ("receive-file", 1), ("receive-dir", 1)],
+)
+def test_no_more_connections_are_begun_than_are_used(
+    archive: Archive, relay: delay.Relay, command: str, connections: int
+) -> None:
+    archive.site.place(SCAN, "R", "x", b"123")
+    archive.site.place(SCAN, "R", "folder/y", b"123")
+    local = archive.here / "local"
+    if command == "send-dir":
+        local.mkdir()
+        (local / "z").write_bytes(b"4")
+    elif command == "send-file":
+        local.write_bytes(b"4")
+    name = "folder" if command.endswith("dir") else "x" if command == "receive-file" else "z"
+    access = archive.access(name, baseUrl=f"http://127.0.0.1:{relay.port}")
+    result = archive.call(command, access, *([] if command.endswith("-validate") else [local]))
+    assert result.code == 0, result.stderr
+    assert relay.connections == connections
+
+
 # --- connections that come to nothing ---
 
 
