@@ -1,20 +1,14 @@
 """Receiving from XNAT: sections 2, 5 and 6 of docs/xnat-rest-api.md, each surprise by name."""
 
-import json
-import subprocess
-import sys
-import unicodedata
 from typing import Any
 
 import pytest
 
-from tests.archive import FILES, SCAN, Archive
+from tests.archive import SCAN, Archive
 from tests.conformance import visible
-from tests.program import CHECKOUT, environment
-from tests.servers.xnat import Fault, Resource
-from tests.servers.xnat.exchange import Answer, Exchange, page
+from tests.servers.xnat import Fault
+from tests.servers.xnat.exchange import Answer, page
 from tests.servers.xnat.files import Files
-from tests.servers.xnat.resolve import Place, Resolver
 
 BODY = bytes(range(256)) * 40
 
@@ -324,145 +318,3 @@ def test_a_listed_file_that_is_not_on_the_disk_is_66_and_said_to_be_listed(archi
     assert result.code == 66
     assert "lists this file, and does not have it" in result.stderr
     assert nothing(archive)
-
-
-# --- what is listed ---
-
-
-def listing(monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
-    """Let the fake give this as the list of files."""
-    read = Files._read
-
-    def answer(files: Files, exchange: Exchange, place: Place, resolver: Resolver) -> Answer:
-        is_list = not place.file and exchange.format == "json"
-        return Answer(body, "application/json") if is_list else read(files, exchange, place, resolver)
-
-    monkeypatch.setattr(Files, "_read", answer)
-
-
-def rows(*rows: object) -> bytes:
-    return json.dumps({"ResultSet": {"Columns": [{"key": "Name"}], "Result": rows}}).encode()
-
-
-URI = "/data/experiments/E/scans/1/resources/9/files/"
-
-
-@pytest.mark.parametrize("verb", ["receive-file", "receive-dir"])
-@pytest.mark.parametrize("name", ["a\ud800b", "a \udc80b"])
-def test_half_a_character_in_a_listed_name_is_76_and_the_name_is_told(
-    archive: Archive, monkeypatch: pytest.MonkeyPatch, verb: str, name: str
-) -> None:
-    listing(monkeypatch, rows({"URI": URI + name, "Size": "3", "cat_ID": "9", "digest": ""}))
-    access = archive.access(None if verb == "receive-dir" else "x")
-    result = archive.call(verb, access, archive.here / "x")
-    assert result.code == 76, result.stderr
-    assert "half a character" in result.stderr
-    assert "resources/9/files/a" in result.stderr
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"[" * 100_000,
-        b'{"ResultSet": {}}',
-        b'{"ResultSet": {"Result": {}}}',
-        rows(1),
-        rows("x"),
-        rows([]),
-        rows(None),
-        rows({}),
-        rows({"Result": []}),
-        rows({"URI": None}),
-        rows({"URI": URI, "Size": "3", "cat_ID": "9"}),
-        rows({"URI": URI + "x", "Size": None, "cat_ID": "9"}),
-        rows({"URI": URI + "x", "Size": "-3", "cat_ID": "9"}),
-        rows({"URI": {"URI": [1]}, "Size": "3"}),
-    ],
-)
-def test_a_list_that_is_none_is_76(archive: Archive, monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
-    listing(monkeypatch, body)
-    result = archive.receive()
-    assert result.code == 76, result.stderr
-
-
-@pytest.mark.parametrize("verb", ["receive-file", "receive-dir"])
-def test_files_that_are_listed_at_another_address_are_76_and_not_taken_for_none(
-    archive: Archive, monkeypatch: pytest.MonkeyPatch, verb: str
-) -> None:
-    monkeypatch.setattr(Resource, "uri", property(lambda self: f"/data/other/resources/{self.id}"))
-    access = archive.access(None if verb == "receive-dir" else "x")
-    result = archive.call(verb, access, archive.here / "x")
-    assert result.code == 76, result.stderr
-    assert nothing(archive)
-
-
-def test_an_empty_resource_beside_a_full_one_of_a_scan_of_that_type_is_empty(archive: Archive) -> None:
-    archive.site.make("P/S/E/scans/2", type="T1")
-    archive.site.place("P/S/E/scans/2", "R", "x", b"of scan 2")
-    archive.site.make("P/S/E/scans/T1", type="MPRAGE")
-    archive.site.resource("P/S/E/scans/T1", "R")
-    result = archive.receive_dir(None, "P/S/E/scans/T1")
-    assert result.code == 0, result.stderr
-    assert archive.got == {}
-
-
-def test_a_list_of_files_takes_no_more_memory_than_its_rows_say(
-    archive: Archive, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    listing(monkeypatch, b'{"ResultSet":{"Result":[' + b"{}," * 8_000_000 + b"{}]}}")
-    (archive.here / "access").write_text(json.dumps(archive.access()))
-    limit = "import resource as r, os, sys; r.setrlimit(r.RLIMIT_AS, (600 << 20,) * 2); "
-    limit += "os.execv(sys.argv[1], sys.argv[1:])"
-    command = [str(CHECKOUT / "bin/red-connector-xnat-http"), "receive-file"]
-    done = subprocess.run(
-        [sys.executable, "-c", limit, *command, str(archive.here / "access"), str(archive.here / "x")],
-        capture_output=True,
-        env=environment(archive.env),
-        timeout=60,
-    )
-    assert done.returncode == 76, done.stderr
-
-
-def test_a_list_without_end_is_76_and_says_that_it_is_too_long(
-    archive: Archive, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Files, "_row", lambda *_: {"Name": "x" * 1_000_000})
-    for number in range(150):
-        archive.site.place(SCAN, "R", str(number), b"")
-    result = archive.receive()
-    assert result.code == 76, result.stderr
-    assert "longer than 128 MiB" in result.stderr
-
-
-# --- what is said ---
-
-
-def test_a_mistyped_resource_is_66_and_the_others_are_named_in_five_requests(archive: Archive) -> None:
-    for result in (archive.receive(resource="r"), archive.receive_dir(None, resource="r")):
-        assert result.code == 66, result.stderr
-        assert "there is no such resource" in result.stderr
-        assert "resources there: R" in result.stderr
-    assert len(archive.site.seen) <= 2 * 5
-
-
-def test_a_mistyped_scan_is_66_and_the_others_are_named(archive: Archive) -> None:
-    result = archive.receive(node="P/S/E/scans/9")
-    assert result.code == 66
-    assert "scans there: 1" in result.stderr
-
-
-def test_a_name_that_only_looks_the_same_is_66_and_told(archive: Archive) -> None:
-    archive.site.place(SCAN, "R", unicodedata.normalize("NFC", "ü.txt"), b"1")
-    for name in (unicodedata.normalize("NFD", "ü.txt"), "Ü.TXT"):
-        result = archive.receive(name)
-        assert result.code == 66
-        assert "there is ü.txt" in result.stderr
-    assert "there is" not in archive.receive("v.txt").stderr
-
-
-def test_validate_finds_what_receiving_would_find_and_fetches_nothing(archive: Archive) -> None:
-    for file, code in (("x", 0), ("y", 66)):
-        assert archive.call("receive-file-validate", archive.access(file)).code == code
-    assert not archive.site.requests(f"{FILES}/")
-    assert archive.site.open_sessions() == 0

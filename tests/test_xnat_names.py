@@ -1,0 +1,87 @@
+"""The names of what is sent to XNAT: what it makes of them, and which there cannot be."""
+
+import pytest
+
+from tests.archive import FILES, SCAN, Archive
+from tests.asking import Asker
+
+
+def test_labels_are_quoted(archive: Archive) -> None:
+    node, resource = "P 1%23/S+ä/E_1/scans/1 %41", "my R%41"
+    archive.site.make(node)
+    for content, overwrite in ((b"1", False), (bytes(3 << 20), True)):
+        result = archive.send(content, "x", node, resource=resource, overwriteExistingFile=overwrite)
+        assert result.code == 0, result.stderr
+        assert archive.stored(node, resource) == {"x": content}
+
+
+def test_a_name_that_was_kept_as_it_is_is_found_again_without_checksums(archive: Archive) -> None:
+    archive.site.switches.checksums = False
+    archive.site.place(SCAN, "R", "y", b"123")
+    resource = archive.site.resource(SCAN, "R")
+    resource.catalogue["%41.txt"] = resource.disk["%41.txt"] = resource.catalogue.pop("y")
+    result = archive.send_dir({"A.txt": b"123", "b": b"1"})
+    assert result.code == 0, result.stderr
+
+
+@pytest.mark.parametrize(
+    "name", ["a#b?.txt", "ü ö.txt", "100%.dat", "%41.txt", "a+b", "a;b&c=d", "sub/d#/x y"]
+)
+def test_names_are_quoted_and_come_back_as_they_were(archive: Archive, name: str) -> None:
+    for content, overwrite in ((b"1", False), (b"22", True)):
+        result = archive.send(content, name, overwriteExistingFile=overwrite)
+        assert result.code == 0, result.stderr
+        assert archive.stored() == {name: content}
+
+
+def test_an_older_site_that_decodes_no_names_is_fine_as_well(archive: Archive) -> None:
+    archive.site.switches.legacy_names = True
+    for content in (b"1", b"22"):
+        result = archive.send(content, "a b.txt", overwriteExistingFile=True)
+        assert result.code == 0, result.stderr
+    (entry,) = archive.site.resource(SCAN, "R").catalogue.values()
+    assert entry.data == b"22"
+    assert archive.receive("a b.txt").code == 0
+    assert (archive.here / "x").read_bytes() == b"22"
+
+
+def test_a_file_in_another_spelling_is_not_made_into_two(archive: Archive) -> None:
+    archive.site.place(SCAN, "R", "y", b"old")
+    resource = archive.site.resource(SCAN, "R")
+    resource.catalogue["a#b"] = resource.disk["a#b"] = resource.catalogue.pop("y")
+    result = archive.send(b"new", "a#b", overwriteExistingFile=True)
+    assert result.code == 73, result.stderr
+    assert list(resource.catalogue) == ["a#b"]
+
+
+def test_what_is_sent_can_be_asked_for_by_anybody(archive: Archive, ask: Asker) -> None:
+    assert archive.send(b"123", "a b#.txt").code == 0
+    assert ask("GET", f"{FILES}/a%20b%23.txt").body == b"123"
+
+
+# --- names that cannot be ---
+
+
+@pytest.mark.parametrize("name", ["sub", "file/x"])
+@pytest.mark.parametrize("size", [0, 3, 3 << 20])
+def test_a_file_where_a_folder_is_or_under_a_file_is_73_at_once(
+    archive: Archive, name: str, size: int
+) -> None:
+    for old in ("sub/b.txt", "file"):
+        archive.site.place(SCAN, "R", old, b"old")
+    archive.env["RED_RETRIES"] = "4"
+    for overwrite in (True, False):
+        result = archive.send(bytes(size), name, overwriteExistingFile=overwrite)
+        assert result.code == 73, result.stderr
+        assert f"{name.partition('/')[0]} is a" in result.stderr
+        assert "again" not in result.stderr
+        assert archive.call("send-file-validate", archive.access(name)).code == 73
+    assert archive.stored() == {"sub/b.txt": b"old", "file": b"old"}
+
+
+def test_a_file_that_xnat_takes_for_its_own_arrives_once_and_is_then_73(archive: Archive) -> None:
+    archive.env["RED_RETRIES"] = "2"
+    for content, overwrite, code in ((b"1", False, 0), (b"22", False, 73), (b"22", True, 73)):
+        result = archive.send(content, "x_catalog.xml", overwriteExistingFile=overwrite)
+        assert result.code == code, result.stderr
+        assert archive.stored() == {"x_catalog.xml": b"1"}
