@@ -26,12 +26,6 @@ DELAY = 0.03  # seconds each way
 
 
 @pytest.fixture
-def archive(xnat_site: Xnat, tmp_path: Path) -> Archive:
-    xnat_site.make(SCAN)
-    return Archive(xnat_site, tmp_path)
-
-
-@pytest.fixture
 def relay(xnat_site: Xnat) -> Iterator[delay.Relay]:
     with delay.start(xnat_site.port, DELAY, handshake=True) as running:
         yield running

@@ -22,9 +22,10 @@ from tests.servers.xnat.server import Service
 
 
 @pytest.fixture
-def archive(xnat_site: Xnat, tmp_path: Path) -> Archive:
-    xnat_site.place(SCAN, "R", "x", b"123")
-    return Archive(xnat_site, tmp_path)
+def archive(archive: Archive) -> Archive:
+    """With a file."""
+    archive.site.place(SCAN, "R", "x", b"123")
+    return archive
 
 
 def test_credentials_and_cookie_go_with_every_request(archive: Archive) -> None:

@@ -40,7 +40,8 @@ T = TypeVar("T")
 
 class Session:
     """With the site at ``base``. Credentials go with every request beside the cookie: so a session that is
-    over is simply followed by another one. Whatever sessions there were are ended."""
+    over is simply followed by another one (docs/xnat-rest-api.md, 1.3). Whatever sessions there were are
+    ended."""
 
     def __init__(self, client: Client, base: str, *, sends: bool) -> None:
         self._client = client
