@@ -4,6 +4,7 @@ import struct
 import time
 from collections.abc import Iterable, Iterator
 from itertools import chain, repeat
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -158,6 +159,32 @@ def test_a_tar_without_end_of_one_file_is_given_up(large: Caller) -> None:
     shell(large, archive=chain([endless], without_end(bytes(65536))))
     assert received(large) == Exit.OK
     assert snapshot(large.target) == FILES
+
+
+def test_a_tar_without_end_of_files_is_given_up(large: Caller) -> None:
+    shell(large, archive=without_end(MEMBERS[0]))
+    assert received(large) == Exit.OK
+    assert snapshot(large.target) == FILES
+
+
+@pytest.mark.parametrize("what", ["find", "tar"])
+def test_of_what_comes_beyond_the_window_nothing_is_kept(
+    large: Caller, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[int] = []
+
+    class Counting(SimpleQueue[bytes]):
+        def put(self, item: bytes, block: bool = True, timeout: float | None = None) -> None:
+            kept.append(len(item))
+            super().put(item)
+
+    monkeypatch.setattr(shell_, "SimpleQueue", Counting)
+    flood = repeat(bytes(30_000), 2000)
+    large.server.heedless = True
+    shell(large, find=flood) if what == "find" else shell(large, archive=flood)
+    assert received(large) == Exit.OK
+    assert snapshot(large.target) == FILES
+    assert 0 < sum(kept) < 30 << 20  # of 57
 
 
 @pytest.mark.parametrize("what", ["find", "tar"])

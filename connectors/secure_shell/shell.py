@@ -70,10 +70,13 @@ class _Command:
         self._job = job = talk.job
         self._seconds = session.timeout
         self._heard: SimpleQueue[bytes] = SimpleQueue()
-        self._taken = 0  # bytes, since the window was widened
+        self._arrived = self._taken = 0  # bytes; the first is counted by the thread that receives them
+        self._allowed = self._window = express.ORDINARY_WINDOW  # bytes that may have arrived, and may wait
+        self._widen = express.widen
+        self._is_deaf = self._is_flooded = False
         try:
             self._channel: Any = session.channel(streaming=True)
-            self._delivered = express.deliver(self._channel, lambda data: self._heard.put(bytes(data)))
+            self._delivered = express.deliver(self._channel, self._hear)
             try:
                 waiting.for_answer(lambda: self._start(script), job, self._seconds, "no command was started")
             except BaseException:
@@ -114,19 +117,28 @@ class _Command:
         """Its standard output, as it comes; Unusable if it did not succeed."""
         while data := self._patiently(self._next_heard if self._delivered else self._received):
             yield data
-        if self._patiently(self._status):
+        if self._is_flooded or self._patiently(self._status):
             raise Unusable
 
     def _received(self) -> bytes:
         return bytes(self._channel.recv(TOGETHER))
 
-    def _next_heard(self) -> bytes:
-        if self._taken > WIDEN_AFTER:
-            from connectors.secure_shell import express
+    def _hear(self, data: memoryview) -> None:
+        """What comes, in the thread that receives it. After its end nothing is kept, nor of a server that
+        sends more than its window: it would fill the memory."""
+        self._arrived += len(data)
+        if self._is_deaf:
+            return
+        self._is_flooded = self._arrived > self._allowed
+        self._is_deaf = self._is_flooded or not data
+        self._heard.put(b"" if self._is_flooded else bytes(data))
 
+    def _next_heard(self) -> bytes:
+        used = self._taken + self._window - self._allowed
+        if used > WIDEN_AFTER:
+            self._allowed += used
             with self._talk.watched():
-                express.widen(self._channel, self._taken)
-            self._taken = 0
+                self._widen(self._channel, used)
         try:
             data = self._heard.get(timeout=LOOK_EVERY)
         except Empty:
@@ -159,6 +171,7 @@ class _Command:
                 raise Unusable from error
 
     def close(self) -> None:
+        self._is_deaf = True  # whatever still comes
         with suppress(OSError, EOFError), self._talk.watched():
             self._channel.close()
 
@@ -218,10 +231,13 @@ def read(
         raise Unusable
     with _running(session, talk, READ) as command:
         todo = iter(batches)
+        asked: list[int] = []  # how many files, of each batch that has not come yet
 
         def ask() -> None:
-            names = b"".join(name + b"\0" for name in next(todo, ()))
-            if names:
+            batch = next(todo, ())
+            if batch:
+                names = b"".join(name + b"\0" for name in batch)
+                asked.append(len(batch))
                 command.say(b"%d\n" % len(names), names)
             else:
                 command.end()
@@ -233,10 +249,13 @@ def read(
         try:
             for name, content in tar.members(command.hear()):
                 if name:
+                    if not asked or len(batch) == asked[0]:
+                        raise Unusable  # more than was asked for
                     batch.append((name, content))
                     continue
                 yield batch if content == b"0" else []
                 batch = []
+                del asked[:1]
                 ask()
         except tar.Malformed:
             raise Unusable from None

@@ -94,6 +94,8 @@ class SftpFault(Door):
         """Called when the subsystem is asked for, and answered only afterwards."""
         self.command: Callable[[bytes, bytes], Iterable[bytes]] | None = None
         """What a command prints that it is given on its standard input; without it there is no shell."""
+        self.heedless = False
+        """Whether a command prints however much the client may take."""
         self._handles: dict[bytes, bytes] = {}
         self._lock = threading.Lock()
 
@@ -126,9 +128,19 @@ class SftpFault(Door):
         with contextlib.suppress(OSError, EOFError):
             said = channel.makefile("rb").read()
             for output in self.command(command, said):
-                channel.sendall(output)
+                self._say(channel, output)
             channel.send_exit_status(0)
             channel.close()
+
+    def _say(self, channel: paramiko.Channel, output: bytes) -> None:
+        if not self.heedless:
+            channel.sendall(output)
+            return
+        message = paramiko.Message()
+        message.add_byte(paramiko.common.cMSG_CHANNEL_DATA)
+        message.add_int(channel.remote_chanid)
+        message.add_string(output)
+        channel.transport._send_user_message(message)
 
     def _serve(self, channel: paramiko.Channel) -> None:
         self.conversations += 1
