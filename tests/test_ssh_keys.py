@@ -206,6 +206,17 @@ def test_an_rsa_key_whose_halves_do_not_fit_together_is_damaged() -> None:
     assert "is damaged" in refusal(text)
 
 
+def test_an_rsa_key_that_would_take_minutes_is_refused() -> None:
+    """Its parts fit, as far as anyone looks; nobody could use it, and trying would not end."""
+    bits = 2 * 8200
+    p, q = (1 << bits // 2) - 1, (1 << bits // 2) - 3
+    wrong = rsa.RSAPrivateNumbers(
+        p=p, q=q, d=3, dmp1=1, dmq1=1, iqmp=1, public_numbers=rsa.RSAPublicNumbers(e=3, n=p * q)
+    ).private_key(unsafe_skip_rsa_key_validation=True)  # fmt: skip
+    text = wrong.private_bytes(formats.Encoding.PEM, FORMATS["PKCS8"], NONE).decode()
+    assert "is an RSA key of 16400 bits, and 16384 are the most" in refusal(text)
+
+
 def test_a_compressed_point_is_not_known_here() -> None:
     """Nobody writes one, but a byte may be damaged; the library answers that in a way of its own."""
     lines = made("nistp256", "OpenSSH", encrypted=False).text.strip().split("\n")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import paramiko
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+LARGEST_RSA = 16384  # bits, as OpenSSH has it (OPENSSL_RSA_MAX_MODULUS_BITS); more would take minutes
 LONGEST = 1024 * 1024  # characters of a file that are looked at
 _BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----\n(.*?)-----END \1-----", re.DOTALL)
 _MAGIC = b"openssh-key-v1\0"
@@ -181,6 +182,8 @@ def _prove(key: "RSAPrivateKey") -> None:
     from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
     from cryptography.hazmat.primitives.hashes import SHA256
 
+    if key.key_size > LARGEST_RSA:
+        raise Unusable(f"is an RSA key of {key.key_size} bits, and {LARGEST_RSA} are the most", _NEW_KEY)
     padding, digest = PKCS1v15(), SHA256()
     try:
         key.public_key().verify(key.sign(b"", padding, digest), b"", padding, digest)
