@@ -1,6 +1,7 @@
 """XNAT from a distance: connections that are begun early, and a session that ends under the last answer."""
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -16,6 +17,7 @@ from connectors.transfer.job import TIDY_SECONDS
 from connectors.web import early
 from connectors.web.client import Client, Identity
 from connectors.web.curl import pycurl
+from connectors.xnat_archive import parting
 from tests import program
 from tests.archive import SCAN, Archive
 from tests.servers import authority, delay, fickle, xnat
@@ -231,6 +233,21 @@ def test_where_the_server_ends_a_connection_that_was_begun_early_another_one_is_
         assert archive.site.tree(SCAN, "R") == {"x": b"123", "y": b"456"}
 
 
+@pytest.mark.parametrize("fates", ENDED, ids=str)
+def test_with_tls_too(tmp_path: Path, fates: list[str]) -> None:
+    """There it may end as late as in the handshake."""
+    made = authority.make(tmp_path)
+    with (
+        xnat.start(certificate=(made.certificate, made.key)) as site,
+        fickle.start(site.port, *fates) as relay,
+    ):
+        site.place(SCAN, "R", "x", b"123")
+        archive = Archive(site, tmp_path)
+        archive.env["RED_CA_BUNDLE"] = str(made.ca)
+        result = archive.receive(baseUrl=f"https://127.0.0.1:{relay.port}")
+    assert (result.code, result.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("fate", [fickle.RESET_LATE, fickle.CLOSE_LATE])
 def test_a_server_that_ends_all_connections_is_asked_twice_for_each_attempt_and_not_more(
     archive: Archive, fate: str
@@ -281,6 +298,40 @@ def test_of_several_addresses_the_first_may_be_dead(monkeypatch: pytest.MonkeyPa
         assert handle.getinfo(pycurl.PRIMARY_IP) == "127.0.0.1"
         handle.close()
         alive.accept()[0].close()
+
+
+def test_where_no_socket_can_be_made_libcurl_says_so_and_nothing_else_does(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def none_left(*_: object) -> None:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    monkeypatch.setattr(early, "_pending", [])
+    monkeypatch.setattr(os, "environ", {})
+    monkeypatch.setattr(early._socket, "socket", none_left)
+    early.begin("http://127.0.0.1:9", 1)
+    handle = pycurl.Curl()
+    early.offer(handle)
+    handle.setopt(pycurl.URL, "http://127.0.0.1:9")
+    with pytest.raises(pycurl.error) as raised:
+        handle.perform()
+    handle.close()
+    assert raised.value.args[0] == pycurl.E_COULDNT_CONNECT
+    assert capfd.readouterr().err == ""
+
+
+def test_an_end_that_was_given_up_before_it_was_wanted_has_not_begun(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(parting, "TIDY_SECONDS", 0.01)
+    sent: list[bool] = []
+    one = parting.Parting(lambda when: sent.append(when()))
+    one.prepare()
+    deadline = time.monotonic() + 5
+    while not sent and time.monotonic() < deadline:
+        time.sleep(0.005)
+    one.now()
+    assert (sent, one.begun) == ([False], False)
 
 
 # --- what goes with a request ---
