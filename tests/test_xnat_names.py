@@ -52,6 +52,10 @@ def test_a_file_in_another_spelling_is_not_made_into_two(archive: Archive) -> No
     result = archive.send(b"new", "a#b", overwriteExistingFile=True)
     assert result.code == 73, result.stderr
     assert list(resource.catalogue) == ["a#b"]
+    result = archive.send_dir({"a#b": b"new", "c": b"1", "d": b"2"}, overwriteExistingFile=True)
+    assert result.code == 73, result.stderr
+    assert "it is there as a#b" in result.stderr
+    assert sorted(resource.catalogue) == ["a#b", "c", "d"]
 
 
 def test_what_is_sent_can_be_asked_for_by_anybody(archive: Archive, ask: Asker) -> None:
