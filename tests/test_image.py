@@ -320,3 +320,23 @@ def document(url: str) -> str:
         f"  url: {url}\n"
         f"  auth: {{method: basic, username: {USERNAME}, password: '{{{{password}}}}'}}\n"
     )
+
+
+def test_a_name_server_that_does_not_answer_takes_no_longer_than_the_time_limit(folder: Path) -> None:
+    """libcurl's resolver would wait for its own 10 s, and libcurl for its resolver."""
+    (folder / "resolv.conf").write_text("nameserver 127.0.0.153\n")
+    (folder / "in.json").write_text(json.dumps({"url": "http://name.example/x", "method": "GET"}))
+    script = """
+import socket, subprocess, sys, time
+silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+silent.bind(("127.0.0.153", 53))
+begun = time.monotonic()
+ended = subprocess.run(["red-connector-http", "receive-file-validate", "in.json"], stderr=subprocess.PIPE)
+sys.stderr.write(ended.stderr.decode())
+print(ended.returncode, time.monotonic() - begun < 4)
+"""
+    mounts = ["-v", f"{folder}:/data", "-v", f"{folder}/resolv.conf:/etc/resolv.conf:ro"]
+    limits = ["-e", "RED_TIMEOUT=1", "-e", "RED_RETRIES=0", "--user", "0:0"]
+    result = engine.run("python3", "-", options=[*mounts, *limits], stdin=script)
+    assert result.stdout.split() == ["75", "True"], result.stderr
+    assert "no name server answered within 1 s" in result.stderr

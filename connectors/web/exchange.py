@@ -55,6 +55,10 @@ class Source(Protocol):
     def read(self, count: int) -> bytes: ...
 
 
+_left_behind: list["Line"] = []
+"""Lines that are closed with the program: libcurl would wait for its resolver first, minutes perhaps."""
+
+
 class Line:
     """A handle of libcurl and the connections that it keeps open; for one thread at a time."""
 
@@ -65,6 +69,7 @@ class Line:
         except pycurl.error as error:  # out of file descriptors
             raise LocalIOError(f"cannot open another connection: {error}") from None
         self.purpose: object = None  # what the handle is set up for
+        self._is_busy = False
         self.offer = early.Offer()
 
     def perform(self, still_wanted: Callable[[], None], meanwhile: Callable[[], None] | None = None) -> None:
@@ -74,6 +79,7 @@ class Line:
         libcurl's own for progress would come with every block.)
         """
         self._multi.add_handle(self.handle)
+        self._is_busy = True
         running = 1
         begun = time.monotonic()
         spin_until = begun + NEAR
@@ -87,6 +93,7 @@ class Line:
                 at_once = self._multi.timeout() == 0  # there is more to do, and nothing to wait for
                 if not at_once and self._multi.select(MOMENT if meanwhile else WAKE_EVERY) < 0:
                     time.sleep(0.001)
+        self._is_busy = False
         _, _, failed = self._multi.info_read()
         self._multi.remove_handle(self.handle)
         for _, code, text in failed:
@@ -95,9 +102,18 @@ class Line:
     def _has_begun_to_send(self) -> bool:
         return bool(self.handle.getinfo(pycurl.REQUEST_SIZE))
 
+    @property
+    def is_resolving(self) -> bool:
+        """Whether it still waits for the address that belongs to a name."""
+        getinfo = self.handle.getinfo
+        return self._is_busy and getinfo(pycurl.ACTIVESOCKET) < 0 and not getinfo(pycurl.NAMELOOKUP_TIME)
+
     def close(self) -> None:
-        self._multi.close()
-        self.handle.close()
+        if self.is_resolving:
+            _left_behind.append(self)
+        else:
+            self._multi.close()
+            self.handle.close()
 
 
 class Exchange:
@@ -133,7 +149,7 @@ class Exchange:
         handle = line.handle
         line.offer.taken = False
         self._set_up(handle)
-        watch = _Watch(handle, self, timeout, cancelled)
+        watch = _Watch(line, self, timeout, cancelled)
         try:
             line.perform(watch, self._meanwhile)
         except pycurl.error as error:
@@ -277,10 +293,9 @@ class _Watch:
     libcurl's own low-speed limit is an average, and would end what trickles.
     """
 
-    def __init__(
-        self, handle: pycurl.Curl, exchange: Exchange, timeout: float, cancelled: Event | None
-    ) -> None:
-        self._handle = handle
+    def __init__(self, line: Line, exchange: Exchange, timeout: float, cancelled: Event | None) -> None:
+        self._handle = line.handle
+        self._line = line
         self._exchange = exchange
         self._timeout = timeout
         self._cancelled = cancelled
@@ -290,12 +305,18 @@ class _Watch:
     def __call__(self) -> None:
         if self._cancelled and self._cancelled.is_set():
             raise Cancelled
-        moved = self._handle.getinfo(pycurl.SIZE_DOWNLOAD) + self._exchange.header_lines
+        moved = self._handle.getinfo(pycurl.SIZE_DOWNLOAD_T) + self._exchange.header_lines
         if self._exchange.departure:
-            moved += self._handle.getinfo(pycurl.SIZE_UPLOAD) - self._unsent()
+            moved += self._handle.getinfo(pycurl.SIZE_UPLOAD_T) - self._unsent()
         if moved != self._moved:
             self._moved, self._moved_at = moved, time.monotonic()
-        elif time.monotonic() - self._moved_at > self._timeout:
+            return
+        still = time.monotonic() - self._moved_at
+        if self._line.is_resolving and still > self._timeout - min(2 * WAKE_EVERY, self._timeout / 2):
+            # just before libcurl's own limit, after which it would wait for its resolver
+            place = secrets.shown_url(self._exchange.url)
+            raise TemporaryFailure(f"{place}: no name server answered within {self._timeout:g} s")
+        if still > self._timeout:
             place = secrets.shown_url(self._exchange.url)
             raise TemporaryFailure(f"{place}: no byte for {self._timeout:g} s")
 
