@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 CLI_VERSION = "1"  # of RED Connector CLI
 T = TypeVar("T")
+NO_THREAD = "can't start new thread"  # of a RuntimeError that threading raises, wherever a thread is wanted
+NO_THREAD_HINT = "is there a limit of processes: ulimit -u, docker run --pids-limit?"
 SELDOM = 50_000  # new objects before the garbage is looked for; 700, as usual, is 10 ms for 10,000 files
 DEBUG = "RED_DEBUG"  # if set, an internal error shows its traceback
 
@@ -89,6 +91,9 @@ def main(argv: Sequence[str]) -> int:
     except ModuleNotFoundError:
         raise  # the caller knows what to say
     except Exception as error:
+        if str(error) == NO_THREAD:
+            log.error(LocalIOError("this machine starts no more threads", hint=NO_THREAD_HINT))
+            return Exit.IOERR
         return _internal_error(error)
 
 

@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -94,7 +95,10 @@ def test_all_that_ends_the_session_does_not_take_longer_than_one_log_out(
     assert result.seconds - usual < 1.5 * TIDY_SECONDS
 
 
-@pytest.mark.parametrize("fault", [Fault(500), Fault(drop=0), Fault(truncate=5)])
+@pytest.mark.parametrize(
+    "fault",
+    [Fault(500), Fault(drop=0), Fault(truncate=5), *(Fault(status) for status in (200, 302, 401, 403, 404))],
+)
 def test_a_last_list_that_fails_is_asked_for_again(
     archive: Archive, relay: delay.Relay, fault: Fault
 ) -> None:
@@ -362,3 +366,17 @@ def test_each_request_has_its_own_condition(archive: Archive, client: Client) ->
         )
     client.request("GET", archive.site.url, follow=False)
     assert asked == [0, 1, 2]
+
+
+def test_where_no_more_threads_can_be_started_it_goes_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    early.begin("http://127.0.0.1:9/", 2)
+    assert not early._pending
+    end = parting.Parting(lambda _: None)
+    end.prepare()
+    end.now()
+    end.finish(time.monotonic() + 1)
+    assert not end.begun

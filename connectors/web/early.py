@@ -106,7 +106,10 @@ def begin(url: object, count: int) -> None:
     number = int(port or {"http": 80, "https": 443}[scheme])
     last = None
     for _ in range(count):
-        last = _Pending(host.strip("[]"), number, last)
+        try:
+            last = _Pending(host.strip("[]"), number, last)
+        except RuntimeError:  # the machine gives us no more threads
+            return
         _pending.append(last)
 
 

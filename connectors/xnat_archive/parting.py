@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from connectors.transfer.job import TIDY_SECONDS
 
@@ -22,9 +23,12 @@ class Parting:
         self._thread: threading.Thread | None = None
 
     def prepare(self) -> None:
-        if not self._thread:  # once: what goes wrong is left to who ends sessions in the end
-            self._thread = threading.Thread(target=self._end, args=(self._when,), daemon=True)
-            self._thread.start()
+        if self._thread:  # once: what goes wrong is left to who ends sessions in the end
+            return
+        thread = threading.Thread(target=self._end, args=(self._when,), daemon=True)
+        with suppress(RuntimeError):  # the machine gives us no more threads
+            thread.start()
+            self._thread = thread
 
     def now(self) -> None:
         if self._thread:

@@ -1,0 +1,47 @@
+"""A machine on its last thread."""
+
+import gc
+import json
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from connectors import cli
+from connectors.errors import Exit
+
+
+def test_where_no_more_threads_can_be_started_it_is_74_with_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    (tmp_path / "in.json").write_text(json.dumps({"url": "http://127.0.0.1:9/x", "method": "GET"}))
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    try:
+        code = cli.main(
+            ["red-connector-http", "receive-file", str(tmp_path / "in.json"), str(tmp_path / "x")]
+        )
+    finally:
+        gc.unfreeze()
+        for one, handler in before.items():
+            signal.signal(one, handler)
+    assert code == Exit.IOERR
+    assert "error: this machine starts no more threads\nhint: is there a limit" in capsys.readouterr().err
+    assert [one.name for one in tmp_path.iterdir()] == ["in.json"]
+
+
+def test_the_words_of_python_are_those_that_we_know() -> None:
+    """As it raises them where the system refuses a thread."""
+    refused: list[str] = []
+    before = threading.stack_size(1 << 46)
+    try:
+        threading.Thread(target=print).start()
+    except RuntimeError as error:
+        refused.append(str(error))
+    finally:
+        threading.stack_size(before)
+    assert refused == [cli.NO_THREAD]
