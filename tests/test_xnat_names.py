@@ -1,7 +1,10 @@
 """The names of what is sent to XNAT: what it makes of them, and which there cannot be."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from connectors.xnat_archive import catalogue, place
 from tests.archive import FILES, SCAN, Archive
 from tests.asking import Asker
 
@@ -56,6 +59,27 @@ def test_a_file_in_another_spelling_is_not_made_into_two(archive: Archive) -> No
     assert result.code == 73, result.stderr
     assert "it is there as a#b" in result.stderr
     assert sorted(resource.catalogue) == ["a#b", "c", "d"]
+
+
+@pytest.mark.parametrize("checksums", [True, False])
+def test_names_of_which_one_is_how_another_is_kept_come_back_as_they_were(
+    archive: Archive, checksums: bool
+) -> None:
+    archive.site.switches.checksums = checksums
+    tree = {"a#b": b"1", "a%23b": b"22", "a%2523b": b"333", "plain": b"4444"}
+    assert archive.send_dir(tree).code == 0
+    result = archive.receive_dir()
+    assert result.code == 0, result.stderr
+    assert archive.got == tree
+
+
+@given(
+    st.sets(st.sampled_from(["a b", "a%20b", "a%2520b", "a%252520b", "a%2Bb", "a+b", "%41", "A"]), min_size=1)
+)
+def test_each_file_has_a_name_of_its_own(kept: set[str]) -> None:
+    names = catalogue._names(sorted(kept))
+    assert len(set(names.values())) == len(kept)
+    assert all(name in (one, place.meant_by(one)) for one, name in names.items())
 
 
 def test_what_is_sent_can_be_asked_for_by_anybody(archive: Archive, ask: Asker) -> None:

@@ -5,7 +5,7 @@ The numbers are those of docs/xnat-rest-api.md.
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import cached_property
 from typing import NamedTuple
 
@@ -134,16 +134,26 @@ def of(found: Iterable[Listed], container: str, shown: str) -> Catalogue:
     unclear = len(numbers) > 1 or (everything and not mine and not is_scan)
     if unclear or (number and not number.isdigit()):
         raise ProtocolViolation(f"{shown}: XNAT takes this for several resources")
-    taken = {row.kept for row in mine}
-    meant: set[str] = set()
-    result = []
-    for row in mine:
-        name = meant_by(row.kept)
-        if name != row.kept and (name in taken or name in meant):
-            name = row.kept  # another file is called so: each keeps a name of its own
-        meant.add(name)
-        result.append(Row(name, row.kept, row.size, row.checksum))
+    names = _names([row.kept for row in mine])
+    result = (Row(names[row.kept], row.kept, row.size, row.checksum) for row in mine)
     return Catalogue(result, number, _numbers(everything) - numbers)
+
+
+def _names(kept: Sequence[str]) -> dict[str, str]:
+    """For each name that XNAT keeps, what was meant by it, as far as that gives each file a name of its own:
+    of two that would be called the same, one is called what it is kept as."""
+    names = {one: meant_by(one) for one in kept}
+    while True:
+        holders: dict[str, str] = {}
+        clashing: list[str] = []
+        for one, name in names.items():
+            other = holders.setdefault(name, one)
+            if other != one:
+                clashing.append(other if name == one else one)
+                holders[name] = one if name == one else other
+        if not clashing:
+            return names
+        names.update((one, one) for one in clashing)
 
 
 def _numbers(rows: Iterable[Listed]) -> set[str]:

@@ -16,7 +16,6 @@ from connectors.errors import (
     NotPermitted,
     ProtocolViolation,
     RedError,
-    TemporaryFailure,
 )
 from connectors.remote import Entry, Leaving, Load
 from connectors.transfer.checksum import Checksum, hasher
@@ -164,13 +163,14 @@ class Sender:
         raise self._session.nonsense(reply)
 
     def _must_have_arrived(self, name: str, before: Before, leaving: HashedDeparture) -> None:
-        """Where the site keeps no digest, a file that may have been there before is read again."""
-        self._resource.forget()
-        row = self._last_look().find(name)
-        if row and row.size == leaving.size:
-            if before.surely_nothing and not row.checksum:
-                return
-            if self._checksum_of(row) == leaving.checksum:
+        """What cannot be found while the session ends is looked for again: XNAT may stumble over that."""
+        row = self._last_look(name)
+        if self._has_arrived(row, before, leaving):
+            return
+        if self._session.parting.begun:
+            self._resource.forget()
+            row = self._resource.catalogue().find(name)
+            if self._has_arrived(row, before, leaving):
                 return
         self._ask_for_leave()
         shown = self._shown(name)
@@ -180,17 +180,24 @@ class Sender:
             f"{shown}: XNAT has other bytes than were sent: {row.size}, {row.checksum or 'no MD5'}"
         )
 
-    def _last_look(self) -> Catalogue:
-        """The list, while the session ends: should XNAT stumble over that, the list without it."""
-        if self._of_directory:
-            return self._resource.catalogue()
+    def _last_look(self, name: str) -> Row | None:
+        """At the list; after a single file, while the session ends. None if XNAT has stumbled over that."""
+        self._resource.forget()
         parting = self._session.parting
         try:
-            return self._resource.catalogue(meanwhile=parting.now)
-        except TemporaryFailure:
+            meanwhile = None if self._of_directory else parting.now
+            return self._resource.catalogue(meanwhile).find(name)
+        except RedError:
             if not parting.begun:
                 raise
-            return self._resource.catalogue()
+            return None
+
+    def _has_arrived(self, row: Row | None, before: Before, leaving: HashedDeparture) -> bool:
+        """Where the site keeps no digest, a file that may have been there before is read again."""
+        if row is None or row.size != leaving.size:
+            return False
+        surely_new = before.surely_nothing and not row.checksum
+        return surely_new or self._checksum_of(row) == leaving.checksum
 
     def _must_be_the_same(self, name: str, before: Before, leaving: HashedDeparture) -> None:
         """XNAT says that the file exists. That somebody has just sent the same is as good, and so is what is
