@@ -6,11 +6,10 @@ import pytest
 
 from connectors.xnat_archive.sender import MOST_PACKED
 from tests.archive import SCAN, Archive
-from tests.program import start
+from tests.program import peak, start
 from tests.servers.xnat import Fault
 from tests.servers.xnat.exchange import Answer, Exchange
 from tests.servers.xnat.files import Files
-from tests.test_ssh_express import peak
 
 SMALL = {"a": b"1", "sub/b": b"2", "c": b"3"}
 
