@@ -23,7 +23,6 @@ from bench.place import (
     ours,
     theirs,
 )
-from tests import venvs
 from tests.servers import delay
 from tests.servers.xnat import User, Xnat
 
@@ -81,6 +80,8 @@ class Door:
         return theirs(EXISTING, "sh", "-ec", "\n".join(calls), local, most=0 if count == 1 else 1)
 
     def xnatpy(self, verb: str, local: str) -> Contender:
+        from tests import venvs  # it brings pytest, and with it 7 MiB: see measure.once
+
         python = venvs.installed("xnat") / "python"
         return theirs(XNATPY, python, "-c", SCRIPT, self.url, verb, local)
 
