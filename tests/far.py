@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import stat
 import subprocess
 import time
 from collections.abc import Iterator
@@ -111,3 +112,32 @@ def small_disk(folder: Path, size: str = "1m") -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def with_parents(tree: Snapshot) -> Snapshot:
+    """``tree`` with an entry for each directory that something is in."""
+    whole = dict(tree)
+    for path in tree:
+        while path := os.path.dirname(path):
+            whole[path] = None
+    return whole
+
+
+def modes(folder: Path) -> dict[str, int]:
+    """The permission bits of all files below a folder."""
+    files = (one for one in folder.rglob("*") if one.is_file())
+    return {str(one.relative_to(folder)): stat.S_IMODE(one.stat().st_mode) for one in files}
+
+
+def many(count: int) -> Snapshot:
+    """So many small files in seven folders."""
+    return {b"%d/f%d" % (number % 7, number): b"%d" % number * (number % 50) for number in range(count)}
+
+
+def place(far: Far, tree: Snapshot) -> None:
+    """Put them there; None is a directory."""
+    for path, content in tree.items():
+        if content is None:
+            far.make_dir(path)
+        else:
+            far.place(path, content)
