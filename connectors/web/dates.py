@@ -4,9 +4,8 @@ from contextlib import suppress
 from functools import lru_cache
 
 
-@lru_cache(
-    maxsize=1024
-)  # the files of a directory share theirs, and parsing takes as long as a small request
+# The files of a directory share theirs, and parsing one takes as long as a small request.
+@lru_cache(maxsize=1024)
 def moment(date: str) -> float | None:
     """None if ``date`` is none."""
     from email.utils import parsedate_to_datetime

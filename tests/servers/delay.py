@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from tests.servers import free_port
+from tests.servers import accepted, free_port, hang_up
 
 Chunk = tuple[float, bytes]
 
@@ -57,19 +57,12 @@ class Relay:
         assert held, f"only {self.passed} bytes went through"
 
     def close(self) -> None:
-        # First the sockets, so that nothing that is held goes through; shutdown wakes a thread that waits.
-        for one in [self._listener, *self._open]:
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+        # First the sockets, so that nothing that is held goes through.
+        hang_up([self._listener, *self._open])
         self.release()
 
     def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
+        for client in accepted(self._listener):
             self.connections += 1
             try:
                 server = socket.create_connection(("127.0.0.1", self.target), 10)

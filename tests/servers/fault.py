@@ -19,7 +19,7 @@ from http import HTTPStatus
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
-from tests.servers import Seen
+from tests.servers import Seen, accepted, hang_up
 
 
 @dataclass(frozen=True)
@@ -91,17 +91,10 @@ class FaultServer:
         ]
 
     def close(self) -> None:
-        for one in [self._listener, *self._open]:
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+        hang_up([self._listener, *self._open])
 
     def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
+        for client in accepted(self._listener):
             self.connections += 1
             threading.Thread(target=self._serve, args=(client, str(self.connections)), daemon=True).start()
 

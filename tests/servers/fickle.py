@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 
+from tests.servers import accepted, hang_up
+
 SERVE = "serve"
 RESET, CLOSE = "reset", "close"  # soon, with nothing read
 RESET_LATE, CLOSE_LATE = "reset late", "close late"  # once a request has come, without an answer
@@ -30,17 +32,10 @@ class Relay:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
-        for one in [self._listener, *self._open]:
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+        hang_up([self._listener, *self._open])
 
     def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
+        for client in accepted(self._listener):
             self.connections += 1
             self._open.append(client)
             fate = self._fates.pop(0) if self._fates else SERVE
