@@ -192,9 +192,7 @@ def test_a_server_that_is_stopped_while_we_send_is_75_within_the_time_limit(
     relay.hold_after(4 * MIB, upwards=True)
     process = start(SSH, "send-file", far.file("to/file", relay.port), tmp_path / "x", env=AT_ONCE)
     relay.wait_until_held()
-    stopped = far.server.processes()
-    for number in stopped:
-        os.kill(number, signal.SIGSTOP)
+    far.server.send_signal(signal.SIGSTOP)
     relay.release()
     try:
         begun = time.monotonic()
@@ -204,8 +202,7 @@ def test_a_server_that_is_stopped_while_we_send_is_75_within_the_time_limit(
         assert (far.root / "to/file").read_bytes() == b"old"
     finally:
         process.kill()
-        for number in stopped:
-            os.kill(number, signal.SIGCONT)
+        far.server.send_signal(signal.SIGCONT)
     wait_until(lambda: not far.server.conversations(), "the server has noticed")
 
 

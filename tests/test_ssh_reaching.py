@@ -1,6 +1,5 @@
 """Reaching an SSH server, perhaps through another one: in time, whatever becomes of it."""
 
-import os
 import signal
 import socket
 import sys
@@ -166,14 +165,11 @@ def test_a_cancelled_call_stops_waiting_for_the_log_in(tmp_path: Path) -> None:
 
 def test_closing_takes_no_time_though_the_server_is_silent() -> None:
     with require.running("sshd", servers.start) as server, opened(at(server)) as session:
-        stopped = server.processes()
-        for number in stopped:
-            os.kill(number, signal.SIGSTOP)
+        server.send_signal(signal.SIGSTOP)
         begun = time.monotonic()
         session.close()
         took = time.monotonic() - begun
-        for number in stopped:
-            os.kill(number, signal.SIGCONT)
+        server.send_signal(signal.SIGCONT)
     assert took < 0.5
 
 

@@ -130,9 +130,13 @@ class Sshd:
 
     def hang_up(self) -> None:
         """Cut the line to every client."""
-        for number in self.processes():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(number, signal.SIGKILL)
+        self.send_signal(signal.SIGKILL)
+
+    def send_signal(self, number: int) -> None:
+        """To all processes of all conversations."""
+        for process in self.processes():
+            with contextlib.suppress(ProcessLookupError):  # the one that saw to the log-in is on its way out
+                os.kill(process, number)
 
     def processes(self) -> list[int]:
         """Those of all conversations: the one that a client talks to is a child of the one that watches it,
