@@ -21,7 +21,7 @@ from tests.archive import SCAN, Archive  # noqa: E402
 from tests.asking import Asker  # noqa: E402
 from tests.calls import BODY, WHOLE, Caller  # noqa: E402
 from tests.far import Far  # noqa: E402
-from tests.servers import apache, delay, fault, nginx, proxy, sftp_fault, simple, sshd, xnat  # noqa: E402
+from tests.servers import apache, delay, fault, nginx, proxy, sftp_fault, simple, ssh_others, sshd, xnat  # noqa: E402
 
 _numbers = count(1)
 
@@ -49,6 +49,24 @@ def openssh() -> Iterator[sshd.Sshd]:
 def sftp_only() -> Iterator[sshd.Sshd]:
     """sshd that knows nothing but sftp, in a chroot."""
     with require.running("sshd", lambda: sshd.start(sftp_only=True)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def dropbear() -> Iterator[sshd.Sshd]:
+    with require.running("dropbear", ssh_others.dropbear) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def proftpd() -> Iterator[sshd.Sshd]:
+    with require.running("proftpd", ssh_others.proftpd) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def asyncssh() -> Iterator[sshd.Sshd]:
+    with require.running("sshd", ssh_others.asyncssh) as server:
         yield server
 
 

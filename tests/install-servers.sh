@@ -3,7 +3,8 @@
 # that the benchmarks compare with. Quick when all is there. Starts no service.
 set -eu
 
-packages="nginx-light libnginx-mod-http-dav-ext apache2-bin openssl openssh-server openssh-client sshfs fuse3"
+packages="nginx-light libnginx-mod-http-dav-ext apache2-bin openssl openssh-server openssh-client sshfs fuse3
+dropbear-bin proftpd-core proftpd-mod-crypto tcsh fish busybox"
 [ "${1:-}" != bench ] || packages="$packages aria2 rclone rsync wget curl"
 
 if ! command -v dpkg-query >/dev/null; then

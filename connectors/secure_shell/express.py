@@ -10,7 +10,8 @@ This is the only file that changes how paramiko works, and that talks past it. I
   ``_parse_newkeys``, ``_channels``, ``clear_to_send``, ``remote_cipher``;
 - Packetizer: which of its methods are called when, by whom and with what (``aead`` and the IVs of ciphers);
   ``_trigger_rekey``, ``_check_keepalive``; that closing it ends the transport's thread;
-- Channel: ``_wait_for_send_window``, ``lock``, ``closed``, ``out_window_size``, ``remote_chanid``.
+- Channel: ``_wait_for_send_window``, ``lock``, ``closed``, ``out_window_size``, ``remote_chanid``;
+- AuthHandler: that every attempt begins with ``_request_auth``, and goes on in ``_parse_service_accept``.
 
 greeting.py and log_in.py read what paramiko logs, log_in.py uses its AuthHandler, failures.py knows how some
 of its messages begin, and session.py in which order it closes things. tests/test_ssh_express.py fails when
@@ -28,6 +29,7 @@ from contextlib import suppress
 from typing import Any
 
 import paramiko
+from paramiko.auth_handler import AuthHandler
 from paramiko.common import (
     MSG_CHANNEL_DATA,
     MSG_CHANNEL_EOF,
@@ -93,6 +95,19 @@ class PatientTransport(paramiko.Transport):
         postponed, self._postponed = self._postponed, []
         for one in postponed:
             self._send_user_message(one)
+
+
+class FurtherAttempt(AuthHandler):
+    """An attempt to log in after the first one: the service that sees to it is not asked for again.
+
+    RFC 4252 has no place for a second request, AsyncSSH's servers hang up on it, and it costs a round trip.
+    """
+
+    def _request_auth(self) -> None:
+        accepted = Message()
+        accepted.add_string("ssh-userauth")
+        accepted.rewind()
+        self._parse_service_accept(accepted)  # type: ignore[attr-defined]
 
 
 class ExpressTransport(PatientTransport):
@@ -307,6 +322,13 @@ def transport(sock: Any, log: logging.Logger) -> paramiko.Transport:
     made.logger = log
     made.packetizer.set_log(log)
     return made
+
+
+def log_in_handler(transport: Any) -> AuthHandler:
+    """For the next attempt to log in, which is not made yet."""
+    if transport.auth_handler is None or not isinstance(transport, PatientTransport):
+        return AuthHandler(transport)
+    return FurtherAttempt(transport)
 
 
 def express_of(transport: Any) -> ExpressPacketizer | None:

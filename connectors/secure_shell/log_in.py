@@ -12,7 +12,7 @@ from paramiko.auth_handler import AuthHandler
 from paramiko.ssh_exception import BadAuthenticationType, PartialAuthentication
 
 from connectors.errors import NotAuthenticated, ProtocolViolation, RedError, TemporaryFailure
-from connectors.secure_shell import failures, waiting
+from connectors.secure_shell import express, failures, waiting
 from connectors.secure_shell.greeting import Notes
 from connectors.secure_shell.place import Login
 from connectors.transfer.job import Job
@@ -21,6 +21,7 @@ Attempt = Callable[[AuthHandler, threading.Event], None]
 
 NO_MORE_METHODS = "14"  # SSH_DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE
 LONGEST_PROMPT = 80  # characters
+FAREWELL_WITHIN = 1.0  # seconds after a connection turned out to be closed
 
 Prompts = Sequence[tuple[str, bool]]
 
@@ -104,10 +105,15 @@ class LogIn:
     def _ask(self, attempt: Attempt) -> Exception | None:
         """None if that was enough to be let in; else what the refusal tells. Raises anything else."""
         answered = threading.Event()
-        handler = AuthHandler(self._transport)
-        self._transport.auth_handler = handler
+        self._transport.auth_handler = handler = express.log_in_handler(self._transport)
         with failures.translating(self._who):
-            attempt(handler, answered)
+            try:
+                attempt(handler, answered)
+            except EOFError:  # the conversation is over, perhaps by the answer itself: its thread knows more
+                self._transport.join(FAREWELL_WITHIN)
+                if self._transport.is_alive():
+                    raise
+                answered.set()
         waiting.for_event(answered, self._job, self._seconds, f"{self._who}: no answer to the log-in")
         if self._transport.is_authenticated():
             return None

@@ -157,7 +157,8 @@ class SshRemote:
         """False where it is certain that the folder's mode keeps us out: SFTP does not tell who we are."""
         if folder.mode is None or self._session.user == "root":
             return True
-        return bool(folder.mode & (0o022 if folder.owner == ROOT else 0o222))
+        is_roots = folder.owner == ROOT and self._session.is_of_unix
+        return bool(folder.mode & (0o022 if is_roots else 0o222))
 
     def _place(self, place: str) -> str:
         """How to name a whole remote path to people."""
@@ -276,9 +277,12 @@ class SshRemote:
         try:
             return talk.ask(*request)
         except Status as status:
-            if status.status != wire.NO_SUCH_FILE:
+            if status.status == wire.NO_SUCH_FILE:
+                self._make(talk, os.path.dirname(place))
+            elif self._find(place):  # of a send that was ended; ProFTPD lets nobody overwrite, unless told to
+                talk.remove([_string(place)])
+            else:
                 raise
-        self._make(talk, os.path.dirname(place))
         return talk.ask(*request)
 
     def _make(self, talk: Sftp, folder: str) -> None:

@@ -1,5 +1,6 @@
 """A conversation with one server, perhaps through another one: reached, recognized, logged in."""
 
+import re
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     import paramiko
 
     from connectors.secure_shell.hop import Hop
+
+UNIX_LOG_IN = re.compile(r"SSH-2\.0-(OpenSSH_\d|dropbear)")  # of "OpenSSH_for_Windows" it is not true
+"""How servers introduce themselves whose users are accounts of a Unix system, with its numbers for them."""
 
 
 class Session:
@@ -38,6 +42,15 @@ class Session:
     def user(self) -> str:
         """Who logs in there."""
         return self._place.server.login.username
+
+    @property
+    def is_of_unix(self) -> bool:
+        """Whether it is certain that the numbers of owners are those of the system that the user logs in to.
+
+        Elsewhere users may be the server's own, and root the owner of what all of them write.
+        """
+        transport = self.transport
+        return bool(transport and UNIX_LOG_IN.match(transport.remote_version))
 
     @property
     def timeout(self) -> float:

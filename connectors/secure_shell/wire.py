@@ -44,7 +44,8 @@ class Status(RedError):
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
-        self.status = code
+        # A file where a folder is looked for: OpenSSH has no words for it, ProFTPD none but these.
+        self.status = NO_SUCH_FILE if (code, text) == (FAILURE, "Not a directory") else code
 
 
 def failure(status: Status, place: str) -> RedError:

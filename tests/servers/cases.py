@@ -19,6 +19,12 @@ CASES: dict[str, dict[str, Factory]] = {
     "red-connector-http": {"nginx": nginx(HttpCase), "apache": apache(HttpCase)},
     "red-connector-http-json": {"nginx": nginx(JsonCase)},
     "red-connector-http-mock-send": {"nginx": nginx(MockCase)},
-    "red-connector-ssh": {"sshd": ssh_case.shell, "sftp-only": ssh_case.sftp_only},
+    "red-connector-ssh": {
+        "sshd": ssh_case.shell,
+        "sftp-only": ssh_case.sftp_only,
+        "dropbear": ssh_case.dropbear,
+        "proftpd": ssh_case.proftpd,
+        "asyncssh": ssh_case.asyncssh,
+    },
     "red-connector-xnat-http": {"fake": xnat_case.scan},
 }

@@ -72,3 +72,15 @@ def shell(request: pytest.FixtureRequest, folder: str) -> SshCase:
 
 def sftp_only(request: pytest.FixtureRequest, folder: str) -> SshCase:
     return FlatCase(request.getfixturevalue("sftp_only"), folder)
+
+
+def dropbear(request: pytest.FixtureRequest, folder: str) -> SshCase:
+    return SshCase(request.getfixturevalue("dropbear"), folder)
+
+
+def proftpd(request: pytest.FixtureRequest, folder: str) -> SshCase:
+    return SshCase(request.getfixturevalue("proftpd"), folder)
+
+
+def asyncssh(request: pytest.FixtureRequest, folder: str) -> SshCase:
+    return FlatCase(request.getfixturevalue("asyncssh"), folder)

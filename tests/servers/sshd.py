@@ -176,9 +176,7 @@ def start(
     keyboard-interactive and in no other way. ``kinds`` are those of the host keys.
     """
     program = needs("sshd")
-    if os.getuid() != 0:
-        raise Missing("sshd lets a password in only where root has made an account")
-    _make_account()
+    make_account()
     Path("/run/sshd").mkdir(0o755, exist_ok=True)
     with contextlib.ExitStack() as stack:
         place = stack.enter_context(folder())
@@ -217,8 +215,10 @@ def make_key(path: Path, kind: str = "ed25519", *options: str) -> tuple[str, str
     return Path(f"{path}.pub").read_text().strip(), shown.stdout.split()[1]
 
 
-def _make_account() -> None:
+def make_account() -> None:
     """The account with its password, also when several test runs begin at the same time."""
+    if os.getuid() != 0:
+        raise Missing("a server lets a password in only where root has made an account")
     with open(f"/run/{ACCOUNT}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         home = f"/run/{ACCOUNT}"
