@@ -58,7 +58,7 @@ send-file and send-dir send nothing, and say so.
 """,
     "red-connector-ssh": """\
 - **Servers** need SFTP, which every OpenSSH server has; accounts that are for SFTP only do as well. The tests
-  run with OpenSSH, dropbear, ProFTPD and AsyncSSH, and with other log-in shells. Where
+  run with OpenSSH, dropbear, ProFTPD, AsyncSSH and rclone, and with other log-in shells. Where
   there is a shell, trees of some hundred files and more are listed and moved by the server's own `find` and
   `tar` (GNU's), in one stream; what that cannot do goes by SFTP.
 - **Two generations** of documents are taken: `username`, `password`, `privateKey` and `passphrase` flat

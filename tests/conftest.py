@@ -70,6 +70,12 @@ def asyncssh() -> Iterator[sshd.Sshd]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def rclone() -> Iterator[sshd.Sshd]:
+    with require.running("rclone", ssh_others.rclone) as server:
+        yield server
+
+
 @pytest.fixture(params=["sshd", "sftp_only"])
 def far(request: pytest.FixtureRequest, fresh: str) -> Far:
     """A folder on an SSH server, once on each kind of them."""

@@ -4,8 +4,8 @@
 set -eu
 
 packages="nginx-light libnginx-mod-http-dav-ext apache2-bin openssl openssh-server openssh-client sshfs fuse3
-dropbear-bin proftpd-core proftpd-mod-crypto tcsh fish busybox"
-[ "${1:-}" != bench ] || packages="$packages aria2 rclone rsync wget curl"
+dropbear-bin proftpd-core proftpd-mod-crypto rclone tcsh fish busybox"
+[ "${1:-}" != bench ] || packages="$packages aria2 rsync wget curl"
 
 if ! command -v dpkg-query >/dev/null; then
     echo "tests/install-servers.sh: this is not Debian; install by hand what these Debian packages hold: $packages" >&2

@@ -1,6 +1,6 @@
 """SSH servers as other people set them up: other log-in shells, other tools than GNU's, other rules.
 
-What all of them must keep is in the conformance suite, where dropbear, ProFTPD and AsyncSSH are cases.
+What all of them must keep is in the conformance suite: dropbear, ProFTPD, AsyncSSH, rclone are cases of it.
 """
 
 import contextlib
@@ -78,12 +78,13 @@ def test_the_owner_of_a_folder_says_nothing_where_users_are_no_accounts(
     assert run(SSH, "send-file", far.file("d/x"), source / "x").code == 0
 
 
+@pytest.mark.parametrize("server", ["proftpd", "rclone"])
 @pytest.mark.parametrize("verb", ["send-file", "send-dir"])
 def test_a_file_in_the_way_is_no_reason_to_try_again(
-    proftpd: Sshd, fresh: str, tmp_path: Path, verb: str
+    request: pytest.FixtureRequest, fresh: str, tmp_path: Path, verb: str, server: str
 ) -> None:
-    """ProFTPD calls it a failure, of which a full disk is another one."""
-    far = Far(proftpd, fresh)
+    """They call it a failure, of which a full disk is another one."""
+    far = Far(request.getfixturevalue(server), fresh)
     far.place("file", b"x")
     source = build(tmp_path / "source", {b"x": b"x"})
     if verb == "send-file":

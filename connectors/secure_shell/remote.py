@@ -5,7 +5,7 @@ import stat
 import threading
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from connectors.errors import CannotCreate, DataError, NotFound, NotPermitted, RedError, TemporaryFailure
@@ -272,17 +272,17 @@ class SshRemote:
             raise TemporaryFailure(f"{self._place(staging)}: somebody has taken it away") from None
 
     def _create(self, talk: Sftp, place: str, mode: int) -> bytes:
-        """A handle of the new file, in a folder that is made if it is missing."""
+        """A handle of the new file, in a folder that is made if it is missing.
+
+        What servers say of a folder that is missing, or is a file, is not to be relied on.
+        """
         request = (wire.OPEN, _string(place), wire.FOR_REPLACING, wire.with_mode(mode))
-        try:
+        with suppress(Status):
             return talk.ask(*request)
-        except Status as status:
-            if status.status == wire.NO_SUCH_FILE:
-                self._make(talk, os.path.dirname(place))
-            elif self._find(place):  # of a send that was ended; ProFTPD lets nobody overwrite, unless told to
-                talk.remove([_string(place)])
-            else:
-                raise
+        if self._find(place):  # of a send that was ended; ProFTPD lets nobody overwrite, unless told to
+            talk.remove([_string(place)])
+        else:
+            self._make(talk, os.path.dirname(place))
         return talk.ask(*request)
 
     def _make(self, talk: Sftp, folder: str) -> None:

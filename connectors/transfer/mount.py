@@ -5,6 +5,7 @@ foreground, in a session of its own, and lives on when this process has ended. A
 /proc/self/mountinfo shows it and its root can be listed, or everything is undone.
 """
 
+import errno
 import json
 import os
 import pwd
@@ -186,10 +187,13 @@ def _answers(path: str, seconds: float, process: "subprocess.Popen[bytes] | None
     listed = threading.Event()
 
     def look() -> None:
-        with suppress(OSError):
+        try:
             os.listdir(path)
             os.statvfs(path)  # which no cache answers
-            listed.set()
+        except OSError as error:
+            if error.errno not in (errno.ENOTSUP, errno.ENOSYS):  # a server that cannot tell has been asked
+                return
+        listed.set()
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
@@ -217,7 +221,9 @@ def _mount(program: Program, path: str, local: str, seconds: float) -> None:
                 time.sleep(LOOK_EVERY)
             said = os.pread(messages, 1 << 16, 0).decode(errors="replace").splitlines()
             if process.poll() is None and not _last_error(said):
-                raise TemporaryFailure(f"cannot mount at {local}: not there within {seconds:g} s")
+                late = time.monotonic() > deadline
+                what = f"not there within {seconds:g} s" if late else "what is there cannot be read"
+                raise TemporaryFailure(f"cannot mount at {local}: {what}")
             raise _failure(said, local)
         except BaseException:
             _end(path, process)

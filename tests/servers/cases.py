@@ -25,6 +25,7 @@ CASES: dict[str, dict[str, Factory]] = {
         "dropbear": ssh_case.dropbear,
         "proftpd": ssh_case.proftpd,
         "asyncssh": ssh_case.asyncssh,
+        "rclone": ssh_case.rclone,
     },
     "red-connector-xnat-http": {"fake": xnat_case.scan},
 }

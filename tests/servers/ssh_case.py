@@ -84,3 +84,7 @@ def proftpd(request: pytest.FixtureRequest, folder: str) -> SshCase:
 
 def asyncssh(request: pytest.FixtureRequest, folder: str) -> SshCase:
     return FlatCase(request.getfixturevalue("asyncssh"), folder)
+
+
+def rclone(request: pytest.FixtureRequest, folder: str) -> SshCase:
+    return SshCase(request.getfixturevalue("rclone"), folder)

@@ -1,4 +1,4 @@
-"""SSH servers that are not OpenSSH: dropbear, ProFTPD's mod_sftp, and one made with AsyncSSH.
+"""SSH servers that are not OpenSSH: dropbear, ProFTPD's mod_sftp, rclone, and one made with AsyncSSH.
 
 The first two need root, for the account, as sshd does. Their logs tell refusals in words of their own.
 """
@@ -8,7 +8,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from tests.servers import PASSWORD, daemon, folder, free_port, needs
@@ -35,7 +36,7 @@ SFTPHostKey {folder}/host_ed25519
 SFTPAuthMethods password
 DelayEngine off
 """
-REFUSED = re.compile(r"Bad password attempt|Login failed|refused: ")
+REFUSED = re.compile(r"Bad password attempt|password rejected|Login failed|refused: ")
 
 
 class Other(Sshd):
@@ -45,73 +46,93 @@ class Other(Sshd):
         return len(REFUSED.findall(self.log()))
 
 
+class Own(Other):
+    """Whoever logs in, what is written and read there is the server's."""
+
+    def own(self, path: Path) -> None:
+        """It is already."""
+
+
 @contextlib.contextmanager
-def _other() -> Iterator[Other]:
-    """Its folder, its account and its host key; not started."""
-    make_account()
+def _started(
+    kind: type[Other], command: Callable[[Other], list[str]], prefix: str | None = None
+) -> Iterator[Other]:
+    """Runs what ``command`` returns. Clients name the log-in directory ``prefix``, else as the tests do."""
     with folder() as place:
-        server = Other(place, place / "home", str(place / "home"), free_port())
-        server.root.mkdir()
-        server.own(server.root)
-        yield server
-
-
-def _host_key(server: Other) -> Path:
-    path = server.folder / "host_ed25519"
-    server.host_keys["ed25519"], server.fingerprints["ed25519"] = make_key(path)
-    return path
-
-
-@contextlib.contextmanager
-def dropbear() -> Iterator[Other]:
-    """With a shell; SFTP is OpenSSH's own program for it."""
-    with _other() as server:
-        key = server.folder / "host_dropbear"
-        words = [needs("dropbearkey"), "-t", "ed25519", "-f", str(key)]
-        told = subprocess.run(words, check=True, capture_output=True, text=True).stdout
-        (line,) = (line for line in told.splitlines() if line.startswith("ssh-ed25519 "))
-        (server.folder / "host.pub").write_text(line + "\n")
-        shown = subprocess.run(
-            [needs("ssh-keygen"), "-lf", str(server.folder / "host.pub")],
-            check=True, capture_output=True, text=True,
-        )  # fmt: skip
-        server.host_keys["ed25519"], server.fingerprints["ed25519"] = line, shown.stdout.split()[1]
-        words = [needs("dropbear"), "-F", "-E", "-r", str(key), "-p", f"127.0.0.1:{server.port}"]
-        words += ["-P", str(server.folder / "sshd.pid")]
-        with daemon(words, [server.port], server.folder / "sshd.log"):
+        root = place / "home"
+        server = kind(place, root, str(root) if prefix is None else prefix, free_port())
+        root.mkdir()
+        server.own(root)
+        with daemon(command(server), [server.port], place / "sshd.log"):
             yield server
 
 
-@contextlib.contextmanager
-def proftpd() -> Iterator[Other]:
+def _host_key(server: Other) -> str:
+    """The path of a new one."""
+    path = server.folder / "host_ed25519"
+    server.host_keys["ed25519"], server.fingerprints["ed25519"] = make_key(path)
+    return str(path)
+
+
+def dropbear() -> AbstractContextManager[Other]:
+    """With a shell; SFTP is OpenSSH's own program for it."""
+
+    def command(server: Other) -> list[str]:
+        key = str(server.folder / "host_dropbear")
+        words = [needs("dropbearconvert"), "openssh", "dropbear", _host_key(server), key]
+        subprocess.run(words, check=True, capture_output=True)
+        address = ["-p", f"127.0.0.1:{server.port}", "-P", f"{server.folder}/sshd.pid"]
+        return [needs("dropbear"), "-F", "-E", "-r", key, *address]
+
+    make_account()
+    return _started(Other, command)
+
+
+def proftpd() -> AbstractContextManager[Other]:
     """Nothing but SFTP, and an implementation of that of its own."""
-    with _other() as server:
+
+    def command(server: Other) -> list[str]:
         _host_key(server)
         config = server.folder / "proftpd.conf"
         config.write_text(PROFTPD.format(port=server.port, folder=server.folder))
-        words = [needs("proftpd"), "--nodaemon", "--config", str(config)]
-        with daemon(words, [server.port], server.folder / "sshd.log"):
-            yield server
+        return [needs("proftpd"), "--nodaemon", "--config", str(config)]
+
+    make_account()
+    return _started(Other, command)
 
 
-class Powerless(Other):
-    """Runs as root, but without root's powers: so it can read Python's files, wherever they are, and not
-    what its owner may not."""
+def rclone() -> AbstractContextManager[Other]:
+    """Nothing but SFTP, as Go's libraries speak it; files have no modes there."""
 
-    def own(self, path: Path) -> None:
-        """It is its own already."""
+    def command(server: Other) -> list[str]:
+        options = {
+            "addr": f"127.0.0.1:{server.port}",
+            "user": ACCOUNT,
+            "pass": PASSWORD,
+            "key": _host_key(server),
+            "config": "",
+            "cache-dir": f"{server.folder}/cache",
+            "dir-cache-time": "0s",  # the tests place files behind its back
+            "vfs-cache-mode": "writes",
+            "vfs-write-back": "0s",
+        }
+        words = [f"--{name}={value}" for name, value in options.items()]
+        return [needs("rclone"), "serve", "sftp", *words, str(server.root)]
+
+    return _started(Own, command, prefix="")
 
 
-@contextlib.contextmanager
-def asyncssh() -> Iterator[Other]:
-    """Nothing but SFTP; strict about the order in which SSH's messages come."""
-    with folder() as place:
-        server = Powerless(place, place / "home", str(place / "home"), free_port())
-        server.root.mkdir()
+def asyncssh() -> AbstractContextManager[Other]:
+    """Nothing but SFTP; strict about the order in which SSH's messages come.
+
+    As root, who can read Python's files wherever they are, but without the powers to read what nobody may.
+    """
+
+    def command(server: Other) -> list[str]:
         words = [needs("setpriv"), "--bounding-set=-all", "--inh-caps=-all"] if os.getuid() == 0 else []
-        words += [sys.executable, "-m", __name__, str(server.port), str(_host_key(server)), server.prefix]
-        with daemon(words, [server.port], server.folder / "sshd.log"):
-            yield server
+        return [*words, sys.executable, "-m", __name__, str(server.port), _host_key(server), server.prefix]
+
+    return _started(Own, command)
 
 
 def serve(port: int, key: str, home: str) -> None:
