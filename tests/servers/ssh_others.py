@@ -26,7 +26,6 @@ User nobody
 Group nogroup
 PidFile {folder}/sshd.pid
 ScoreboardFile {folder}/scoreboard
-DelayTable {folder}/delay
 AuthPAM off
 RequireValidShell off
 ModulePath /usr/lib/proftpd
@@ -34,7 +33,9 @@ LoadModule mod_sftp.c
 SFTPEngine on
 SFTPHostKey {folder}/host_ed25519
 SFTPAuthMethods password
+<IfModule mod_delay.c>
 DelayEngine off
+</IfModule>
 """
 REFUSED = re.compile(r"Bad password attempt|password rejected|Login failed|refused: ")
 
