@@ -238,14 +238,16 @@ class SftpFault(Door):
         if request.kind == FSTAT:
             return self._of_path(request, name)
         (offset,) = struct.unpack_from(">Q", request.rest)
+        content = self.files.get(name)
+        if content is None:  # removed meanwhile
+            return status(request, FAILURE)
         if request.kind == WRITE:
             block = request.rest[12:]
-            content = self.files[name]
             content.extend(bytes(max(0, offset - len(content))))
             content[offset : offset + len(block)] = block
             return status(request, OK)
         (length,) = struct.unpack_from(">I", request.rest, 8)
-        block = bytes(self.files[name][offset : offset + length])
+        block = bytes(content[offset : offset + length])
         return data(request, block) if block else status(request, EOF)
 
     def _of_path(self, request: Request, name: bytes) -> bytes:
