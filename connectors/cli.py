@@ -257,10 +257,25 @@ def _connector(program: str, document: "Document", faults: list[Fault]) -> str:
     if command is not None:
         raise ConfigError([*faults, document.fault(path, registry.no_such(printable(command)))])
     missing = document.fault(path, "required: the name of the connector (a string)")
-    faults = [*faults, *document.faults]
+    faults = [*faults, *document.faults, *_misspelt(document)]
     if path not in {fault.path for fault in faults}:  # where it is no string
         faults.append(missing)
-    raise ConfigError(faults, hint="add command: red-connector-…, or call the connector itself")
+    hint = "add command: red-connector-…, or call the connector itself"
+    if "redVersion" in document.value:
+        hint = "this is a whole RED file: cut out the connector of one input or output"
+    raise ConfigError(faults, hint=hint)
+
+
+def _misspelt(document: "Document") -> list[Fault]:
+    """Keys that may have been meant for those around the access data."""
+    from connectors.access.document import CONNECTOR_KEYS, meant, unknown
+
+    keys = document.unknown or [(key, key, CONNECTOR_KEYS) for key in document.value]
+    return [
+        document.fault(path, unknown(key, known))
+        for path, key, known in keys
+        if key not in known and meant(key, known)
+    ]
 
 
 def _lacking(program: str, verb: Verb) -> Unavailable:

@@ -82,7 +82,11 @@ LOGIN: Schema = {
 AUTH: Field = {
     "type": "dict",
     "schema": LOGIN,
-    "meta": {"doc": "Authentication information", "optional": "no", "json": {"allOf": BY_LOGIN}},
+    "meta": {
+        "doc": "Authentication information",
+        "optional": "yes, with username",
+        "json": {"allOf": BY_LOGIN},
+    },
 }
 
 
@@ -152,7 +156,7 @@ FILE = _schema(
         "filePath": _path(
             "File on remote host: absolute, or relative to the log-in directory",
             rules.file_path,
-            optional="no",
+            optional="yes, with fileDir and fileName",
             example="/home/username/files/data.csv",
         ),
         "fileDir": _path(
@@ -171,7 +175,7 @@ DIRECTORY = _schema(
         "dirPath": _path(
             "Directory on remote host: absolute, or relative to the log-in directory",
             rules.path,
-            optional="no",
+            optional="yes, with dirName",
             example="/home/username/files",
         ),
         "dirName": _path("The same as dirPath, in place of it", rules.path, optional="yes, with dirPath"),

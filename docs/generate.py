@@ -62,7 +62,20 @@ send-file and send-dir send nothing, and say so.
   there is a shell, trees of some hundred files and more are listed and moved by the server's own `find` and
   `tar` (GNU's), in one stream; what that cannot do goes by SFTP.
 - **Two generations** of documents are taken: `username`, `password`, `privateKey` and `passphrase` flat
-  beside `host` or under `auth`; `fileDir` with `fileName` or `filePath`; `dirName` or `dirPath`.
+  beside `host` or under `auth`; `fileDir` with `fileName` or `filePath`; `dirName` or `dirPath`. The examples
+  below are of the later one; this is the first:
+
+  ```yaml
+  # for: red-connector-ssh receive-file
+  command: "red-connector-ssh"
+  access:
+    host: "example.com"
+    username: "username"
+    password: "password"
+    fileDir: "/home/username/files"
+    fileName: "data.csv"
+  ```
+
 - **Paths** are absolute or relative to the log-in directory; `~/x` is `x`. Nothing else is expanded.
   `fileName` may lead through further folders.
 - **Logging in** is by what the document says and nothing else: no agent, no keys of the machine.
@@ -81,8 +94,8 @@ send-file and send-dir send nothing, and say so.
 - **Directories** keep empty folders, all names, and the bit for executables. Links are followed only as far
   as they stay inside the directory; any other, and what is neither file nor directory, is reported, and
   nothing is moved. A second receive-dir fetches only what is not there or has changed.
-- **A jump host** (`jump`) is logged in to first, with its own login and host key; the server is reached
-  through it.
+- **A jump host** (`jump`, one at most) is logged in to first, with its own login (under `auth` in either
+  generation) and host key; the server is reached through it.
 - **Time limits**: `timeout` takes the place of `RED_TIMEOUT` for this server; the log-in and the server's
   first line may have limits of their own.
 """,
@@ -105,8 +118,9 @@ What XNAT does, and why this connector does as it does: [xnat-rest-api.md](xnat-
   attempt ended if they are the same.
 - **Sending** makes the container that is missing with `xsiType`, and the resource. What was sent is looked
   for afterwards, by path, size and MD5 (where the site keeps checksums): XNAT answers 200 to a user who may
-  not write, too (77). An existing file is an error (73), unless `overwriteExistingFile` is true; then it is
-  replaced in one step, and nothing is ever deleted. send-dir leaves files alone that have the same content.
+  not write, too (77, unless that very file is there already). An existing file is an error (73), unless
+  `overwriteExistingFile` is true; then it is replaced in one step, and nothing is ever deleted. send-dir
+  leaves files alone that have the same content.
 - **Directories** are a whole resource, or a folder in it. Files of up to 8 MiB are sent in archives that XNAT
   unpacks, where their names allow it; those of up to 64 KiB are received as one archive. That is the whole
   resource, as XNAT makes no other: where less than half of its bytes are wanted, all files come one by one.

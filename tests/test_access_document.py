@@ -372,6 +372,32 @@ def test_the_front_door_says_in_which_line_it_misses_the_connector(
     assert "RED_RETRIES" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("comand: ssh\nacces: {}", ["1: comand: unknown; did you mean command?", "2: acces: unknown; did"]),
+        ("class: File\nconnector:\n  acess: {}", ["2: connector.command: ", "3: connector.acess: unknown"]),
+        ("url: http://h/", []),
+    ],
+)
+def test_the_front_door_names_what_may_have_been_meant_for_the_connector(
+    documents: Documents, text: str, told: list[str]
+) -> None:
+    source = documents.write(text)
+    result = run("red-connectors", "receive-file", source, "x")
+    assert result.code == 78
+    assert "command: required" in result.stderr
+    assert ("did you mean" in result.stderr) is bool(told)
+    for line in told:
+        assert f"{source}:{line}" in result.stderr
+
+
+def test_the_front_door_knows_a_whole_red_file(documents: Documents) -> None:
+    result = run("red-connectors", "receive-file", documents.write('redVersion: "9"\ninputs: {}'), "x")
+    assert result.code == 78
+    assert "cut out the connector of one input or output" in result.stderr
+
+
 @pytest.mark.parametrize("name", ["ssh", "red-connector-ssh", "http-json"])
 def test_a_connectors_name_at_the_front_door_is_told_how_to_call_it(name: str) -> None:
     result = run("red-connectors", name, "receive-file", "in.yml", "x")

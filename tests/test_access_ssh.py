@@ -318,6 +318,15 @@ def test_no_message_holds_a_password_a_key_or_a_passphrase(documents: Documents)
     assert secrets.redact("pass phrase") == "********"
 
 
+def test_the_path_of_a_key_is_no_secret_and_what_is_none_is_one(documents: Documents) -> None:
+    path = documents.write(KEY, "key")
+    documents.access(json.dumps(later(auth={"username": "me", "privateKey": path})), connector=ssh)
+    assert secrets.redact(f"the key {path}") == f"the key {path}"
+    mangled = KEY.splitlines()[2]
+    documents.faults(json.dumps(later(auth={"username": "me", "privateKey": mangled})), connector=ssh)
+    assert secrets.redact(mangled) == "********"
+
+
 def test_the_pieces_of_a_key_whose_lines_were_joined_are_secret(documents: Documents) -> None:
     documents.access(
         json.dumps(later(auth={"username": "me", "privateKey": " ".join(KEY.split("\n"))})), connector=ssh

@@ -248,6 +248,13 @@ def test_a_jump_host_that_does_not_exist_is_68_and_told_by_its_key(sshd: Sshd) -
     assert error.hint == "check jump.host in the access document"
 
 
+def test_a_jump_host_that_does_not_answer_is_75_and_called_one(sshd: Sshd) -> None:
+    port = free_port()
+    error = failure(at(sshd), jump=local(port))
+    assert error.code == Exit.TEMPFAIL
+    assert f"jump host 127.0.0.1 port {port}" in error.message
+
+
 def test_a_server_that_is_silent_behind_the_jump_host_is_75_within_the_time_limit(gate: Sshd) -> None:
     with talking(ssh_faults.silent) as listener:
         error = failure(local(listener.port), job(timeout=1), within=4, jump=at(gate))

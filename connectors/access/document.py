@@ -107,7 +107,13 @@ def read_listing(source: str) -> Parsed:
 def unknown(
     key: str, known: "list[str] | tuple[str, ...]", missing: "list[str] | tuple[str, ...]" = ()
 ) -> str:
-    """The message for a ``key`` that is none of ``known``: the one that was meant, or else all of them.
+    """The message for a ``key`` that is none of ``known``: the one that was meant, or else all of them."""
+    name = meant(key, known, missing)
+    return f"unknown; did you mean {name}?" if name else f"unknown; known are: {', '.join(known)}"
+
+
+def meant(key: str, known: "list[str] | tuple[str, ...]", missing: "list[str] | tuple[str, ...]" = ()) -> str:
+    """Which of the ``known`` names ``key`` may have been meant for; "" if none is like it.
 
     Rather one of those that are ``missing``, if it holds ``key`` or ``key`` holds it, than any that is alike.
     """
@@ -117,8 +123,6 @@ def unknown(
     for name in missing:
         short, long = sorted((name.lower(), key.lower()), key=len)
         if len(short) >= SHORTEST_PIECE and short in long:
-            return f"unknown; did you mean {name}?"
+            return name
     matches = get_close_matches(key.lower()[:100], folded, n=1, cutoff=0.6)
-    if matches:
-        return f"unknown; did you mean {folded[matches[0]]}?"
-    return f"unknown; known are: {', '.join(known)}"
+    return folded[matches[0]] if matches else ""

@@ -1,5 +1,6 @@
 """From a document to what a transfer needs, and all its faults at once."""
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -254,6 +255,8 @@ def _mark(value: Any, schema: "Schema") -> None:
         return
     for key, field in schema.items():
         secret = field.get("meta", {}).get("secret")
+        if secret == "key" and _is_file(value.get(key)):
+            continue  # the path is none
         if secret == "url":
             if isinstance(value.get(key), str):
                 secrets.mark_url(value[key])
@@ -261,6 +264,10 @@ def _mark(value: Any, schema: "Schema") -> None:
             _mark_all(value.get(key))
         elif field.get("type") == "dict":
             _mark(value.get(key), field.get("schema", {}))
+
+
+def _is_file(path: Any) -> bool:
+    return isinstance(path, str) and os.path.isfile(path)
 
 
 def _mark_all(value: Any) -> None:

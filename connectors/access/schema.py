@@ -50,7 +50,7 @@ PASSWORD: Field = {
 PRIVATE_KEY: Field = {
     "type": "string",
     "check_with": rules.private_key,
-    "meta": {"doc": "Private key: PEM text or the path of a file", "secret": True},
+    "meta": {"doc": "Private key: PEM text or the path of a file", "secret": "key"},
 }
 
 PASSPHRASE: Field = {

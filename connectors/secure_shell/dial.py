@@ -32,13 +32,15 @@ class Socket(socket.socket):
         return count
 
 
-def dial(host: str, port: int, job: Job, seconds: float, key: str = "host") -> Socket:
+def dial(host: str, port: int, job: Job, seconds: float, role: str = "") -> Socket:
     """Connect; TemporaryFailure when nothing answers within ``seconds``, HostNotFound for no such name.
 
-    ``key`` is that of the host in the access document.
+    ``role`` is for people, and "jump host" if it is one.
     """
+    name = f"{role} {host}".lstrip()
+    key = "jump.host" if role else "host"
     addresses = waiting.for_answer(
-        lambda: _resolve(host, port, key), job, seconds, f"cannot connect to {host}: no name server answered"
+        lambda: _resolve(host, port, key), job, seconds, f"cannot connect to {name}: no name server answered"
     )
     deadline = time.monotonic() + seconds
     race = _Race()
@@ -54,7 +56,7 @@ def dial(host: str, port: int, job: Job, seconds: float, key: str = "host") -> S
                 break
     finally:
         race.end()
-    raise TemporaryFailure(f"cannot connect to {host} port {port}: {race.failed}", hint=_unreachable(host))
+    raise TemporaryFailure(f"cannot connect to {name} port {port}: {race.failed}", hint=_unreachable(host))
 
 
 def _resolve(host: str, port: int, key: str) -> list[tuple[socket.AddressFamily, tuple[object, ...]]]:

@@ -172,11 +172,10 @@ class Session:
 
     def _reached(self, server: Server, before: "Hop | None", role: str) -> "Hop":
         limit = self.timeout
-        key = "jump.host" if role else "host"
         sock: Any = (
             before.forwarded(server, limit)
             if before
-            else dial(server.host, server.port, self._job, limit, key)
+            else dial(server.host, server.port, self._job, limit, role)
         )
         try:
             lean.import_paramiko()  # 90 ms, in which the server makes ready
