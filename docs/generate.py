@@ -57,10 +57,11 @@ Like [red-connector-http](#red-connector-http), for tests of experiments: receiv
 send-file and send-dir send nothing, and say so.
 """,
     "red-connector-ssh": """\
-- **Servers** need SFTP, which every OpenSSH server has; accounts that are for SFTP only do as well. The tests
-  run with OpenSSH, dropbear, ProFTPD, AsyncSSH and rclone, and with other log-in shells. Where
-  there is a shell, trees of some hundred files and more are listed and moved by the server's own `find` and
-  `tar` (GNU's), in one stream; what that cannot do goes by SFTP.
+- **Servers** need SFTP, which every OpenSSH server has; accounts that are for SFTP only do as well. Tried
+  with OpenSSH, dropbear, ProFTPD, AsyncSSH and rclone. Where there is a shell (sh, bash, csh, fish), trees of
+  some hundred files and more are listed and moved by the server's own `find` and `tar` (GNU's), in one
+  stream; what that cannot do goes by SFTP. Servers with no cipher but chacha20-poly1305 (TinySSH) are not
+  understood.
 - **Two generations** of documents are taken: `username`, `password`, `privateKey` and `passphrase` flat
   beside `host` or under `auth`; `fileDir` with `fileName` or `filePath`; `dirName` or `dirPath`. The examples
   below are of the later one; this is the first:

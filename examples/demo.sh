@@ -28,7 +28,7 @@ if ! command -v nginx >/dev/null; then
         echo "the demo needs nginx: install it (Debian: apt-get install nginx-light)" >&2
         exit 69
     fi
-    tests/install-servers.sh
+    tests/install-servers.sh web
 fi
 
 # 2. The server: what a browser would ask a password for, and where PUT may write.

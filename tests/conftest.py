@@ -66,7 +66,7 @@ def proftpd() -> Iterator[sshd.Sshd]:
 
 @pytest.fixture(scope="session")
 def asyncssh() -> Iterator[sshd.Sshd]:
-    with require.running("sshd", ssh_others.asyncssh) as server:
+    with require.running("asyncssh", ssh_others.asyncssh) as server:
         yield server
 
 

@@ -1,5 +1,6 @@
 """Mounts whose server falls silent, ends, comes back, or is another one; and calls that are cut short."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 
 from connectors.errors import Exit, RedError
 from connectors.settings import Settings
+from connectors.transfer import mount
 from connectors.transfer.job import Job
 from connectors.transfer.mount import Program, mount_dir
 from connectors.transfer.progress import Progress
@@ -276,3 +278,21 @@ def test_a_folder_that_may_not_be_looked_into_is_74() -> None:
             os.seteuid(0)
     assert error.code == Exit.IOERR
     assert "Permission denied" in error.message
+
+
+@pytest.mark.parametrize(
+    ("what", "code", "trouble"),
+    [
+        ("statvfs", errno.EOPNOTSUPP, ""),
+        ("statvfs", errno.EIO, "Input/output error"),
+        ("listdir", errno.EOPNOTSUPP, "Operation not supported"),
+    ],
+)
+def test_a_server_that_cannot_tell_its_size_answers_and_what_is_wrong_else_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, code: int, trouble: str
+) -> None:
+    def fail(path: str) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, what, fail)
+    assert mount._trouble(str(tmp_path), 5) == trouble

@@ -92,6 +92,7 @@ READ_AGAINST: dict[type, dict[str, str]] = {
         "_send_eof": "139bf3acdbef",
     },
     AuthHandler: {
+        "_request_auth": "cd8f9b2032f9",
         "auth_none": "82cb2ac8087c",
         "auth_publickey": "e991475c88c5",
         "auth_password": "3961e5ce4d08",

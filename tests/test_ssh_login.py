@@ -16,9 +16,11 @@ from cryptography.exceptions import InvalidSignature, InvalidTag
 from paramiko import ssh_exception as theirs
 
 from connectors.errors import Exit, NotAuthenticated, RedError
-from connectors.secure_shell import failures, waiting
+from connectors.secure_shell import express, failures, waiting
 from connectors.secure_shell.place import Login
+from connectors.secure_shell.session import SYSTEM_LOG_IN
 from tests import require
+from tests.conformance import wait_until
 from tests.keys import made
 from tests.servers import PASSWORD, ssh_faults
 from tests.servers import sshd as servers
@@ -307,3 +309,52 @@ def test_what_libraries_throw_becomes_an_error_of_ours(thrown: Exception, code: 
 def test_a_fault_of_our_own_is_not_blamed_on_the_server() -> None:
     with pytest.raises(ZeroDivisionError), failures.translating("example.com"):
         raise ZeroDivisionError
+
+
+def test_why_a_server_hung_up_is_told_even_if_that_is_found_out_by_speaking(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Leaving(ssh_faults.Door):
+        """Says so after the answer to the first question, which is what the password should be sent by."""
+
+        def check_auth_none(self, username: str) -> int:
+            threading.Timer(0.1, self.leave).start()
+            return super().check_auth_none(username)
+
+        def leave(self) -> None:
+            assert self.transport
+            farewell = paramiko.Message()
+            farewell.add_byte(paramiko.common.cMSG_DISCONNECT)
+            farewell.add_int(11)
+            farewell.add_string("down for maintenance")
+            farewell.add_string("en")
+            self.transport._send_message(farewell)  # type: ignore[attr-defined]
+
+    ask = express.FurtherAttempt._request_auth
+
+    def ask_late(attempt: express.FurtherAttempt) -> None:
+        wait_until(lambda: attempt.transport.packetizer.closed, "the connection is closed")
+        ask(attempt)
+
+    monkeypatch.setattr(express.FurtherAttempt, "_request_auth", ask_late)
+    servers.make_key(tmp_path / "host")
+    with guarded(Leaving(), tmp_path / "host") as listener:
+        error = failure(local(listener.port))
+    assert error.code == Exit.TEMPFAIL
+    assert "down for maintenance" in error.message
+
+
+@pytest.mark.parametrize(
+    ("introduction", "of_a_system"),
+    [
+        ("SSH-2.0-OpenSSH_9.2p1 Debian-2", True),
+        ("SSH-2.0-dropbear_2022.83", True),
+        ("SSH-2.0-OpenSSH_for_Windows_9.5", False),
+        ("SSH-2.0-mod_sftp", False),
+        ("SSH-2.0-AsyncSSH_2.24.1", False),
+    ],
+)
+def test_whose_users_are_accounts_of_a_system_is_known_by_the_introduction(
+    introduction: str, of_a_system: bool
+) -> None:
+    assert bool(SYSTEM_LOG_IN.match(introduction)) is of_a_system

@@ -98,9 +98,11 @@ class PatientTransport(paramiko.Transport):
 
 
 class FurtherAttempt(AuthHandler):
-    """An attempt to log in after the first one: the service that sees to it is not asked for again.
+    """An attempt to log in after the first one, without a service request of its own.
 
-    RFC 4252 has no place for a second request, AsyncSSH's servers hang up on it, and it costs a round trip.
+    The service ssh-userauth is requested once (RFC 4253, 10). paramiko does it for every attempt: AsyncSSH's
+    servers hang up on that, and it costs a round trip. Its AuthOnlyHandler does not, but waits for the answer
+    itself, and cannot be cancelled.
     """
 
     def _request_auth(self) -> None:
@@ -325,8 +327,9 @@ def transport(sock: Any, log: logging.Logger) -> paramiko.Transport:
 
 
 def log_in_handler(transport: Any) -> AuthHandler:
-    """For the next attempt to log in, which is not made yet."""
-    if transport.auth_handler is None or not isinstance(transport, PatientTransport):
+    """For an attempt to log in; only for the first one with a service request, where paramiko is known."""
+    is_known = isinstance(transport, PatientTransport)
+    if transport.auth_handler is None or not is_known:
         return AuthHandler(transport)
     return FurtherAttempt(transport)
 

@@ -21,7 +21,7 @@ Attempt = Callable[[AuthHandler, threading.Event], None]
 
 NO_MORE_METHODS = "14"  # SSH_DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE
 LONGEST_PROMPT = 80  # characters
-FAREWELL_WITHIN = 1.0  # seconds after a connection turned out to be closed
+FAREWELL_WITHIN = 1.0  # seconds: for what was under way when the server hung up
 
 Prompts = Sequence[tuple[str, bool]]
 
@@ -109,7 +109,7 @@ class LogIn:
         with failures.translating(self._who):
             try:
                 attempt(handler, answered)
-            except EOFError:  # the conversation is over, perhaps by the answer itself: its thread knows more
+            except EOFError:  # the server has hung up; if with a reason, paramiko's thread reads it and ends
                 self._transport.join(FAREWELL_WITHIN)
                 if self._transport.is_alive():
                     raise

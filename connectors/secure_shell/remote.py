@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 JUST_NOW = 0.25  # seconds; another attempt at the same file is made after twice as long, or longer
 SETTLED = 2  # seconds after which a time of modification, in whole seconds, stands for one version
-ROOT = 0  # the number of the user who may do anything, and whose folders are nobody else's
+ROOT = 0  # the number of the user who may do anything; among accounts of a system its folders are its alone
 
 
 class SshRemote:
@@ -157,7 +157,7 @@ class SshRemote:
         """False where it is certain that the folder's mode keeps us out: SFTP does not tell who we are."""
         if folder.mode is None or self._session.user == "root":
             return True
-        is_roots = folder.owner == ROOT and self._session.is_of_unix
+        is_roots = folder.owner == ROOT and self._session.has_system_accounts
         return bool(folder.mode & (0o022 if is_roots else 0o222))
 
     def _place(self, place: str) -> str:
@@ -272,14 +272,15 @@ class SshRemote:
             raise TemporaryFailure(f"{self._place(staging)}: somebody has taken it away") from None
 
     def _create(self, talk: Sftp, place: str, mode: int) -> bytes:
-        """A handle of the new file, in a folder that is made if it is missing.
+        """A handle of the new file. Its folder is made if missing, what an ended send has left is removed.
 
-        What servers say of a folder that is missing, or is a file, is not to be relied on.
+        Why a server refused is looked at, not believed: each says it in another way. What is not mended is
+        refused again.
         """
         request = (wire.OPEN, _string(place), wire.FOR_REPLACING, wire.with_mode(mode))
         with suppress(Status):
             return talk.ask(*request)
-        if self._find(place):  # of a send that was ended; ProFTPD lets nobody overwrite, unless told to
+        if self._find(place):  # ProFTPD opens nothing for writing that is there, unless told to
             talk.remove([_string(place)])
         else:
             self._make(talk, os.path.dirname(place))

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from connectors.secure_shell.hop import Hop
 
-UNIX_LOG_IN = re.compile(r"SSH-2\.0-(OpenSSH_\d|dropbear)")  # of "OpenSSH_for_Windows" it is not true
-"""How servers introduce themselves whose users are accounts of a Unix system, with its numbers for them."""
+SYSTEM_LOG_IN = re.compile(r"SSH-2\.0-(OpenSSH_\d|dropbear)")
+"""How servers introduce themselves whose users are accounts of a Unix system: not "OpenSSH_for_Windows"."""
 
 
 class Session:
@@ -44,13 +44,13 @@ class Session:
         return self._place.server.login.username
 
     @property
-    def is_of_unix(self) -> bool:
-        """Whether it is certain that the numbers of owners are those of the system that the user logs in to.
+    def has_system_accounts(self) -> bool:
+        """Whether the server introduces itself as one whose users are accounts of a Unix system.
 
         Elsewhere users may be the server's own, and root the owner of what all of them write.
         """
         transport = self.transport
-        return bool(transport and UNIX_LOG_IN.match(transport.remote_version))
+        return bool(transport and SYSTEM_LOG_IN.match(transport.remote_version))
 
     @property
     def timeout(self) -> float:

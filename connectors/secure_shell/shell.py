@@ -33,21 +33,21 @@ IFS= read -r d && cd -- "$d" && exec find . -printf "%y %m %s %T@ %U %P\0"
 # 64 KiB at once (-b 128): what a pipe holds, so that tar and sshd wake each other up less often.
 # An archive for each batch of names, and behind it a block that tells whether tar was content with it.
 READ = r"""
-IFS= read -r d && read -r e && cd -- "$d" && [ "$(stat -c "%Y %u %f" .)" = "$e" ] || exit 1
+IFS= read -r d && read -r e && cd -- "$d" && [ "$(stat -c "%Y %u %f" .)" = "$e" ] || exit 1;
 while read -r n; do
-head -c "$n" | tar -c -b 128 -f - --format=gnu --dereference --hard-dereference --null -T -
-printf "\0%-511s" "red $?"
+head -c "$n" | tar -c -b 128 -f - --format=gnu --dereference --hard-dereference --null -T -;
+printf "\0%-511s" "red $?";
 done
 """
 # Into a hidden folder $s of $d; looked at; and only then moved, each file and folder in one step. If anything
 # ends it, a connection that is lost included (tar meets the end of its input), $s is removed.
 WRITE = r"""
-IFS= read -r d && IFS= read -r s && read -r e && cd -- "$d" && [ "$(stat -c "%Y %u %f" .)" = "$e" ] || exit 1
-d=$(pwd -P && echo x) && d=${d%?x} && rm -rf -- "$s" && mkdir -- "$s" && cd -- "$s" || exit 1
+IFS= read -r d && IFS= read -r s && read -r e && cd -- "$d" && [ "$(stat -c "%Y %u %f" .)" = "$e" ] || exit 1;
+d=$(pwd -P && echo x) && d=${d%?x} && rm -rf -- "$s" && mkdir -- "$s" && cd -- "$s" || exit 1;
 tar -x -m -b 128 -f - --no-same-owner --no-same-permissions && cd new &&
 find . -type f -printf "%s %P\0" | LC_ALL=C sort -z | cmp -s - ../sizes &&
-find . -mindepth 1 -maxdepth 1 -exec mv -n -t ../.. -- {} + && cd .. && rmdir new
-r=$?
+find . -mindepth 1 -maxdepth 1 -exec mv -n -t ../.. -- {} + && cd .. && rmdir new;
+r=$?;
 cd ..; cd -- "$d"; rm -rf -- "$s"; exit $r
 """
 WIDEN_AFTER = 1 << 20  # bytes of the channel's window that have been used up
@@ -93,8 +93,9 @@ class _Command:
         from paramiko.ssh_exception import SSHException
 
         try:
-            # One word in single quotes is the same for every log-in shell; nobody reads what the tools say.
-            self._channel.exec_command(f"exec sh -c 'exec 2>/dev/null; {script.strip()}'")
+            # One word in single quotes, in one line (for csh), is the same for every log-in shell. What the
+            # tools complain of nobody reads.
+            self._channel.exec_command(f"exec sh -c 'exec 2>/dev/null; {' '.join(script.split())}'")
         except SSHException as error:
             raise Unusable from error
 

@@ -13,6 +13,8 @@ STATUS, HANDLE, DATA, NAME, ATTRS = range(101, 106)
 EXTENDED, EXTENDED_REPLY = 200, 201
 OK, EOF, NO_SUCH_FILE, PERMISSION_DENIED, FAILURE, BAD_MESSAGE, NO_CONNECTION, CONNECTION_LOST = range(8)
 UNSUPPORTED = 8
+NOT_A_DIRECTORY = FAILURE, "Not a directory"
+"""ProFTPD's answer where a file is in the place of a folder. Others say NO_SUCH_FILE."""
 ANSWERS = {OPEN: HANDLE, OPENDIR: HANDLE, READDIR: NAME, REALPATH: NAME, STAT: ATTRS, FSTAT: ATTRS}
 """What requests are answered by; all others by a status."""
 
@@ -44,8 +46,7 @@ class Status(RedError):
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
-        # A file where a folder is looked for: OpenSSH has no words for it, ProFTPD none but these.
-        self.status = NO_SUCH_FILE if (code, text) == (FAILURE, "Not a directory") else code
+        self.status = code
 
 
 def failure(status: Status, place: str) -> RedError:
@@ -121,7 +122,8 @@ def checked(kind: int, payload: bytes, wanted: int = STATUS) -> bytes:
         fields = Fields(payload)
         code = fields.number()
         if code != OK:
-            raise Status(code, fields.string().decode("utf-8", "replace") if fields.left() >= 4 else "")
+            text = fields.string().decode("utf-8", "replace") if fields.left() >= 4 else ""
+            raise Status(NO_SUCH_FILE if (code, text) == NOT_A_DIRECTORY else code, text)
     if kind != wanted:
         raise ProtocolViolation("the server answers something that was not asked")
     return payload

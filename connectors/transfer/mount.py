@@ -167,7 +167,7 @@ def _is_there(program: Program, path: str, local: str) -> bool:
     if (mounted.kind, mounted.source) != (program.kind, program.source):
         hint = f"umount-dir {local} first, or mount somewhere else"
         raise CannotCreate(f"cannot mount at {local}: {mounted.source} is mounted there", hint=hint)
-    if _answers(path, ANSWERS_WITHIN):
+    if not _trouble(path, ANSWERS_WITHIN):
         if mounted.read_only is not program.read_only:
             how = "read-only" if mounted.read_only else "writable"
             hint = f"umount-dir {local} first"
@@ -179,33 +179,42 @@ def _is_there(program: Program, path: str, local: str) -> bool:
     return False
 
 
-def _answers(path: str, seconds: float, process: "subprocess.Popen[bytes] | None" = None) -> bool:
-    """Whether what is mounted at ``path`` can be listed, and its server asked, within that time.
+def _trouble(path: str, seconds: float, process: "subprocess.Popen[bytes] | None" = None) -> str:
+    """Why what is mounted at ``path`` cannot be listed, or its server not be asked, within that time; or "".
 
     A thread asks, since what a file system never answers cannot be given up in any other way.
     """
-    listed = threading.Event()
+    trouble = [f"no answer within {max(seconds, 0):g} s"]
 
     def look() -> None:
         try:
             os.listdir(path)
-            os.statvfs(path)  # which no cache answers
+            _ask_server(path)
+            trouble[0] = ""
         except OSError as error:
-            if error.errno not in (errno.ENOTSUP, errno.ENOSYS):  # a server that cannot tell has been asked
-                return
-        listed.set()
+            trouble[0] = error.strerror or str(error)
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
     deadline = time.monotonic() + seconds
     while thread.is_alive() and time.monotonic() < deadline and (process is None or process.poll() is None):
         thread.join(LOOK_EVERY)
-    return listed.is_set()
+    return trouble[0]
+
+
+def _ask_server(path: str) -> None:
+    """For the size of the file system, which no cache answers."""
+    try:
+        os.statvfs(path)
+    except OSError as error:
+        if error.errno != errno.EOPNOTSUPP:  # rclone's server cannot tell: it has been asked all the same
+            raise
 
 
 def _mount(program: Program, path: str, local: str, seconds: float) -> None:
     """Start the program and return when its file system is there; else undo all of it."""
     deadline = time.monotonic() + seconds
+    trouble = f"not there within {seconds:g} s"
     messages = os.memfd_create("messages", os.MFD_CLOEXEC)  # lives on as the program's stderr
     try:
         process = _start(program, path, messages)
@@ -213,7 +222,8 @@ def _mount(program: Program, path: str, local: str, seconds: float) -> None:
             while True:
                 mounted = at(path)
                 if mounted and (mounted.kind, mounted.source) == (program.kind, program.source):
-                    if _answers(path, deadline - time.monotonic(), process):
+                    trouble = _trouble(path, deadline - time.monotonic(), process)
+                    if not trouble:
                         return
                     break
                 if process.poll() is not None or time.monotonic() > deadline:
@@ -221,9 +231,7 @@ def _mount(program: Program, path: str, local: str, seconds: float) -> None:
                 time.sleep(LOOK_EVERY)
             said = os.pread(messages, 1 << 16, 0).decode(errors="replace").splitlines()
             if process.poll() is None and not _last_error(said):
-                late = time.monotonic() > deadline
-                what = f"not there within {seconds:g} s" if late else "what is there cannot be read"
-                raise TemporaryFailure(f"cannot mount at {local}: {what}")
+                raise TemporaryFailure(f"cannot mount at {local}: {trouble}")
             raise _failure(said, local)
         except BaseException:
             _end(path, process)

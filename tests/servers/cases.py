@@ -8,8 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from tests.conformance import Case
-from tests.servers import ssh_case, xnat_case
+from tests.servers import xnat_case
 from tests.servers.http_case import HttpCase, JsonCase, MockCase, apache, nginx
+from tests.servers.ssh_case import FlatCase, served
 
 # Finds the server, by a fixture of conftest.py; gets the name of a folder that no other test uses.
 Factory = Callable[[pytest.FixtureRequest, str], Case]
@@ -20,12 +21,12 @@ CASES: dict[str, dict[str, Factory]] = {
     "red-connector-http-json": {"nginx": nginx(JsonCase)},
     "red-connector-http-mock-send": {"nginx": nginx(MockCase)},
     "red-connector-ssh": {
-        "sshd": ssh_case.shell,
-        "sftp-only": ssh_case.sftp_only,
-        "dropbear": ssh_case.dropbear,
-        "proftpd": ssh_case.proftpd,
-        "asyncssh": ssh_case.asyncssh,
-        "rclone": ssh_case.rclone,
+        "sshd": served("sshd"),
+        "sftp-only": served("sftp_only", FlatCase),
+        "dropbear": served("dropbear"),
+        "proftpd": served("proftpd"),
+        "asyncssh": served("asyncssh", FlatCase),
+        "rclone": served("rclone"),
     },
     "red-connector-xnat-http": {"fake": xnat_case.scan},
 }

@@ -239,7 +239,7 @@ class SftpFault(Door):
             return self._of_path(request, name)
         (offset,) = struct.unpack_from(">Q", request.rest)
         content = self.files.get(name)
-        if content is None:  # removed meanwhile
+        if content is None:  # removed meanwhile: as on systems where that is the end of an open file
             return status(request, FAILURE)
         if request.kind == WRITE:
             block = request.rest[12:]

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -66,25 +67,6 @@ class FlatCase(SshCase):
         }
 
 
-def shell(request: pytest.FixtureRequest, folder: str) -> SshCase:
-    return SshCase(request.getfixturevalue("sshd"), folder)
-
-
-def sftp_only(request: pytest.FixtureRequest, folder: str) -> SshCase:
-    return FlatCase(request.getfixturevalue("sftp_only"), folder)
-
-
-def dropbear(request: pytest.FixtureRequest, folder: str) -> SshCase:
-    return SshCase(request.getfixturevalue("dropbear"), folder)
-
-
-def proftpd(request: pytest.FixtureRequest, folder: str) -> SshCase:
-    return SshCase(request.getfixturevalue("proftpd"), folder)
-
-
-def asyncssh(request: pytest.FixtureRequest, folder: str) -> SshCase:
-    return FlatCase(request.getfixturevalue("asyncssh"), folder)
-
-
-def rclone(request: pytest.FixtureRequest, folder: str) -> SshCase:
-    return SshCase(request.getfixturevalue("rclone"), folder)
+def served(fixture: str, kind: type[SshCase] = SshCase) -> Callable[[pytest.FixtureRequest, str], SshCase]:
+    """How to make a case of this kind with the server of that fixture."""
+    return lambda request, folder: kind(request.getfixturevalue(fixture), folder)

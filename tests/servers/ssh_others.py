@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from tests.servers import PASSWORD, daemon, folder, free_port, needs
+from tests.servers import PASSWORD, Missing, daemon, folder, free_port, needs
 from tests.servers.sshd import ACCOUNT, Sshd, make_account, make_key
 
 PROFTPD = """
@@ -41,17 +41,17 @@ REFUSED = re.compile(r"Bad password attempt|password rejected|Login failed|refus
 
 
 class Other(Sshd):
-    """A running one; its log has gone where sshd's goes. It has no ``key`` that may log in."""
+    """A running one: its port, folders, passwords and refusals, and nothing else that Sshd has."""
 
     def refusals(self) -> int:
         return len(REFUSED.findall(self.log()))
 
 
-class Own(Other):
-    """Whoever logs in, what is written and read there is the server's."""
+class ServersOwn(Other):
+    """Whoever logs in, all files are of the user that runs the server, and the tests."""
 
     def own(self, path: Path) -> None:
-        """It is already."""
+        """To the server: it has it already."""
 
 
 @contextlib.contextmanager
@@ -120,20 +120,26 @@ def rclone() -> AbstractContextManager[Other]:
         words = [f"--{name}={value}" for name, value in options.items()]
         return [needs("rclone"), "serve", "sftp", *words, str(server.root)]
 
-    return _started(Own, command, prefix="")
+    return _started(ServersOwn, command, prefix="")
 
 
 def asyncssh() -> AbstractContextManager[Other]:
     """Nothing but SFTP; strict about the order in which SSH's messages come.
 
-    As root, who can read Python's files wherever they are, but without the powers to read what nobody may.
+    As root, to whom Python's files belong, but without root's powers: so it may not read what its owner may
+    not.
     """
 
     def command(server: Other) -> list[str]:
         words = [needs("setpriv"), "--bounding-set=-all", "--inh-caps=-all"] if os.getuid() == 0 else []
-        return [*words, sys.executable, "-m", __name__, str(server.port), _host_key(server), server.prefix]
+        words.append(sys.executable)
+        if subprocess.run([*words, "-c", f"import asyncssh, {__name__}"], capture_output=True).returncode:
+            raise Missing(
+                f"{sys.executable} and the checkout must be readable for root without root's powers"
+            )
+        return [*words, "-m", __name__, str(server.port), _host_key(server), server.prefix]
 
-    return _started(Own, command)
+    return _started(ServersOwn, command)
 
 
 def serve(port: int, key: str, home: str) -> None:
