@@ -286,3 +286,22 @@ def test_links_that_multiply_are_given_up_both_ways(far: Far, tmp_path: Path) ->
         assert result.code == 65
         assert "links to more than" in result.stderr
         assert result.seconds < 20
+
+
+@pytest.mark.parametrize("count", [3, 400])
+@pytest.mark.parametrize("verb", ["receive-dir", "receive-dir-validate"])
+def test_a_folder_that_may_be_read_but_not_entered_is_no_empty_one(
+    far: Far, tmp_path: Path, count: int, verb: str
+) -> None:
+    """Its mode lacks the x, as after chmod -R 644."""
+    for number in range(count):
+        far.place(f"d/sub/{number}", b"x")
+    far.place("d/more/f", b"x")
+    (far.root / "d" / "sub").chmod(0o644)
+    target = [] if verb.endswith("validate") else [tmp_path / "x"]
+    inside = run(SSH, verb, far.directory("d/sub"), *target)
+    assert (inside.code, "permission denied" in inside.stderr) == (77, True)
+    if target:
+        around = run(SSH, verb, far.directory("d"), *target)
+        assert (around.code, "d/sub: permission denied" in around.stderr) == (77, True)
+    (far.root / "d" / "sub").chmod(0o755)

@@ -133,6 +133,7 @@ class SshRemote:
             raise NotFound(f"{self.describe()} is not a directory")
         with self._about("") as talk:
             talk.close(talk.ask(wire.OPENDIR, self._name("")))
+            talk.ask(wire.STAT, self._name("."))  # it may be readable, but not to be entered
 
     def _check_target(self, verb: Verb, path: str) -> None:
         """It can be written, as far as shows: its folder, or the nearest above that is there, lets us."""

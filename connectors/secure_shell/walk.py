@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from connectors.errors import (
@@ -78,6 +79,7 @@ class Tree:
                 self._found, self._links, self._failures = [], [], []
                 return False
             below: list[_Folder] = []
+            self._check_entered([one for one in level if one in listings and b"." not in listings[one]])
             for folder in level:
                 if folder not in listings:
                     self._failures.append(self._unreadable(folder.path))
@@ -86,6 +88,14 @@ class Tree:
                         self._add(name, here, folder, below)
             level = below
         return True
+
+    def _check_entered(self, folders: Sequence[_Folder]) -> None:
+        """Note those that may be read but not entered (mode 0644): OpenSSH shows them without any entry."""
+        entered = many.found(self._talk, {folder: self._entered(folder.path) for folder in folders})
+        self._failures += [self._unreadable(one.path) for one in folders if one not in entered]
+
+    def _entered(self, path: str) -> bytes:
+        return string(_join(_join(self._root, path), "."))
 
     def _add(self, name: bytes, here: Attributes, folder: _Folder, below: list[_Folder]) -> None:
         if b"/" in name:
@@ -167,6 +177,7 @@ class Tree:
         place = f"{self._place}/{path}".rstrip("/")
         try:
             self._talk.close(self._talk.ask(wire.OPENDIR, string(_join(self._root, path))))
+            self._talk.ask(wire.STAT, self._entered(path))
         except wire.Status as status:
             return failure(status, place)
         return TemporaryFailure(f"{place}: it could not be read to its end")
