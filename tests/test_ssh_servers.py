@@ -51,11 +51,12 @@ def test_any_log_in_shell_starts_find_and_tar(name: str) -> None:
         folder = os.fsencode(server.root)
         talk = sftp.start(session, job())
         here = wire.attributes(talk.ask(wire.STAT, wire.string(folder)))
-        shell.write(session, talk, folder, here, b".staging", [(b"it's", 0o644, b"content")])
+        shell.write(session, talk, folder, here, 0o27, b".staging", [(b"it's", 0o644, b"content")])
         assert [path for path, _ in shell.find(session, talk, folder)] == ["", "it's"]
         here = wire.attributes(talk.ask(wire.STAT, wire.string(folder)))
         batches = list(shell.read(session, talk, folder, here, [[b"it's"]]))
         assert batches == [[(b"it's", b"content")]]
+        assert (server.root / "it's").stat().st_mode & 0o777 == 0o640
 
 
 def test_find_and_tar_of_another_kind_are_not_used() -> None:

@@ -7,7 +7,7 @@ and opened where it lies, and the data of one channel be delivered in the thread
 This is the only file that changes how paramiko works, and that talks past it. It takes for granted:
 
 - Transport: its packetizer and logger can be replaced; ``_send_message``, ``_send_user_message``,
-  ``_parse_newkeys``, ``_channels``, ``clear_to_send``, ``remote_cipher``;
+  ``_parse_newkeys``, ``_channels``, ``clear_to_send``, ``remote_cipher``, ``_preferred_kex``, ``_kex_info``;
 - Packetizer: which of its methods are called when, by whom and with what (``aead`` and the IVs of ciphers);
   ``_trigger_rekey``, ``_check_keepalive``; that closing it ends the transport's thread;
 - Channel: ``_wait_for_send_window``, ``lock``, ``closed``, ``out_window_size``, ``remote_chanid``;
@@ -26,7 +26,7 @@ import struct
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 import paramiko
 from paramiko.auth_handler import AuthHandler
@@ -53,10 +53,20 @@ HUGE_WINDOW = 1 << 30  # bytes; what is under way is limited by what was asked f
 ORDINARY_WINDOW = 1 << 22  # bytes; as much may wait in memory where nobody reads it
 TOGETHER = 8  # packets that are sent in one call of the system
 LONGEST_DATA = 1 << 15  # bytes of data in one packet; OpenSSH takes no more
+CURVE25519, OLD_CURVE25519 = "curve25519-sha256", "curve25519-sha256@libssh.org"
+_THEIRS: Any = paramiko.Transport
 ON_A_CHANNEL = (MSG_CHANNEL_DATA, MSG_CHANNEL_EOF, MSG_CHANNEL_REQUEST)
 PADDING = os.urandom(BLOCK + 4)  # AEAD hides it; RFC 4253, 6 wants it random, not new
 
 Sink = Callable[[memoryview], None]
+
+
+def _with_curve25519(names: Sequence[str]) -> tuple[str, ...]:
+    """``names`` of ways to exchange keys, and of one of them the name that RFC 8731 gave it."""
+    if CURVE25519 in names or OLD_CURVE25519 not in names:
+        return tuple(names)
+    place = names.index(OLD_CURVE25519)
+    return (*names[:place], CURVE25519, *names[place:])
 
 
 class PatientTransport(paramiko.Transport):
@@ -66,6 +76,9 @@ class PatientTransport(paramiko.Transport):
     nobody else brings that about. And what one of our threads is about to say on the channel would go out
     after our agreement; OpenSSH then hangs up.
     """
+
+    _preferred_kex: ClassVar = _with_curve25519(_THEIRS._preferred_kex)
+    _kex_info: ClassVar = {CURVE25519: _THEIRS._kex_info.get(OLD_CURVE25519), **_THEIRS._kex_info}
 
     def __init__(self, sock: Any) -> None:
         super().__init__(sock)

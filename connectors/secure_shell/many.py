@@ -32,6 +32,7 @@ from connectors.secure_shell.wire import (
     OPENDIR,
     READ,
     READDIR,
+    REFUSALS,
     REMOVE,
     STAT,
     STATUS,
@@ -47,10 +48,11 @@ UNDER_WAY = 256  # files
 BYTES_UNDER_WAY = 4 << 20
 MOST_NAMES = 1 << 22  # in a directory; a server that shows more may never end
 
-_KNOWN, _OPENED, _READ, _WRITTEN, _SIZED, _CLOSED, _RENAMED, _REMOVED = range(8)
+_KNOWN, _OPENED, _READ, _WRITTEN, _MODED, _SIZED, _CLOSED, _RENAMED, _REMOVED = range(9)
 _START = struct.pack(">Q", 0)
 _OK = struct.pack(">I", OK)
 _EOF = struct.pack(">I", EOF)
+_REFUSED = [struct.pack(">I", code) for code in REFUSALS]
 _NONE = struct.pack(">I", 0)
 ENDS = ((STATUS, _EOF), (NAME, _NONE))  # of a directory
 
@@ -204,6 +206,8 @@ class _Writing:
         good = kind == STATUS and payload[:4] == _OK
         if stage == _OPENED and kind == HANDLE:
             self._fill(file, payload)
+        elif stage == _MODED:
+            self._note(file, good or (kind == STATUS and payload[:4] in _REFUSED))
         elif stage == _WRITTEN or (stage == _SIZED and kind != ATTRS):
             self._note(file, good)
         elif stage == _SIZED:
@@ -228,7 +232,7 @@ class _Writing:
         if file.content:
             self.flow.ask((_WRITTEN, file), WRITE, handle, _START, string(file.content))
         if file.exactly:
-            self.flow.ask((_WRITTEN, file), FSETSTAT, handle, with_mode(file.mode))
+            self.flow.ask((_MODED, file), FSETSTAT, handle, with_mode(file.mode))
         self.flow.ask((_SIZED, file), FSTAT, handle)
         self.flow.ask((_CLOSED, file), CLOSE, handle)
 

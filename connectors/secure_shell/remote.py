@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from connectors.transfer.mount import Program
 
 JUST_NOW = 0.25  # seconds; another attempt at the same file is made after twice as long, or longer
+A_DAY = 86400  # seconds by which no clock is ahead
 SETTLED = 2  # seconds after which a time of modification, in whole seconds, stands for one version
+FOR_ALL_TO_READ = 0o444  # a file of this mode is no secret: the server may give it another one
 ROOT = 0  # the number of the user who may do anything; among accounts of a system its folders are its alone
 
 
@@ -97,10 +99,11 @@ class SshRemote:
         with self._about(path) as talk:
             return wire.attributes(talk.ask(wire.STAT, self._name(path)))
 
-    def _find(self, place: str) -> Attributes | None:
-        """Of what is at ``place``, a whole remote path; None if there is nothing."""
+    def _find(self, place: str, how: int = wire.STAT) -> Attributes | None:
+        """Of what is at ``place``, a whole remote path; None if there is nothing. Links are followed, but by
+        wire.LSTAT."""
         try:
-            return wire.attributes(self._talk().ask(wire.STAT, _string(place)))
+            return wire.attributes(self._talk().ask(how, _string(place)))
         except Status as status:
             if status.status == wire.NO_SUCH_FILE:
                 return None
@@ -148,11 +151,17 @@ class SshRemote:
             while here is None:
                 here = self._find(place or ".")
                 if here is None:
+                    self._check_no_link(place)
                     place = _above(place)
             if not stat.S_ISDIR(here.mode or stat.S_IFDIR):
                 raise CannotCreate(f"{self._place(place)} is there, and no directory")
             if not self._may_write(here):
                 raise NotPermitted(f"{self._place(place)}: {self._session.user} may not write there")
+
+    def _check_no_link(self, folder: str) -> None:
+        """CannotCreate if it is a link, which does not lead to any folder that is there."""
+        if self._find(folder, wire.LSTAT):
+            raise CannotCreate(f"cannot make {self._place(folder)}: it is a link that leads nowhere")
 
     def _may_write(self, folder: Attributes) -> bool:
         """False where it is certain that the folder's mode keeps us out: SFTP does not tell who we are."""
@@ -219,7 +228,8 @@ class SshRemote:
         same second, and nobody would see it in the middle of a transfer: it is waited for.
         """
         here = self._regular(path)
-        if (here.size or 0) > wire.SAFE_BLOCK and not version_of(here, time.time()).validator:
+        age = time.time() - (here.modified or 0)
+        if (here.size or 0) > wire.SAFE_BLOCK and -SETTLED < age < SETTLED:
             self._job.pause(SETTLED)
             here = self._regular(path)
         return here
@@ -251,7 +261,7 @@ class SshRemote:
             try:
                 upload(talk, handle, departure)
                 if there:
-                    talk.ask(wire.FSETSTAT, handle, wire.with_mode(mode))
+                    self._set_mode(talk, handle, mode)
                 size = wire.attributes(talk.ask(wire.FSTAT, handle)).size
                 talk.ask(wire.CLOSE, handle)
                 if size != departure.size:
@@ -260,6 +270,14 @@ class SshRemote:
                 self._rename(talk, staging, target)
             except BaseException:
                 talk.remove([_string(staging)])
+                raise
+
+    def _set_mode(self, talk: Sftp, handle: bytes, mode: int) -> None:
+        """Where the server allows it: the file has that mode from the beginning, perhaps less the umask."""
+        try:
+            talk.ask(wire.FSETSTAT, handle, wire.with_mode(mode))
+        except Status as status:
+            if status.status not in wire.REFUSALS:
                 raise
 
     def _rename(self, talk: Sftp, staging: str, target: str) -> None:
@@ -285,7 +303,13 @@ class SshRemote:
             talk.remove([_string(place)])
         else:
             self._make(talk, os.path.dirname(place))
-        return talk.ask(*request)
+        try:
+            return talk.ask(*request)
+        except Status:  # ProFTPD makes the file, and then may refuse its mode
+            talk.remove([_string(place)])
+            if mode & FOR_ALL_TO_READ != FOR_ALL_TO_READ:
+                raise
+        return talk.ask(wire.OPEN, _string(place), wire.FOR_REPLACING, wire.NO_ATTRIBUTES)
 
     def _make(self, talk: Sftp, folder: str) -> None:
         """Make the folder and those that it is in, where they are missing."""
@@ -294,8 +318,9 @@ class SshRemote:
             self._make(talk, _above(folder))
             try:
                 talk.ask(wire.MKDIR, _string(folder), wire.NO_ATTRIBUTES)
-            except Status as status:
-                if status.status != wire.FAILURE or self._find(folder) is None:  # else somebody was faster
+            except Status:
+                if self._find(folder) is None:  # else somebody was faster
+                    self._check_no_link(folder)
                     raise
         elif not stat.S_ISDIR(here.mode or stat.S_IFDIR):
             raise CannotCreate(
@@ -338,11 +363,12 @@ class SshRemote:
 def version_of(here: Attributes, now: float) -> Version:
     """Which version of a file this is at ``now``, as time.time(): SFTP tells only its size and a second.
 
-    A file of no size may still have content, as those in /proc have.
+    A file of no size may still have content, as those in /proc have. A time to come is that of a clock which
+    is ahead, and the file may be changing; or it means nothing, as does one before 1970.
     """
     size, _, mode, modified = here
     validator = ""
-    if size is not None and modified is not None and modified + SETTLED <= now:
+    if size is not None and modified is not None and not -A_DAY < now - modified < SETTLED:
         validator = f"{modified}-{size}"
     return Version(validator, size or None, (), bool(mode and mode & stat.S_IXUSR))
 

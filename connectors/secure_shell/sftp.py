@@ -19,10 +19,11 @@ from connectors.secure_shell.wire import (
     CLOSE,
     EXTENDED,
     EXTENDED_REPLY,
-    FAILURE,
     INIT,
     LIMITS,
     LONGEST_BLOCK,
+    NO_SUCH_FILE,
+    PERMISSION_DENIED,
     POSIX_RENAME,
     REMOVE,
     RENAME,
@@ -136,7 +137,7 @@ class Sftp:
             self.ask(*request)
             return
         except Status as status:
-            if request[0] == EXTENDED or status.status != FAILURE:
+            if request[0] == EXTENDED or status.status in (NO_SUCH_FILE, PERMISSION_DENIED):
                 raise
         # Version 3 alone does not replace (draft, 6.5). From here on to the end, in a cancelled call too.
         with suppress(Status):

@@ -42,7 +42,8 @@ done
 # Into a hidden folder $s of $d; looked at; and only then moved, each file and folder in one step. If anything
 # ends it, a connection that is lost included (tar meets the end of its input), $s is removed.
 WRITE = r"""
-IFS= read -r d && IFS= read -r s && read -r e && cd -- "$d" && [ "$(stat -c "%Y %u %f" .)" = "$e" ] || exit 1;
+IFS= read -r d && IFS= read -r s && read -r u && umask "$u" && read -r e &&
+cd -- "$d" && [ "$(stat -c "%Y %u %f" .)" = "$e" ] || exit 1;
 d=$(pwd -P && echo x) && d=${d%?x} && rm -rf -- "$s" && mkdir -- "$s" && cd -- "$s" || exit 1;
 tar -x -m -b 128 -f - --no-same-owner --no-same-permissions && cd new &&
 find . -type f -printf "%s %P\0" | LC_ALL=C sort -z | cmp -s - ../sizes &&
@@ -272,18 +273,20 @@ def write(
     talk: Sftp,
     folder: bytes,
     here: Attributes,
+    umask: int,
     staging: bytes,
     files: Iterable[tuple[bytes, int, bytes | None]],
 ) -> None:
     """Make in ``folder`` (absolute) what ``files`` says: path, mode and content, None for a folder.
 
-    ``here`` is what SFTP tells of the folder. What is outermost in ``files`` must not be there yet. Until
-    all is complete it is in the hidden folder ``staging``. If this raises, only whole files are there.
+    ``here`` is what SFTP tells of the folder; ``umask`` is taken from all modes. What is outermost in
+    ``files`` must not be there yet. Until all is complete it is in the hidden folder ``staging``. If this
+    raises, only whole files are there.
     """
     if b"\n" in folder + staging:
         raise Unusable
     with _running(session, talk, WRITE) as command:
-        command.say(folder + b"\n" + staging + b"\n" + _facts(here))
+        command.say(b"%b\n%b\n%o\n" % (folder, staging, umask) + _facts(here))
         sizes: list[bytes] = []
         pieces: list[bytes] = []
         gathered = 0

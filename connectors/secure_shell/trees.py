@@ -8,11 +8,12 @@ import os
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
+from typing import Any
 
 from connectors.remote import Arrived, Entry, Leaving, Load
 from connectors.secure_shell import many, shell, wire
 from connectors.secure_shell.session import Session
-from connectors.secure_shell.sftp import Sftp
+from connectors.secure_shell.sftp import Flow, Sftp
 from connectors.secure_shell.walk import real_name
 from connectors.secure_shell.wire import Status, string
 from connectors.transfer.departure import staging_name
@@ -83,17 +84,40 @@ def write(
             yield os.fsencode(prefix + file.entry.path), file.mode, file.content
             left.append(Leaving(*file[:-1], b""))  # the content is not kept
 
-    staging = staging_name("tree", first.source, first.token)
+    staging = os.fsencode(staging_name("tree", first.source, first.token))
     try:
         real = real_name(talk, os.fsencode(folder or "."))
-        here = wire.attributes(talk.ask(wire.STAT, string(real)))
-        shell.write(session, talk, real, here, os.fsencode(staging), members())
+        here, umask = _begun(talk, real, os.path.join(real, staging))
+        try:
+            shell.write(session, talk, real, here, umask, staging, members())
+        except shell.Unusable:
+            talk.ask(wire.RMDIR, string(os.path.join(real, staging)))  # where no shell came to do so
+            raise
     except (shell.Unusable, Status):
         return done
     for file in left:
         done.add(file.entry.path)
         yield file
     return done
+
+
+def _begun(talk: Sftp, folder: bytes, staging: bytes) -> tuple[wire.Attributes, int]:
+    """Make the folder ``staging`` in ``folder``. What ``folder`` is then; and the umask, which is that of
+    SFTP's server (its option -u) for what a shell makes as well."""
+    flow = Flow(talk)
+    flow.ask(wire.MKDIR, wire.MKDIR, string(staging), wire.with_mode(0o777))
+    flow.ask(staging, wire.STAT, string(staging))
+    flow.ask(folder, wire.STAT, string(folder))
+    flow.flush()
+    shown: dict[Any, wire.Attributes] = {}
+    while flow.pending:
+        name, kind, payload = flow.next()
+        if kind == wire.ATTRS:
+            shown[name] = wire.attributes(payload)
+    mode = shown[staging].mode if len(shown) == 2 else None
+    if mode is None:
+        raise shell.Unusable
+    return shown[folder], 0o777 & ~mode
 
 
 def _names_in(talk: Sftp, root: str, wanted: Iterable[str]) -> set[str] | None:

@@ -4,7 +4,14 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from connectors.errors import NotFound, NotPermitted, ProtocolViolation, RedError, TemporaryFailure
+from connectors.errors import (
+    CannotCreate,
+    NotFound,
+    NotPermitted,
+    ProtocolViolation,
+    RedError,
+    TemporaryFailure,
+)
 
 INIT, VERSION = 1, 2
 OPEN, CLOSE, READ, WRITE, LSTAT, FSTAT, SETSTAT, FSETSTAT, OPENDIR, READDIR = range(3, 13)
@@ -12,10 +19,17 @@ REMOVE, MKDIR, RMDIR, REALPATH, STAT, RENAME, READLINK = range(13, 20)
 STATUS, HANDLE, DATA, NAME, ATTRS = range(101, 106)
 EXTENDED, EXTENDED_REPLY = 200, 201
 OK, EOF, NO_SUCH_FILE, PERMISSION_DENIED, FAILURE, BAD_MESSAGE, NO_CONNECTION, CONNECTION_LOST = range(8)
-UNSUPPORTED = 8
+UNSUPPORTED, FILE_ALREADY_EXISTS = 8, 11  # the second is of later versions; ProFTPD tells it in this one too
+REFUSALS = (PERMISSION_DENIED, UNSUPPORTED)
 NOT_A_DIRECTORY = FAILURE, "Not a directory"
 """ProFTPD's answer where a file is in the place of a folder. Others say NO_SUCH_FILE."""
-ANSWERS = {OPEN: HANDLE, OPENDIR: HANDLE, READDIR: NAME, REALPATH: NAME, STAT: ATTRS, FSTAT: ATTRS}
+ANSWERS = {
+    OPEN: HANDLE,
+    OPENDIR: HANDLE,
+    READDIR: NAME,
+    REALPATH: NAME,
+    **dict.fromkeys((STAT, LSTAT, FSTAT), ATTRS),
+}
 """What requests are answered by; all others by a status."""
 
 FOR_READING, FOR_WRITING, CREATING, TRUNCATING = 1, 2, 8, 16
@@ -56,6 +70,8 @@ def failure(status: Status, place: str) -> RedError:
         return NotFound(f"{place}: no such file or directory")
     if code == PERMISSION_DENIED:
         return NotPermitted(f"{place}: permission denied")
+    if code == FILE_ALREADY_EXISTS:
+        return CannotCreate(f"cannot make {place}: it is there already")
     if code in (UNSUPPORTED, BAD_MESSAGE):
         return ProtocolViolation(f"{place}: the server cannot do that: {text}")
     if code == FAILURE:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 BLOCK = 1 << 20
-LONGEST_STEM = 150  # characters of a name that its hidden name repeats: NAME_MAX is 255
+LONGEST_STEM = 90  # characters of a name that its hidden name repeats: some file systems take only 143 bytes
 
 Moment = tuple[int, ...]
 

@@ -89,13 +89,14 @@ def dropbear() -> AbstractContextManager[Other]:
     return _started(Other, command)
 
 
-def proftpd() -> AbstractContextManager[Other]:
-    """Nothing but SFTP, and an implementation of that of its own."""
+def proftpd(*options: str) -> AbstractContextManager[Other]:
+    """Nothing but SFTP, in a way of its own. ``options`` are lines for its configuration."""
 
     def command(server: Other) -> list[str]:
         _host_key(server)
         config = server.folder / "proftpd.conf"
-        config.write_text(PROFTPD.format(port=server.port, folder=server.folder))
+        lines = PROFTPD.format(port=server.port, folder=server.folder), *options
+        config.write_text("\n".join(lines))
         return [needs("proftpd"), "--nodaemon", "--config", str(config)]
 
     make_account()
