@@ -1,9 +1,11 @@
 """Fixtures: the real servers, started once for a whole run, and a faulty one for each test."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,54 +28,25 @@ from tests.servers import apache, delay, fault, nginx, proxy, sftp_fault, simple
 _numbers = count(1)
 
 
-@pytest.fixture(scope="session")
-def web() -> Iterator[nginx.Nginx]:
-    with require.running("nginx", nginx.start) as server:
-        yield server
+def _running(what: str, start: Callable[[], AbstractContextManager[object]], name: str = "") -> Any:
+    """A fixture: the server that ``start`` starts, once for a whole run. ``what`` is it for people."""
+
+    @pytest.fixture(scope="session", name=name or what)
+    def fixture() -> Iterator[object]:
+        with require.running(what, start) as server:
+            yield server
+
+    return fixture
 
 
-@pytest.fixture(scope="session")
-def httpd() -> Iterator[apache.Apache]:
-    with require.running("apache", apache.start) as server:
-        yield server
-
-
-@pytest.fixture(scope="session", name="sshd")
-def openssh() -> Iterator[sshd.Sshd]:
-    """sshd with a shell and everything."""
-    with require.running("sshd", sshd.start) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def sftp_only() -> Iterator[sshd.Sshd]:
-    """sshd that knows nothing but sftp, in a chroot."""
-    with require.running("sshd", lambda: sshd.start(sftp_only=True)) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def dropbear() -> Iterator[sshd.Sshd]:
-    with require.running("dropbear", ssh_others.dropbear) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def proftpd() -> Iterator[sshd.Sshd]:
-    with require.running("proftpd", ssh_others.proftpd) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def asyncssh() -> Iterator[sshd.Sshd]:
-    with require.running("asyncssh", ssh_others.asyncssh) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def rclone() -> Iterator[sshd.Sshd]:
-    with require.running("rclone", ssh_others.rclone) as server:
-        yield server
+web = _running("nginx", nginx.start, "web")
+httpd = _running("apache", apache.start, "httpd")
+with_shell = _running("sshd", sshd.start)
+sftp_only = _running("sshd", lambda: sshd.start(sftp_only=True), "sftp_only")
+dropbear = _running("dropbear", ssh_others.dropbear)
+proftpd = _running("proftpd", ssh_others.proftpd)
+asyncssh = _running("asyncssh", ssh_others.asyncssh)
+rclone = _running("rclone", ssh_others.rclone)
 
 
 @pytest.fixture(params=["sshd", "sftp_only"])
