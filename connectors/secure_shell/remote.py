@@ -151,7 +151,7 @@ class SshRemote:
             while here is None:
                 here = self._find(place or ".")
                 if here is None:
-                    self._check_no_link(place)
+                    self._check_no_link(place or ".")
                     place = _above(place)
             if not stat.S_ISDIR(here.mode or stat.S_IFDIR):
                 raise CannotCreate(f"{self._place(place)} is there, and no directory")
