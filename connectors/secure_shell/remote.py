@@ -136,7 +136,11 @@ class SshRemote:
             raise NotFound(f"{self.describe()} is not a directory")
         with self._about("") as talk:
             talk.close(talk.ask(wire.OPENDIR, self._name("")))
-            talk.ask(wire.STAT, self._name("."))  # it may be readable, but not to be entered
+            try:
+                talk.ask(wire.STAT, self._name("."))
+            except Status as status:  # it may be readable, but not to be entered
+                if status.status == wire.PERMISSION_DENIED:  # else it is a server that knows no "."
+                    raise
 
     def _check_target(self, verb: Verb, path: str) -> None:
         """It can be written, as far as shows: its folder, or the nearest above that is there, lets us."""

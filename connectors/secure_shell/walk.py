@@ -8,6 +8,7 @@ from typing import NamedTuple
 from connectors.errors import (
     DataError,
     NotFound,
+    NotPermitted,
     ProtocolViolation,
     RedError,
     SeveralFailures,
@@ -92,7 +93,8 @@ class Tree:
     def _check_entered(self, folders: Sequence[_Folder]) -> None:
         """Note those that may be read but not entered (mode 0644): OpenSSH shows them without any entry."""
         entered = many.found(self._talk, {folder: self._entered(folder.path) for folder in folders})
-        self._failures += [self._unreadable(one.path) for one in folders if one not in entered]
+        why = [self._unreadable(one.path) for one in folders if one not in entered]
+        self._failures += [one for one in why if isinstance(one, NotPermitted)]  # else it knows no "."
 
     def _entered(self, path: str) -> bytes:
         return string(_join(_join(self._root, path), "."))
