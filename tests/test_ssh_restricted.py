@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import Exit
+from connectors.secure_shell import sftp, trees
 from connectors.secure_shell.remote import A_DAY, SETTLED, SshRemote, version_of
 from connectors.secure_shell.wire import Attributes
 from tests import require
@@ -120,3 +121,13 @@ def test_the_umask_is_that_of_the_sftp_server_however_many_files_there_are(
         folders = {one.stat().st_mode & 0o777 for one in (far.root / "d", far.root / "d" / "sub")}
     taken = 0o777 & ~int(umask, 8)
     assert (modes, folders) == ({0o644 & taken}, {0o777 & taken})
+
+
+def test_what_shows_the_umask_is_gone_before_anything_else_is_done(far: Far) -> None:
+    folder = os.fsencode(far.server.remote(far.folder))
+    with opened(at(far.server)) as session:
+        talk = sftp.start(session, job())
+        for _ in range(2):
+            here, umask = trees._probed(talk, folder, folder + b"/.probe")
+            assert (here.mode, umask) == (far.root.stat().st_mode, 0o022)
+            assert snapshot(far.root) == {}

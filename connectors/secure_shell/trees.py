@@ -87,12 +87,8 @@ def write(
     staging = os.fsencode(staging_name("tree", first.source, first.token))
     try:
         real = real_name(talk, os.fsencode(folder or "."))
-        here, umask = _begun(talk, real, os.path.join(real, staging))
-        try:
-            shell.write(session, talk, real, here, umask, staging, members())
-        except shell.Unusable:
-            talk.ask(wire.RMDIR, string(os.path.join(real, staging)))  # where no shell came to do so
-            raise
+        here, umask = _probed(talk, real, os.path.join(real, staging))
+        shell.write(session, talk, real, here, umask, staging, members())
     except (shell.Unusable, Status):
         return done
     for file in left:
@@ -101,12 +97,16 @@ def write(
     return done
 
 
-def _begun(talk: Sftp, folder: bytes, staging: bytes) -> tuple[wire.Attributes, int]:
-    """Make the folder ``staging`` in ``folder``. What ``folder`` is then; and the umask, which is that of
-    SFTP's server (its option -u) for what a shell makes as well."""
+def _probed(talk: Sftp, folder: bytes, probe: bytes) -> tuple[wire.Attributes, int]:
+    """What ``folder`` is; and the umask of SFTP's server (its option -u), which a shell need not have.
+
+    A folder ``probe`` in it shows that. It is made and removed by requests that go together: whatever becomes
+    of us, it does not stay.
+    """
     flow = Flow(talk)
-    flow.ask(wire.MKDIR, wire.MKDIR, string(staging), wire.with_mode(0o777))
-    flow.ask(staging, wire.STAT, string(staging))
+    flow.ask(wire.MKDIR, wire.MKDIR, string(probe), wire.with_mode(0o777))
+    flow.ask(probe, wire.STAT, string(probe))
+    flow.ask(wire.RMDIR, wire.RMDIR, string(probe))
     flow.ask(folder, wire.STAT, string(folder))
     flow.flush()
     shown: dict[Any, wire.Attributes] = {}
@@ -114,7 +114,7 @@ def _begun(talk: Sftp, folder: bytes, staging: bytes) -> tuple[wire.Attributes, 
         name, kind, payload = flow.next()
         if kind == wire.ATTRS:
             shown[name] = wire.attributes(payload)
-    mode = shown[staging].mode if len(shown) == 2 else None
+    mode = shown[probe].mode if len(shown) == 2 else None
     if mode is None:
         raise shell.Unusable
     return shown[folder], 0o777 & ~mode
