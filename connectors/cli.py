@@ -185,13 +185,14 @@ def _move(program: str, call: Call) -> None:
     if call.offline:
         return
 
-    from connectors.transfer import engine, progress, receipt
+    from connectors.transfer import engine, names, progress, receipt
     from connectors.transfer.job import Job
 
     checking = call.command in CHECKS
     local = "" if checking else call.operands[1]
     if not checking:
         engine.check_local(call.verb, local)
+        local = names.clean(local)
     gc.freeze()  # what is imported stays; see __main__
     gc.set_threshold(SELDOM)
     gc.enable()

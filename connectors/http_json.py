@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from connectors import http
 from connectors.errors import DataError
 from connectors.registry import Access
+from connectors.remote import Opened
 from connectors.transfer.local import reading
 from connectors.verbs import RECEIVE_FILE, SEND_FILE
 
@@ -31,8 +32,8 @@ def connect(access: Access, job: "Job") -> Iterator["WebRemote"]:
     class JsonRemote(WebRemote):
         """The bytes stay as they are, order of keys and big numbers included; they are only looked at."""
 
-        def inspect(self, local: str, name: str) -> None:
-            with reading(name), open(local, "rb") as file:
+        def inspect(self, opened: Opened, name: str) -> None:
+            with reading(name), opened() as file:
                 check_json(file, name)
 
     headers = {"Accept": MEDIA_TYPE, "Content-Type": MEDIA_TYPE}

@@ -7,7 +7,7 @@ threads at once.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 
 from connectors.verbs import Verb
 
@@ -30,6 +30,10 @@ class Entry(NamedTuple):
     size: int | None = None
     checksum: "Checksum | None" = None
     version: "Version | None" = None
+
+
+Opened = Callable[[], BinaryIO]
+"""Gives a file, open at its start."""
 
 
 class Remote(Protocol):
@@ -62,8 +66,8 @@ class Remote(Protocol):
         removed within job.TIDY_SECONDS.
         """
 
-    def inspect(self, local: str, name: str) -> None:
-        """DataError unless the file at ``local``, called ``name``, is of the kind that is moved here.
+    def inspect(self, opened: Opened, name: str) -> None:
+        """DataError unless the file, called ``name``, is of the kind that is moved here.
 
         Called before a file is sent, and when one has been received and is not there yet.
         """

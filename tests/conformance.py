@@ -12,7 +12,7 @@ import random
 import signal
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -143,6 +143,32 @@ def interrupted(
     assert process.returncode == code, err.decode()
     check(Result(process.returncode, out.decode(), err.decode(), 0), [])
     yield
+
+
+@contextmanager
+def meanwhile(
+    executable: str,
+    arguments: list[object],
+    relay: delay.Relay,
+    codes: Collection[int],
+    into: Path | None = None,
+    least: float = 0,
+) -> Iterator[None]:
+    """The block happens while the relay holds a transfer, which then goes on and ends with one of ``codes``.
+
+    It gets the time to write ``least`` bytes below the folder ``into`` before.
+    """
+    process = start(executable, *arguments)
+    try:
+        relay.wait_until_held()
+        wait_until(lambda: into is None or bytes_in(into) >= least, f"{least} bytes are written")
+        yield
+        relay.release()
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode in codes, (process.returncode, err.decode())
+    check(Result(process.returncode, out.decode(), err.decode(), 0), [])
 
 
 def wrong_password(access: Mapping[str, Any]) -> Access:

@@ -12,6 +12,7 @@ from tests.conformance import (
     NAMES,
     Case,
     interrupted,
+    meanwhile,
     promise,
     sha1,
     visible,
@@ -264,6 +265,48 @@ def a_directory_that_is_interrupted_has_no_half_files_and_the_next_run_goes_on(
 
 
 @promise(RECEIVE_DIR)
+def a_folder_replaced_by_a_link_meanwhile_leads_nowhere(case: Case, here: Path) -> None:
+    tree = {f"s{folder}/f{seed}": case.payload(MIB, seed) for folder in range(3) for seed in range(4)}
+    place(case, "dir", tree)
+    (here / "out").mkdir()
+    with delay.start(case.port) as relay:
+        words: list[object] = ["receive-dir", case.access(RECEIVE_DIR, "dir", relay.port), here / "x"]
+        words += ["--listing", listing(tree)]
+        relay.hold_after(2 * MIB)
+        with meanwhile(case.executable, words, relay, [73, 75], here / "x", MIB):
+            for folder in range(3):
+                (here / "x" / f"s{folder}").rename(here / f"moved-{folder}")
+                (here / "x" / f"s{folder}").symlink_to(here / "out")
+    assert list((here / "out").iterdir()) == []
+    assert case.run(*words[:1], case.access(RECEIVE_DIR, "dir"), *words[2:]).code == 73
+    assert list((here / "out").iterdir()) == []
+
+
+@promise(RECEIVE_DIR)
+def files_of_a_directory_that_replace_others_keep_their_modes(case: Case, here: Path) -> None:
+    tree = {"small": case.payload(9), "sub/small": case.payload(9), "sub/large": case.payload(MIB)}
+    place(case, "dir", tree)
+    write(here / "x", dict.fromkeys(tree, b"old"))
+    for path in tree:
+        (here / "x" / path).chmod(0o600)
+    result = case.run("receive-dir", case.access(RECEIVE_DIR, "dir"), here / "x", umask=0o022)
+    assert result.code == 0, result.stderr
+    assert read(here / "x") == tree
+    assert {path: (here / "x" / path).stat().st_mode & 0o777 for path in tree} == dict.fromkeys(tree, 0o600)
+
+
+@promise(RECEIVE_DIR)
+def receipts_of_a_directory_have_clean_paths(case: Case, here: Path) -> None:
+    place(case, "dir", {"a": case.payload(9), "sub/b": case.payload(9)})
+    for number, name in enumerate(("x", "x/", "./x", ".//x/./")):
+        env = {"RED_RECEIPT": str(here / f"receipts-{number}")}
+        assert case.run("receive-dir", case.access(RECEIVE_DIR, "dir"), name, cwd=here, env=env).code == 0
+        lines = (here / f"receipts-{number}").read_text().splitlines()
+        assert {json.loads(line)["local"] for line in lines} <= {"x/a", "x/sub/b"}
+        (here / "x").rename(here / f"moved-{number}")
+
+
+@promise(RECEIVE_DIR)
 def every_file_of_a_directory_has_a_receipt(case: Case, here: Path) -> None:
     place(case, "dir", sample(case))
     env = {"RED_RECEIPT": str(here / "receipts"), "RED_LOG": "json"}
@@ -294,6 +337,23 @@ def only_what_is_listed_is_sent(case: Case, here: Path) -> None:
     result = case.run("send-dir", case.access(SEND_DIR, "listed"), here / "x", "--listing", facts)
     assert result.code == 0, result.stderr
     assert case.tree("listed") == ({"sub/b.txt": sample(case)["sub/b.txt"]} if case.stores else {})
+
+
+@promise(SEND_DIR)
+def what_a_folder_is_replaced_by_meanwhile_is_not_sent(case: Case, here: Path) -> None:
+    if not case.stores:
+        return
+    names = [f"s{folder}/f{seed}" for folder in range(3) for seed in range(4)]
+    write(here / "x", {name: case.payload(MIB, 1) for name in names})
+    write(here / "out", {name.partition("/")[2]: case.payload(MIB, 2) for name in names})
+    with delay.start(case.port) as relay:
+        words: list[object] = ["send-dir", case.access(SEND_DIR, "swapped", relay.port), here / "x"]
+        relay.hold_after(2 * MIB, upwards=True)
+        with meanwhile(case.executable, words, relay, [0, 65]):  # 0: all had been read before
+            for folder in range(3):
+                (here / "x" / f"s{folder}").rename(here / f"moved-{folder}")
+                (here / "x" / f"s{folder}").symlink_to(here / "out")
+    assert case.payload(MIB, 2) not in case.tree("swapped").values()
 
 
 @promise(SEND_DIR)

@@ -13,6 +13,7 @@ from tests.conformance import (
     NAMES,
     Case,
     interrupted,
+    meanwhile,
     promise,
     visible,
     wrong_password,
@@ -105,13 +106,64 @@ def a_failed_receive_keeps_the_old_file(case: Case, here: Path) -> None:
 
 
 @promise(RECEIVE_FILE)
-def a_received_file_replaces_the_old_one_and_takes_its_mode_from_the_umask(case: Case, here: Path) -> None:
+def a_new_file_takes_its_mode_from_the_umask(case: Case, here: Path) -> None:
     case.place("x", case.payload(9))
-    (here / "x").write_bytes(b"something longer than that")
     for umask, mode in ((0o027, 0o640), (0, 0o666), (0o077, 0o600)):
-        assert case.run("receive-file", case.access(RECEIVE_FILE, "x"), here / "x", umask=umask).code == 0
+        target = here / str(umask)
+        assert case.run("receive-file", case.access(RECEIVE_FILE, "x"), target, umask=umask).code == 0
+        assert target.stat().st_mode & 0o777 == mode
+
+
+@promise(RECEIVE_FILE)
+def a_file_that_replaces_another_keeps_its_mode(case: Case, here: Path) -> None:
+    case.place("x", case.payload(9))
+    for mode in (0o600, 0o640, 0o444, 0o755):
+        (here / "x").write_bytes(b"something longer than that")
+        (here / "x").chmod(mode)
+        assert case.run("receive-file", case.access(RECEIVE_FILE, "x"), here / "x", umask=0o022).code == 0
         assert (here / "x").read_bytes() == case.payload(9)
         assert (here / "x").stat().st_mode & 0o777 == mode
+        (here / "x").unlink()
+
+
+@promise(RECEIVE_FILE)
+def what_replaces_a_private_file_can_be_read_by_nobody_else_on_the_way(case: Case, here: Path) -> None:
+    case.place("big", case.payload(5 * MIB))
+    (here / "x").write_bytes(b"private")
+    (here / "x").chmod(0o600)
+    with delay.start(case.port) as relay:
+        relay.hold_after(3 * MIB)
+        words: list[object] = ["receive-file", case.access(RECEIVE_FILE, "big", relay.port), here / "x"]
+        with meanwhile(case.executable, words, relay, [0], here, 2 * MIB):
+            modes = {one.name: one.stat().st_mode & 0o777 for one in here.iterdir()}
+            assert set(modes.values()) == {0o600}, modes
+    assert (here / "x").stat().st_mode & 0o777 == 0o600
+
+
+@promise(RECEIVE_FILE)
+def a_part_file_that_is_replaced_meanwhile_is_never_installed(case: Case, here: Path) -> None:
+    case.place("big", case.payload(5 * MIB))
+    for number, kind in enumerate(("removed", "a file", "a link", "a hard link")):
+        folder = here / str(number)
+        folder.mkdir()
+        (folder / "x").write_bytes(b"old")
+        with delay.start(case.port) as relay:
+            relay.hold_after(3 * MIB)
+            words: list[object] = ["receive-file", case.access(RECEIVE_FILE, "big", relay.port), folder / "x"]
+            with meanwhile(case.executable, words, relay, [75], folder, 2 * MIB):
+                (part,) = (one for one in folder.iterdir() if one.name.endswith(".red-part"))
+                part.unlink()
+                if kind == "a file":
+                    part.write_bytes(case.payload(MIB, 7))
+                elif kind == "a link":
+                    part.symlink_to("/nowhere")
+                elif kind == "a hard link":
+                    part.hardlink_to(folder / "x")
+        assert (folder / "x").read_bytes() == b"old", kind
+        assert not (folder / "x").is_symlink(), kind
+        assert case.run("receive-file", case.access(RECEIVE_FILE, "big"), folder / "x").code == 0
+        assert (folder / "x").read_bytes() == case.payload(5 * MIB)
+        assert [one.name for one in folder.iterdir()] == ["x"], "something was left behind"
 
 
 @promise(RECEIVE_FILE)
@@ -227,6 +279,18 @@ def a_file_that_is_not_here_is_66(case: Case, here: Path) -> None:
     assert result.code == 66
     assert "none" in result.stderr
     assert case.run("send-file", case.access(SEND_FILE, "sent/x"), here).code in (65, 66)
+    assert case.tree("sent") == {}
+
+
+@promise(SEND_FILE)
+def a_file_that_does_not_state_its_size_is_65_and_not_sent(case: Case, here: Path) -> None:
+    """As all those of /proc, which say 0, and of /sys, which say 4096."""
+    case.make_dir("sent")
+    for source in ("/proc/version", "/sys/kernel/mm/transparent_hugepage/enabled"):
+        result = case.run("send-file", case.access(SEND_FILE, "sent/x"), source)
+        if case.stores:
+            assert result.code == 65, result.stderr
+            assert source in result.stderr
     assert case.tree("sent") == {}
 
 

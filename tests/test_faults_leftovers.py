@@ -109,6 +109,7 @@ def test_a_part_that_belongs_to_somebody_else_does_not_loop_for_ever(
     """As on network mounts that map every owner to one: the file just made is not 'ours' either."""
     from connectors.settings import Settings
     from connectors.transfer.arrival import Arrival
+    from connectors.transfer.folders import single_file
     from connectors.transfer.job import Job
     from connectors.transfer.part import Version
     from connectors.transfer.progress import Progress
@@ -127,7 +128,7 @@ def test_a_part_that_belongs_to_somebody_else_does_not_loop_for_ever(
 
     monkeypatch.setattr(os, "open", counted)
     job = Job(Verb.RECEIVE_FILE, Settings(), Progress(), Receipts(""))
-    with Arrival(str(target), "x", job) as one:
+    with single_file(str(target)) as place, Arrival(place, "x", job) as one:
         one.begin(Version(size=5))
         one.write(b"hello")
         one.verify()

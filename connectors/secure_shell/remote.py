@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from connectors.errors import CannotCreate, DataError, NotFound, NotPermitted, RedError, TemporaryFailure
-from connectors.remote import Arrived, Entry, Leaving, Load
+from connectors.remote import Arrived, Entry, Leaving, Load, Opened
 from connectors.secure_shell import many, sftp, trees, wire
 from connectors.secure_shell.sftp import Sftp
 from connectors.secure_shell.stream import Download, upload
@@ -192,7 +192,7 @@ class SshRemote:
             raise DataError(f"{self.describe(path)} is not a regular file")
         return here
 
-    def inspect(self, local: str, name: str) -> None:
+    def inspect(self, opened: Opened, name: str) -> None:
         """Any file may be moved."""
 
     def entries(self) -> Iterable[Entry]:

@@ -8,7 +8,7 @@ after a ``kill -9``, goes on where this one ended.
 import os
 import stat
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from connectors.errors import (
     CannotCreate,
@@ -18,8 +18,10 @@ from connectors.errors import (
     TemporaryFailure,
 )
 from connectors.transfer.checksum import Checksum, hasher
+from connectors.transfer.folders import LocalFile
 from connectors.transfer.job import Cancelled, Job
 from connectors.transfer.local import cannot_create
+from connectors.transfer.names import clean
 from connectors.transfer.part import Part, Version, version_of
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ class Arrival:
 
     def __init__(
         self,
-        target: str,
+        target: LocalFile,
         source: str,
         job: Job,
         *,
@@ -47,8 +49,9 @@ class Arrival:
         refresh: bool = False,
         expected: int | None = None,
     ) -> None:
-        self.target = target
+        self.path = target.path
         self.moved = True
+        self._target = target
         self._source = source
         self._job = job
         self._promised_size = size
@@ -83,19 +86,19 @@ class Arrival:
         """The validator of the copy that is here already: if the source still has it, ``keep`` the copy."""
         if not self._refresh or self.offset or self._promised:  # a checksum has been compared already
             return ""
-        if self._promised_size is not None and self._promised_size != _size_of(self.target):
+        if self._promised_size is not None and self._promised_size != self._size_of_old():
             return ""
-        return version_of(self.target, self._source)
+        return version_of(self._target, self._source)
 
     def begin(self, version: Version, offset: int = 0) -> None:
         """Bytes of ``version`` follow, from ``offset`` on: 0, or up to ``self.offset`` of the same."""
         if self._promised_size is not None and version.size not in (None, self._promised_size):
             promised = f"{self._promised_size} bytes were promised"
-            raise DataError(f"{self.target}: {promised}, the source has {version.size}")
+            raise DataError(f"{self.path}: {promised}, the source has {version.size}")
         before = self._part.version
         if offset and (offset > self.offset or version.validator != before.validator):
             self.discard()
-            raise TemporaryFailure(f"{self.target}: the source changed during the transfer")
+            raise TemporaryFailure(f"{self.path}: the source changed during the transfer")
         if offset:  # what an earlier answer said of the whole file still holds
             version = version._replace(checksums=tuple({*before.checksums, *version.checksums}))
         self._job.progress.moved(offset - self._part.size)
@@ -111,7 +114,7 @@ class Arrival:
             raise Cancelled
         part = self._part
         if self._limit is not None and part.size + len(data) > self._limit:
-            raise DataError(f"{self.target}: more than {self._limit} bytes arrived")
+            raise DataError(f"{self.path}: more than {self._limit} bytes arrived")
         part.write(data)
         if self._hashes:
             for hash_ in self._hashes.values():
@@ -128,8 +131,8 @@ class Arrival:
     # -- what the engine does ----------------------------------------------------------------------
 
     def __enter__(self) -> Self:
-        check_target(self.target)
-        self._part = Part(self.target, self._source)
+        old = check_target(self.path, self._target)
+        self._part = Part(self._target, self._source, old)
         self._job.progress.moved(self._part.size)
         return self
 
@@ -139,18 +142,17 @@ class Arrival:
             return
         version, here = self._part.version, self._part.size
         if version.size is not None and here < version.size:
-            raise TemporaryFailure(f"{self.target}: cut short after {here} of {version.size} bytes")
+            raise TemporaryFailure(f"{self.path}: cut short after {here} of {version.size} bytes")
         if self._promised_size not in (None, here):
-            raise DataError(f"{self.target}: {self._promised_size} bytes were promised, {here} arrived")
+            raise DataError(f"{self.path}: {self._promised_size} bytes were promised, {here} arrived")
         for checksum in (*self._promised, *version.checksums):
             found = Checksum(checksum.algorithm, self.hexdigest(checksum.algorithm))
             if found != checksum:
-                raise ChecksumError(f"{self.target}: checksum should be {checksum}, is {found}")
+                raise ChecksumError(f"{self.path}: checksum should be {checksum}, is {found}")
 
-    @property
-    def path(self) -> str:
-        """Where the bytes are until they are committed."""
-        return self._part.path
+    def open(self) -> BinaryIO:
+        """The bytes that are here, to look at them before they are committed."""
+        return self._part.read()
 
     @property
     def size(self) -> int:
@@ -196,35 +198,38 @@ class Arrival:
                 hash_.update(block)
         self._hashed = self._part.size
 
-
-def _size_of(path: str) -> int | None:
-    try:
-        return os.stat(path, follow_symlinks=False).st_size
-    except OSError:
-        return None
+    def _size_of_old(self) -> int | None:
+        try:
+            return os.stat(self._target.name, dir_fd=self._target.folder, follow_symlinks=False).st_size
+        except OSError:
+            return None
 
 
 def check_target_dir(target: str) -> None:
     """CannotCreate unless a directory is there or can be made: its parent exists."""
-    parent = os.path.dirname(target.rstrip("/")) or "."
+    parent = os.path.dirname(clean(target)) or "."
     if os.path.exists(target) and not os.path.isdir(target):
         raise CannotCreate(f"cannot create {target}: there is something else that is called so")
     if not os.path.isdir(parent):
         raise CannotCreate(f"cannot create {target}: there is no directory {parent}")
 
 
-def check_target(target: str) -> None:
-    """CannotCreate unless a file can appear there: its folder exists, and only a file is in the way."""
+def check_target(target: str, place: LocalFile | None = None) -> os.stat_result | None:
+    """What a file called ``target`` would replace; ``place`` is where that is, if its folder is open.
+
+    CannotCreate unless a file can appear there: its folder exists, and only a file is in the way.
+    """
     try:
-        mode = os.stat(target).st_mode
+        old = os.stat(place.name, dir_fd=place.folder) if place else os.stat(target)
     except FileNotFoundError:
         folder = os.path.dirname(target) or "."
-        if not os.path.isdir(folder):
+        if not place and not os.path.isdir(folder):
             raise CannotCreate(f"cannot create {target}: there is no directory {folder}") from None
-        return
+        return None
     except OSError as error:
         raise cannot_create(target, error) from None
-    if stat.S_ISDIR(mode):
+    if stat.S_ISDIR(old.st_mode):
         raise CannotCreate(f"cannot create {target}: it is a directory")
-    if not stat.S_ISREG(mode):
+    if not stat.S_ISREG(old.st_mode):
         raise CannotCreate(f"cannot replace {target}: it is not a regular file")
+    return old

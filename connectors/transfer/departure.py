@@ -3,7 +3,7 @@
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from types import TracebackType
@@ -29,13 +29,21 @@ class Departure:
 
     ``size`` (bytes) is what it was when it was opened: that many bytes leave, or the transfer fails.
     ``mode`` is its permission bits.
+    ``opener`` gives a descriptor of it, ``source`` is how to call it.
     ``promised_size`` and ``checksum`` are what a listing says; they are checked before anything leaves.
     """
 
     def __init__(
-        self, source: str, job: Job, *, promised_size: int | None = None, checksum: Checksum | None = None
+        self,
+        source: str,
+        job: Job,
+        opener: Callable[[], int],
+        *,
+        promised_size: int | None = None,
+        checksum: Checksum | None = None,
     ) -> None:
         self.source = source
+        self._opener = opener
         self.moved = True
         self.size = 0
         self.mode = 0
@@ -49,22 +57,31 @@ class Departure:
         self._sha256: _Hash | None = None
 
     def __enter__(self) -> Self:
-        check_source(self.source)
+        self._file = open(self._opener(), "rb", buffering=0)
+        try:
+            self._look()
+        except BaseException:
+            self._file.close()
+            raise
+        return self
+
+    def _look(self) -> None:
+        """See what was opened, and that it is what was promised."""
+        fd = self._file.fileno()
         with reading(self.source):
-            self._file = open(self.source, "rb", buffering=0)
-            here = os.fstat(self._file.fileno())
+            here = os.fstat(fd)
+        check_kind(self.source, here.st_mode)
         self.size, self._moment = here.st_size, moment(here)
-        self._token = claim(self._file.fileno())
+        self._token = claim(fd)
         self.mode = stat.S_IMODE(here.st_mode)
         if self._promised_size not in (None, self.size):
-            self._file.close()
             raise DataError(f"{self.source}: {self._promised_size} bytes were promised, it has {self.size}")
+        if not self.size:
+            self._check_end()
         if self._promised:
             found = self.checksum(self._promised.algorithm)
             if found != self._promised:
-                self._file.close()
                 raise ChecksumError(f"{self.source}: checksum should be {self._promised}, is {found}")
-        return self
 
     def rewind(self) -> None:
         """From the start, for an attempt."""
@@ -87,12 +104,26 @@ class Departure:
             here = os.fstat(self._file.fileno())
         self._sent += len(data)
         ends = self._sent == self.size
-        if (ends and moment(here) != self._moment) or here.st_size < self.size or not (data or ends):
+        if (ends and moment(here) != self._moment) or here.st_size < self.size:
             raise DataError(f"{self.source} changed while it was sent")
+        if ends:
+            self._check_end()
+        elif not data:
+            raise DataError(f"{self.source}: its size is {self.size} bytes, but it ends after {self._sent}")
         if self._sha256:
             self._sha256.update(data)
         self._job.progress.moved(len(data))
         return data
+
+    def _check_end(self) -> None:
+        """Nothing follows the stated size: files of /proc and the like state 0 whatever they hold."""
+        with reading(self.source):
+            more = os.pread(self._file.fileno(), 1, self.size)
+        if more:
+            raise DataError(
+                f"{self.source}: its size is {self.size} bytes, but there are more in it",
+                hint="copy it to an ordinary file, and send that",
+            )
 
     def staging_name(self, name: str) -> str:
         """The hidden name to send ``name`` under until it is complete: see the function."""
@@ -109,9 +140,10 @@ class Departure:
         return Checksum(algorithm, digest.hexdigest())
 
     def open(self) -> BinaryIO:
-        """The file once more, to look at it before it is sent."""
+        """The file from its start, to look at it before it is sent."""
         with reading(self.source):
-            return open(self.source, "rb")
+            self._file.seek(0)
+            return open(os.dup(self._file.fileno()), "rb")
 
     @property
     def is_through(self) -> bool:
@@ -178,6 +210,18 @@ def check_source(source: str) -> None:
     """NotFound unless there is a regular file."""
     with reading(source):
         mode = os.stat(source).st_mode
+    check_kind(source, mode)
+
+
+def check_kind(source: str, mode: int) -> None:
+    """NotFound unless ``mode`` is that of a regular file."""
     if not stat.S_ISREG(mode):
         kind = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
         raise NotFound(f"cannot send {source}: it is {kind}")
+
+
+def open_file(source: str) -> int:
+    """A descriptor of a file by itself; where ``source`` is a link, of the one that it leads to."""
+    check_source(source)
+    with reading(source):
+        return os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # it may have become a FIFO

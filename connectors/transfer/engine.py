@@ -20,10 +20,11 @@ from connectors.errors import (
 from connectors.remote import Entry, Remote
 from connectors.transfer import small, workers
 from connectors.transfer.arrival import Arrival, check_target, check_target_dir
-from connectors.transfer.departure import Departure, check_source
+from connectors.transfer.departure import Departure, check_source, open_file
+from connectors.transfer.folders import LocalTree, single_file
 from connectors.transfer.job import Job
 from connectors.transfer.local import make_dir, reading
-from connectors.transfer.names import hidden_in, safe_path, warn_of_hidden
+from connectors.transfer.names import below, hidden_in, safe_path, warn_of_hidden
 from connectors.transfer.part import version_of
 from connectors.transfer.retry import persistently
 from connectors.transfer.tree import listed, local_tree, names_below
@@ -86,13 +87,12 @@ def total_size(files: Sequence[Entry]) -> int:
 def receive_file(remote: Remote, job: Job, local: str, promise: "Prepared") -> None:
     """One file, to ``local``; where that is a symbolic link, to where it leads."""
     job.progress.expect(promise.size or 0)
-    arrival = Arrival(
-        os.path.realpath(local), remote.identity(""), job, size=promise.size, checksum=promise.checksum
-    )
-    workers.run(job, [lambda: _receive(remote, job, "", local, arrival)], 1)
+    with single_file(local) as target:
+        arrival = Arrival(target, remote.identity(""), job, size=promise.size, checksum=promise.checksum)
+        workers.run(job, [lambda: _receive(remote, job, "", arrival)], 1)
 
 
-def _receive(remote: Remote, job: Job, path: str, local: str, arrival: Arrival) -> None:
+def _receive(remote: Remote, job: Job, path: str, arrival: Arrival) -> None:
     began = time.monotonic()
     attempts = 0
 
@@ -110,12 +110,13 @@ def _receive(remote: Remote, job: Job, path: str, local: str, arrival: Arrival) 
             arrival.discard()
             persistently(job, attempt)
         if arrival.moved:
-            remote.inspect(arrival.path, local)
+            remote.inspect(arrival.open, arrival.path)
         arrival.commit()
     if job.receipts.wanted and arrival.moved:
         seconds = time.monotonic() - began
         sha256 = arrival.hexdigest("sha256")
-        job.receipts.add(job.verb, local, remote.describe(path), arrival.size, sha256, seconds, attempts)
+        place = remote.describe(path)
+        job.receipts.add(job.verb, arrival.path, place, arrival.size, sha256, seconds, attempts)
 
 
 def send_file(remote: Remote, job: Job, local: str, promise: "Prepared") -> None:
@@ -123,10 +124,10 @@ def send_file(remote: Remote, job: Job, local: str, promise: "Prepared") -> None
     entry = Entry("", False, promise.size, promise.checksum)
     with reading(local):
         job.progress.expect(os.stat(local).st_size)
-    workers.run(job, [lambda: _send(remote, job, entry, local)], 1)
+    workers.run(job, [lambda: _send(remote, job, entry, local, partial(open_file, local))], 1)
 
 
-def _send(remote: Remote, job: Job, entry: Entry, local: str) -> None:
+def _send(remote: Remote, job: Job, entry: Entry, local: str, opener: Callable[[], int]) -> None:
     began = time.monotonic()
     attempts = 0
 
@@ -136,8 +137,8 @@ def _send(remote: Remote, job: Job, entry: Entry, local: str) -> None:
         departure.rewind()
         remote.write(entry.path, departure)
 
-    with Departure(local, job, promised_size=entry.size, checksum=entry.checksum) as departure:
-        remote.inspect(local, local)
+    with Departure(local, job, opener, promised_size=entry.size, checksum=entry.checksum) as departure:
+        remote.inspect(departure.open, local)
         persistently(job, attempt)
     if job.receipts.wanted and departure.moved:
         seconds = time.monotonic() - began
@@ -154,7 +155,8 @@ def receive_dir(remote: Remote, job: Job, local: str, promise: "Prepared") -> No
     made = not os.path.isdir(local)
     make_dir(local)
     try:
-        _receive_tree(remote, job, local, promise.listing)
+        with LocalTree(local) as tree:
+            _receive_tree(remote, job, tree, promise.listing)
     except RedError:
         if made:
             with suppress(OSError):  # not empty: some of it has arrived, or may go on
@@ -162,29 +164,28 @@ def receive_dir(remote: Remote, job: Job, local: str, promise: "Prepared") -> No
         raise
 
 
-def _receive_tree(remote: Remote, job: Job, local: str, listing: Sequence[Entry] | None) -> None:
+def _receive_tree(remote: Remote, job: Job, tree: LocalTree, listing: Sequence[Entry] | None) -> None:
     entries = _discovered(remote, job) if listing is None else listing
-    inner_dirs = InnerDirs(local)
     for entry in entries:
-        inner_dirs.make(entry.path if entry.is_dir else entry.path.rpartition("/")[0])
+        tree.make(entry.path if entry.is_dir else entry.path.rpartition("/")[0])
     files = [entry for entry in entries if not entry.is_dir]
     job.progress.expect(total_size(files))
-    there = names_below(local)
-    here = _already_right(remote, job, local, [entry for entry in files if entry.path in there])
+    there = names_below(tree.root)
+    here = _already_right(remote, job, tree, [entry for entry in files if entry.path in there])
 
     def receive(entry: Entry) -> None:
-        target = os.path.join(local, entry.path)
         source = remote.identity(entry.path)
         # what was seen a while ago is no promise
         size, checksum = (None, None) if listing is None else (entry.size, entry.checksum)
-        arrival = Arrival(
-            target, source, job, size=size, checksum=checksum, refresh=True, expected=entry.size
-        )
-        _receive(remote, job, entry.path, target, arrival)
+        with tree.file(entry.path) as target:
+            arrival = Arrival(
+                target, source, job, size=size, checksum=checksum, refresh=True, expected=entry.size
+            )
+            _receive(remote, job, entry.path, arrival)
 
     to_fetch = [entry for entry in files if entry.path not in here]
     alone = 1 if remote.presents_password and listing is not None else 0
-    rest = small.receive(remote, job, local, to_fetch, there)
+    rest = small.receive(remote, job, tree, to_fetch, there)
     _all(job, rest, receive, f"of {len(to_fetch)} files were not received", alone)
 
 
@@ -214,31 +215,30 @@ def _discovered(remote: Remote, job: Job) -> list[Entry]:
     return entries
 
 
-def _already_right(remote: Remote, job: Job, local: str, files: Sequence[Entry]) -> set[str]:
+def _already_right(remote: Remote, job: Job, tree: LocalTree, files: Sequence[Entry]) -> set[str]:
     """The paths of the ``files`` that are here: with the right checksum, or as they were received from there
     and still are. The right size alone is no proof.
     """
     right: set[str] = set()
 
     def look(entry: Entry) -> None:
-        target = os.path.join(local, entry.path)
         assert entry.checksum
         try:
-            if os.path.islink(target) or entry.size not in (None, os.stat(target).st_size):
-                return
-            with Departure(target, job) as file:
+            with Departure(below(tree.root, entry.path), job, partial(tree.open, entry.path)) as file:
+                if entry.size not in (None, file.size):
+                    return
                 if file.checksum(entry.checksum.algorithm) == entry.checksum:
                     right.add(entry.path)
-        except (OSError, RedError):
+        except RedError:
             return  # then it is fetched
         job.progress.moved(entry.size or 0)
 
     for entry in files:
         if entry.version and entry.version.validator and not entry.checksum:
-            target = os.path.join(local, entry.path)
-            if entry.version.validator == version_of(target, remote.identity(entry.path)):
-                right.add(entry.path)
-                job.progress.moved(entry.size or 0)
+            with suppress(RedError), tree.file(entry.path) as file:
+                if entry.version.validator == version_of(file, remote.identity(entry.path)):
+                    right.add(entry.path)
+                    job.progress.moved(entry.size or 0)
     candidates = [entry for entry in files if entry.checksum]
     workers.run(job, [partial(look, entry) for entry in candidates], job.settings.parallel)
     return right
@@ -253,15 +253,16 @@ def send_dir(remote: Remote, job: Job, local: str, promise: "Prepared") -> None:
     job.progress.expect(total_size(files))
 
     def send(entry: Entry) -> None:
-        _send(remote, job, entry, os.path.join(local, entry.path))
+        _send(remote, job, entry, below(local, entry.path), partial(tree.open, entry.path))
 
     def make_dirs() -> None:
         for path in empty if entries else [""]:
             remote.make_dir(path)
 
-    rest = small.send(remote, job, local, files)
     alone = 1 if remote.presents_password else 0
-    _all(job, rest, send, f"of {len(files)} files were not sent", alone)
+    with LocalTree(local, follow=True) as tree:
+        rest = small.send(remote, job, tree, files)
+        _all(job, rest, send, f"of {len(files)} files were not sent", alone)
     workers.run(job, [lambda: persistently(job, make_dirs)], 1)
 
 
@@ -300,30 +301,6 @@ def _all(
         if untried:
             summary += f", and {len(untried)} not tried, as nothing got through any more"
         raise SeveralFailures(summary, [failures[entry.path] for entry in files if entry.path in failures])
-
-
-class InnerDirs:
-    """Makes directories below ``root``, and never outside of it: links that lead out are not followed."""
-
-    def __init__(self, root: str) -> None:
-        self._root = root
-        self._real_root = os.path.realpath(root)
-        self._made = {""}
-
-    def make(self, path: str) -> None:
-        """``path``, relative to the root, and its parents."""
-        missing = []
-        while path not in self._made:
-            missing.append(path)
-            path = os.path.dirname(path)
-        for folder in reversed(missing):
-            local = os.path.join(self._root, folder)
-            make_dir(local)
-            if os.path.islink(local):  # else it is where the folder is that it is in
-                real = os.path.realpath(local)
-                if os.path.commonpath((self._real_root, real)) != self._real_root:
-                    raise CannotCreate(f"cannot use {local}: it is a link that leads out of {self._root}")
-            self._made.add(folder)
 
 
 def mount_dir(remote: Remote, job: Job, local: str, promise: "Prepared") -> None:

@@ -81,3 +81,16 @@ def warn_of_hidden(paths: Sequence[str]) -> None:
 def fingerprint(text: str) -> str:
     """64 characters that stand for ``text`` and do not tell it."""
     return hasher("sha256", os.fsencode(text)).hexdigest()
+
+
+def clean(path: str) -> str:
+    """``path`` without empty segments and ``.``; ``..`` stays, as the folder before it may be a link."""
+    segments = [segment for segment in path.split("/") if segment not in ("", ".")]
+    return ("/" if path.startswith("/") else "") + "/".join(segments) or "."
+
+
+def below(root: str, path: str) -> str:
+    """The local path of what is called ``path`` in the folder ``root``, a clean one."""
+    if not path or root == ".":
+        return path or root
+    return f"{root}{path}" if root == "/" else f"{root}/{path}"

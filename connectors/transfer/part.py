@@ -6,15 +6,19 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
-from connectors.errors import CannotCreate, LocalIOError, TemporaryFailure
+from connectors.errors import CannotCreate, LocalIOError, RedError, TemporaryFailure
 from connectors.transfer import checksum as checksums
 from connectors.transfer.checksum import Checksum
+from connectors.transfer.folders import READ, LocalFile
 from connectors.transfer.local import cannot_create, creating, reading, reason, writing
 from connectors.transfer.names import fingerprint, hidden_name
 
 BLOCK = 1 << 20
+NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+AGAIN = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+LEAVE_ALONE = "leave the hidden files of a transfer alone while it runs, and start it again"
 MEMORY = "user.red.version"  # the extended attribute that remembers which version a file is
 
 
@@ -34,15 +38,16 @@ class Version(NamedTuple):
 class Part:
     """The part file of ``target``, open and locked, its first ``size`` bytes of ``version`` of ``source``.
 
-    ``source`` names where the bytes come from; what is left of another one is not used.
+    ``source`` names where the bytes come from; what is left of another one is not used. ``old`` is the file
+    that it will replace, if there is one: until then nobody may read it who cannot read that.
     """
 
-    def __init__(self, target: str, source: str) -> None:
-        folder, name = os.path.split(target)
-        self._target = target
-        self._path = os.path.join(folder, hidden_name(name, "part"))
-        self._state = os.path.join(folder, hidden_name(name, "state"))
+    def __init__(self, target: LocalFile, source: str, old: os.stat_result | None = None) -> None:
+        self._folder, self._name, self._target = target
+        self._part = hidden_name(self._name, "part")
+        self._state = hidden_name(self._name, "state")
         self._source = source
+        self._old = old
         self._state_is_current = False
         self._touched = False
         self._fd = self._open()
@@ -82,13 +87,15 @@ class Part:
             with reading(self._target):
                 block = os.pread(self._fd, min(BLOCK, self.size - position), position)
             if not block:
-                raise LocalIOError(f"cannot read {self._path}: it became shorter")
+                raise LocalIOError(f"cannot read {self._beside(self._part)}: it became shorter")
             yield block
             position += len(block)
 
-    @property
-    def path(self) -> str:
-        return self._path
+    def read(self) -> BinaryIO:
+        """The bytes from the start, as a file; only when no more are written."""
+        with reading(self._target):
+            os.lseek(self._fd, 0, os.SEEK_SET)
+            return open(os.dup(self._fd), "rb")
 
     # -- ends --------------------------------------------------------------------------------------
 
@@ -102,13 +109,42 @@ class Part:
             os.fsync(self._fd)
             if remember:
                 remember_version(self._fd, self._source, self.version)
-            if remember and self.version.executable:
-                make_executable(self._fd)
-        with creating(self._target):
-            os.replace(self._path, self._target)
+            settle_mode(self._fd, self._replaced(), executable=remember and self.version.executable)
+        self._appear()
         if self._state_is_current:
-            _remove(self._state)
+            self._remove(self._state)
         self._close()
+
+    def _appear(self) -> None:
+        """Renamed twice: whatever else may have got the part's name meanwhile is found out on the way, under
+        a name that nobody else uses, and does not become the target."""
+        ready = ready_name(self._name)
+        with creating(self._beside(ready)):
+            try:
+                self._rename(self._part, ready)
+            except FileNotFoundError:
+                raise self._lost() from None
+        try:
+            if not self._is_called(ready):
+                raise self._lost()
+            with creating(self._target):
+                self._rename(ready, self._name)
+        except RedError:
+            with suppress(OSError):
+                self._rename(ready, self._part)
+            raise
+        if not self._is_called(self._name):
+            raise self._lost()
+
+    def _lost(self) -> TemporaryFailure:
+        what = f"{self._beside(self._part)} was removed or replaced during the transfer"
+        return TemporaryFailure(f"{self._target}: {what}, by another process", hint=LEAVE_ALONE)
+
+    def _replaced(self) -> os.stat_result | None:
+        """What is under the target's name, or was there at the start."""
+        with suppress(OSError):
+            return os.stat(self._name, dir_fd=self._folder)
+        return self._old
 
     def leave(self) -> None:
         """Stay for a later call to go on from, if it can."""
@@ -118,8 +154,10 @@ class Part:
             self.remove()
 
     def remove(self) -> None:
-        _remove(self._path)
-        _remove(self._state)
+        """And its state; but not what is another call's."""
+        if self._is_called(self._part):
+            self._remove(self._part)
+            self._remove(self._state)
         self._close()
 
     @property
@@ -134,23 +172,24 @@ class Part:
 
     def _open(self) -> int:
         """Alone: two processes writing one part would mix their bytes. And only a file that is our own."""
-        flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+        mode = 0o600 if self._old else 0o666
         for _ in range(100):
             try:
-                fd, made = os.open(self._path, flags | os.O_CREAT | os.O_EXCL, 0o666), True
+                fd, made = os.open(self._part, NEW, mode, dir_fd=self._folder), True
             except FileExistsError:
                 try:
-                    fd, made = os.open(self._path, flags), False
+                    fd, made = os.open(self._part, AGAIN, dir_fd=self._folder), False
                 except OSError:  # gone again, a link, a directory, not for us
                     self._unlink()
                     continue
             except OSError as error:
                 raise cannot_create(self._target, error) from error
-            if self._lock(fd) and (made or self._is_ours(fd)):
+            if self._lock(fd) and (made or self._is_to_go_on_with(fd)):
                 self._touched = not made
                 return fd
             os.close(fd)
-        raise CannotCreate(f"cannot create {self._target}: something else keeps making {self._path}")
+        what = f"something else keeps making {self._beside(self._part)}"
+        raise CannotCreate(f"cannot create {self._target}: {what}")
 
     def _lock(self, fd: int) -> bool:
         """Whether the lock is held, on the file that has the name now."""
@@ -161,22 +200,21 @@ class Part:
             raise TemporaryFailure(f"{self._target}: another process is receiving this file") from None
         except OSError:
             pass  # a file system without locks (some network mounts): go on without
-        try:
-            return os.path.samestat(os.fstat(fd), os.stat(self._path, follow_symlinks=False))
-        except FileNotFoundError:
-            return False
+        return is_called(fd, self._part, self._folder)
 
-    def _is_ours(self, fd: int) -> bool:
+    def _is_to_go_on_with(self, fd: int) -> bool:
         """Whether the file was left by a call like this one; what somebody else has put there is removed."""
         here = os.fstat(fd)
-        ours = here.st_nlink == 1 and stat.S_ISREG(here.st_mode) and here.st_uid == os.geteuid()
-        if not ours:
+        if not _is_ours(here):
             self._unlink()
-        return ours
+            return False
+        with suppress(OSError):
+            os.fchmod(fd, 0o600 if self._old else 0o666 & ~_umask())
+        return True
 
     def _unlink(self) -> None:
-        with creating(self._path), suppress(FileNotFoundError):
-            os.unlink(self._path)
+        with creating(self._beside(self._part)), suppress(FileNotFoundError):
+            os.unlink(self._part, dir_fd=self._folder)
 
     # -- state -------------------------------------------------------------------------------------
 
@@ -184,12 +222,13 @@ class Part:
         size = os.fstat(self._fd).st_size if self._touched else 0
         if size:
             with suppress(OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-                fd = os.open(self._state, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+                fd = os.open(self._state, READ, dir_fd=self._folder)
                 with open(fd, encoding="utf-8") as file:
-                    state = json.load(file)
+                    state = json.load(file) if _is_ours(os.fstat(fd)) else {}
                 known = tuple(checksums.parse(text) for text in state["checksums"])
                 version = Version(str(state["validator"]), state["size"], known)
-                if state["source"] == fingerprint(self._source) and isinstance(version.size, int | None):
+                of_this = (state["source"], state["inode"]) == (fingerprint(self._source), self._inode())
+                if of_this and isinstance(version.size, int | None):
                     self._state_is_current = True
                     return version, size
         return Version(), 0
@@ -199,22 +238,103 @@ class Part:
             return
         state = {
             "source": fingerprint(self._source),
+            "inode": self._inode(),
             "validator": self.version.validator,
             "size": self.version.size,
             "checksums": [str(checksum) for checksum in self.version.checksums],
         }
         self.forget()  # what a killed call left, and a link that somebody has put there
-        with writing(self._state):
-            fd = os.open(self._state, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with writing(self._beside(self._state)):
+            fd = os.open(self._state, NEW, 0o600, dir_fd=self._folder)
             with open(fd, "w", encoding="utf-8") as file:
                 json.dump(state, file)
         self._state_is_current = True
 
+    def _inode(self) -> int:
+        """Of the part: a state that was left by another part says nothing about this one."""
+        return os.fstat(self._fd).st_ino
+
     def forget(self) -> None:
         """Nothing vouches for the bytes any more."""
         if self._touched:
-            _remove(self._state)
+            self._remove(self._state)
         self._state_is_current = False
+
+    # -- names -------------------------------------------------------------------------------------
+
+    def _is_called(self, name: str) -> bool:
+        return is_called(self._fd, name, self._folder)
+
+    def _rename(self, old: str, new: str) -> None:
+        os.rename(old, new, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+
+    def _remove(self, name: str) -> None:
+        with suppress(OSError):
+            os.unlink(name, dir_fd=self._folder)
+
+    def _beside(self, name: str) -> str:
+        """How to call what has that name in the target's folder."""
+        return os.path.join(os.path.dirname(self._target), name)
+
+
+def ready_name(name: str) -> str:
+    """What a whole file is called for the moment before it is called ``name``: nobody else uses it, and a
+    later call uses it again if this one is killed.
+    """
+    return hidden_name(hidden_name(name, "part"), "part")
+
+
+def is_called(fd: int, name: str, folder: int) -> bool:
+    """Whether ``name`` in ``folder`` is the open file, and no link to it either."""
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(name, dir_fd=folder, follow_symlinks=False))
+    except OSError:
+        return False
+
+
+def _is_ours(here: os.stat_result) -> bool:
+    return here.st_nlink == 1 and stat.S_ISREG(here.st_mode) and here.st_uid == os.geteuid()
+
+
+def settle_mode(fd: int, old: os.stat_result | None, *, executable: bool) -> None:
+    """Give the file the mode of the ``old`` one that it replaces, and its owner and group where that is
+    allowed; without one it stays as it was made. ``executable``: for those who may read it.
+
+    Where the group cannot be kept, the new one may do what everybody may.
+    """
+    here = os.fstat(fd)
+    mode = stat.S_IMODE(here.st_mode)
+    if old:
+        mode = old.st_mode & 0o777
+        if old.st_gid != here.st_gid and not _give(fd, -1, old.st_gid):
+            mode = mode & 0o707 | (mode & 0o007) << 3
+        if old.st_uid != here.st_uid:
+            _give(fd, old.st_uid, -1)
+    if executable:
+        mode |= (mode & 0o444) >> 2
+    if mode != stat.S_IMODE(here.st_mode):
+        with suppress(OSError):  # a file system without modes; it is as narrow as it was made
+            os.fchmod(fd, mode)
+
+
+def _give(fd: int, user: int, group: int) -> bool:
+    try:
+        os.fchown(fd, user, group)
+    except OSError:
+        return False
+    return True
+
+
+def _umask() -> int:
+    """Read, not set and put back, which other threads would notice; 0o077 where /proc does not tell."""
+    with (
+        suppress(OSError, ValueError),
+        open("/proc/self/status", encoding="ascii", errors="replace") as lines,
+    ):
+        for line in lines:
+            if line.startswith("Umask:"):
+                return int(line.split()[1], 8)
+    return 0o077
 
 
 def remember_version(fd: int, source: str, version: Version) -> None:
@@ -226,24 +346,19 @@ def remember_version(fd: int, source: str, version: Version) -> None:
             os.setxattr(fd, MEMORY, os.fsencode(memory))
 
 
-def version_of(target: str, source: str) -> str:
+def version_of(target: LocalFile, source: str) -> str:
     """The validator of the file that is there, if ``source`` has delivered it and nobody touched it since."""
     try:
-        here = os.stat(target, follow_symlinks=False)
-        memory = os.fsdecode(os.getxattr(target, MEMORY, follow_symlinks=False))
+        fd = os.open(target.name, READ, dir_fd=target.folder)
     except OSError:
         return ""
+    try:
+        here = os.fstat(fd)
+        memory = os.fsdecode(os.getxattr(fd, MEMORY))
+    except OSError:
+        return ""
+    finally:
+        os.close(fd)
     modified, size, origin, validator = (*memory.split(" ", 3), "", "", "")[:4]
     remembered = (modified, size, origin) == (str(here.st_mtime_ns), str(here.st_size), fingerprint(source))
     return validator if remembered else ""
-
-
-def make_executable(fd: int) -> None:
-    """For those who may read it: what the umask let them."""
-    mode = os.fstat(fd).st_mode
-    os.fchmod(fd, stat.S_IMODE(mode) | (mode & 0o444) >> 2)
-
-
-def _remove(path: str) -> None:
-    with suppress(OSError):
-        os.unlink(path)

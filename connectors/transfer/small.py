@@ -20,12 +20,11 @@ from connectors.transfer import checksum as checksums
 from connectors.transfer import workers
 from connectors.transfer.checksum import Checksum
 from connectors.transfer.departure import claimed, moment
+from connectors.transfer.folders import LocalFile, LocalTree
 from connectors.transfer.job import Job
-from connectors.transfer.names import hidden_name
-from connectors.transfer.part import remember_version
+from connectors.transfer.names import below
+from connectors.transfer.part import NEW, Version, is_called, ready_name, remember_version, settle_mode
 from connectors.transfer.retry import FIRST_PAUSE
-
-NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 IN_VAIN = 1  # attempts that may end without a single file more
 
@@ -41,37 +40,37 @@ def check(remote: Remote, job: Job, files: Files) -> Files:
     return _left(remote, job, files, files, step)
 
 
-def receive(remote: Remote, job: Job, local: str, files: Files, there: set[str]) -> Files:
-    """Receive the small ones of the ``files`` into ``local``; ``there`` is what was in it before."""
+def receive(remote: Remote, job: Job, tree: LocalTree, files: Files, there: set[str]) -> Files:
+    """Receive the small ones of the ``files`` into ``tree``; ``there`` is what was in it before."""
     wanted = [file for file in files if is_small(file)]
 
     def step(many: ManyAtOnce, rest: Files, done: set[str]) -> None:
         began = time.monotonic()
         for arrived in many.read_small(rest):
             path, size = arrived.entry.path, len(arrived.content)
-            target = f"{local}/{path}"  # os.path.join would take a tenth of all the time
-            if not install(job, target, remote.identity(path), arrived, replace=path in there):
+            if not install(job, tree, remote.identity(path), arrived, replace=path in there):
                 continue
             done.add(path)
             job.progress.expect(size - (arrived.entry.size or 0))
             job.progress.moved(size)
             if job.receipts.wanted:
                 sha256, seconds = checksums.of("sha256", arrived.content).digest, time.monotonic() - began
-                job.receipts.add(job.verb, target, remote.describe(path), size, sha256, seconds, 1)
+                target, place = below(tree.root, path), remote.describe(path)
+                job.receipts.add(job.verb, target, place, size, sha256, seconds, 1)
 
     return _left(remote, job, files, wanted, step)
 
 
-def send(remote: Remote, job: Job, local: str, files: Files) -> Files:
-    """Send the small ones of the ``files`` in ``local``."""
+def send(remote: Remote, job: Job, tree: LocalTree, files: Files) -> Files:
+    """Send the small ones of the ``files`` in ``tree``."""
     most = getattr(remote, "most_packed", SMALL)
     wanted = [file for file in files if is_small(file, most)]
 
     def step(many: ManyAtOnce, rest: Files, done: set[str]) -> None:
         began = time.monotonic()
         with (
-            claimed(local) as token,
-            closing(many.write_small(rest, partial(load, job, local, token, most))) as sent,
+            claimed(tree.root) as token,
+            closing(many.write_small(rest, partial(load, job, tree, token, most))) as sent,
         ):
             for left in sent:
                 path = left.entry.path
@@ -132,8 +131,8 @@ def is_small(entry: Entry, most: int = SMALL) -> bool:
     return not entry.is_dir and (entry.size is None or entry.size <= most)
 
 
-def install(job: Job, target: str, source: str, arrived: Arrived, *, replace: bool) -> bool:
-    """Let the file appear as ``target`` if it is what was promised; False, and nothing done, if not.
+def install(job: Job, tree: LocalTree, source: str, arrived: Arrived, *, replace: bool) -> bool:
+    """Let the file appear in ``tree`` if it is what was promised; False, and nothing done, if not.
 
     With ``replace`` there is something already, which may only be replaced if it is a regular file. The new
     file is not synced by itself, as a larger one is: on a disk that would take most of the time.
@@ -142,52 +141,60 @@ def install(job: Job, target: str, source: str, arrived: Arrived, *, replace: bo
     entry, version, content = arrived
     if entry.size not in (None, len(content)) or not matches(content, entry.checksum):
         return False
-    folder, slash, name = target.rpartition("/")
-    part = f"{folder}{slash}{hidden_name(name, 'part')}"
     try:
-        if replace and not stat.S_ISREG(os.lstat(target).st_mode):
-            return False
-        fd = os.open(part, NEW, 0o777 if version.executable else 0o666)
-    except OSError:
+        with tree.file(entry.path) as target:
+            return _appear(target, source, version, content, replace)
+    except (OSError, RedError):
         return False
+
+
+def _appear(target: LocalFile, source: str, version: Version, content: bytes, replace: bool) -> bool:
+    folder, name, _ = target
+    old = os.stat(name, dir_fd=folder, follow_symlinks=False) if replace else None
+    if old and not stat.S_ISREG(old.st_mode):
+        return False
+    ready = ready_name(name)
+    mode = 0o600 if old else 0o777 if version.executable else 0o666
+    fd = os.open(ready, NEW, mode, dir_fd=folder)
     try:
-        try:
-            whole = os.write(fd, content) == len(content)
-            remember_version(fd, source, version)
-        finally:
-            os.close(fd)
+        whole = os.write(fd, content) == len(content)
+        remember_version(fd, source, version)
+        if old:
+            settle_mode(fd, old, executable=version.executable)
         if whole:
-            os.rename(part, target)
-            return True
+            os.rename(ready, name, src_dir_fd=folder, dst_dir_fd=folder)
+            return is_called(fd, name, folder)
     except OSError:
-        pass
+        whole = False
+    finally:
+        os.close(fd)
     with suppress(OSError):
-        os.unlink(part)
+        os.unlink(ready, dir_fd=folder)
     return False
 
 
-def load(job: Job, root: str, token: str, most: int, entries: Sequence[Entry]) -> Iterator[Leaving]:
-    """Those of the ``entries`` below ``root`` that can be read, have ``most`` bytes at most and are what was
+def load(job: Job, tree: LocalTree, token: str, most: int, entries: Sequence[Entry]) -> Iterator[Leaving]:
+    """Those of the ``entries`` of ``tree`` that can be read, have ``most`` bytes at most and are what was
     promised."""
     for entry in entries:
         job.check_cancelled()
-        source = f"{root}/{entry.path}"
         try:
-            fd = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            fd = tree.open(entry.path)
             try:
                 before = os.fstat(fd)
                 content = os.read(fd, min(most, before.st_size) + 1) if stat.S_ISREG(before.st_mode) else b""
                 after = os.fstat(fd)
             finally:
                 os.close(fd)
-        except OSError:
+        except (OSError, RedError):
             continue
         size = len(content)
         unchanged = size == before.st_size and moment(before) == moment(after)
         promised = entry.size in (None, size) and matches(content, entry.checksum)
         if unchanged and promised and stat.S_ISREG(before.st_mode):
             sha256 = checksums.of("sha256", content).digest if job.receipts.wanted else ""
-            yield Leaving(entry, size, sha256, stat.S_IMODE(before.st_mode), source, token, content)
+            mode, source = stat.S_IMODE(before.st_mode), below(tree.root, entry.path)
+            yield Leaving(entry, size, sha256, mode, source, token, content)
 
 
 def matches(content: bytes, checksum: Checksum | None) -> bool:

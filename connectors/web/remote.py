@@ -13,7 +13,7 @@ from connectors.errors import (
     RedError,
     TemporaryFailure,
 )
-from connectors.remote import Entry
+from connectors.remote import Entry, Opened
 from connectors.transfer.arrival import Arrival
 from connectors.transfer.departure import Departure
 from connectors.transfer.part import Version
@@ -50,7 +50,7 @@ class WebRemote:
         if self._method == "PUT" and "?" not in self._url:
             self._dav.ask(self._url)
 
-    def inspect(self, local: str, name: str) -> None:
+    def inspect(self, opened: Opened, name: str) -> None:
         """Any file will do."""
 
     # -- receiving ---------------------------------------------------------------------------------

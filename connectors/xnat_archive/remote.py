@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from connectors import log
 from connectors.access import secrets
 from connectors.errors import ChecksumError, DataError, NotFound, RedError, TemporaryFailure
-from connectors.remote import Arrived, Entry, Leaving, Load
+from connectors.remote import Arrived, Entry, Leaving, Load, Opened
 from connectors.transfer.arrival import Arrival
 from connectors.transfer.checksum import hasher
 from connectors.transfer.departure import Departure
@@ -49,7 +49,7 @@ class XnatRemote:
         """The log-in: it rides on the first thing that is asked, which is small."""
         self._resource.resolve(prepare_hashing)
 
-    def inspect(self, local: str, name: str) -> None:
+    def inspect(self, opened: Opened, name: str) -> None:
         """Any file will do."""
 
     def check(self, verb: Verb, path: str) -> None:

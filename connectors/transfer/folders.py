@@ -1,0 +1,212 @@
+"""A local directory whose inner folders are opened by descriptor: a folder that is replaced by a link in the
+middle of a transfer leads nowhere.
+"""
+
+import errno
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from connectors.errors import CannotCreate, DataError, TemporaryFailure
+from connectors.transfer.local import creating, reading
+from connectors.transfer.names import below
+
+FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+INNER = FOLDER | os.O_NOFOLLOW
+READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # not blocking: it may have become a FIFO
+MOST_OPEN = 32  # idle folders; ulimit -n is 256 on some systems, and other things are open as well
+MOST_NAMED = 3
+
+
+class LocalFile(NamedTuple):
+    """The name of a file in an open folder; ``path`` is how to call it in messages and receipts."""
+
+    folder: int
+    name: str
+    path: str
+
+
+class _Folder:
+    """An open folder, how many use it, and the path that it had when it was opened."""
+
+    __slots__ = ("fd", "path", "place", "users")
+
+    def __init__(self, fd: int, path: str) -> None:
+        self.fd = fd
+        self.path = path
+        self.place = _place(fd)
+        self.users = 0
+
+
+class LocalTree:
+    """The directory ``root`` and what is below it, for one transfer; a context manager, used by many threads.
+
+    Paths are relative to the root, which may be a link or lie behind one: that is resolved once, here. Links
+    to folders below are followed as far as they stay inside the root, and where they lead is settled when
+    they are first met: by ``make``, or with ``follow`` (for sending) at any time. Otherwise a link that is
+    found later has replaced a folder, and is an error.
+
+    Where something was to be written, leaving raises TemporaryFailure if a folder was moved meanwhile.
+    """
+
+    def __init__(self, root: str, *, follow: bool = False) -> None:
+        self.root = root
+        self._real_root = os.path.realpath(root)
+        self._follow = follow
+        with reading(self.root) if follow else creating(self.root):
+            self._top = _Folder(os.open(self._real_root, FOLDER), "")
+        self._top.users = 1
+        self._open: dict[str, _Folder] = {}  # the latest used last
+        self._links: dict[str, str] = {}
+        self._moved: list[str] = []
+        self._lock = threading.Lock()
+        self._closed = False
+
+    # -- what a transfer does ----------------------------------------------------------------------
+
+    def make(self, path: str) -> None:
+        """Make the folder and its parents; they may exist."""
+        with creating(below(self.root, path)):
+            self._release(self._hold(path, make=True))
+
+    @contextmanager
+    def file(self, path: str) -> Iterator[LocalFile]:
+        """The place for a file, its folder held open for the time of the block."""
+        shown = below(self.root, path)
+        parent, _, name = path.rpartition("/")
+        with creating(shown):
+            folder = self._hold(parent)
+        try:
+            yield LocalFile(folder.fd, name, shown)
+        finally:
+            self._release(folder)
+
+    def open(self, path: str) -> int:
+        """A descriptor to read the file, or whatever else has its name by now."""
+        shown = below(self.root, path)
+        with reading(shown):
+            try:
+                return self._open_file(path)
+            except OSError as error:
+                if error.errno != errno.ELOOP or not self._follow:
+                    raise
+            return self._open_file(self._leads_to(path))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._closed = True
+            self._close_idle(0)
+        self._release(self._top)
+        if self._moved and not error and not self._follow:
+            more = f" and {len(self._moved) - MOST_NAMED} more" if len(self._moved) > MOST_NAMED else ""
+            raise TemporaryFailure(
+                f"{', '.join(self._moved[:MOST_NAMED])}{more}: moved, replaced or removed during the transfer"
+            )
+
+    # -- folders -----------------------------------------------------------------------------------
+
+    def _open_file(self, path: str) -> int:
+        parent, _, name = path.rpartition("/")
+        folder = self._hold(parent)
+        try:
+            return os.open(name, READ, dir_fd=folder.fd)
+        finally:
+            self._release(folder)
+
+    def _hold(self, path: str, *, make: bool = False) -> _Folder:
+        """The folder, open until it is released."""
+        with self._lock:
+            folder = self._enter(path, make) if path else self._top
+            folder.users += 1
+            return folder
+
+    def _release(self, folder: _Folder) -> None:
+        with self._lock:
+            folder.users -= 1
+            if self._closed and not folder.users:
+                self._close(folder)
+
+    def _enter(self, path: str, make: bool) -> _Folder:
+        """From the nearest folder that is open, down step by step."""
+        at = path = self._without_links(path) if self._links else path
+        missing = []
+        while at and at not in self._open:
+            missing.append(at)
+            at = at.rpartition("/")[0]
+        folder = self._top
+        if at:
+            folder = self._open[at] = self._open.pop(at)
+        for step in reversed(missing):
+            name = step.rpartition("/")[2]
+            if make:
+                with suppress(FileExistsError):
+                    os.mkdir(name, dir_fd=folder.fd)
+            try:
+                fd = os.open(name, INNER, dir_fd=folder.fd)
+            except NotADirectoryError:
+                if not stat.S_ISLNK(os.lstat(name, dir_fd=folder.fd).st_mode):
+                    raise
+                self._settle(step, make)
+                return self._enter(path, make)
+            folder = self._open[step] = _Folder(fd, step)
+            self._close_idle(MOST_OPEN)
+        return folder
+
+    def _close_idle(self, most: int) -> None:
+        while len(self._open) > most:
+            path = next((path for path, folder in self._open.items() if not folder.users), None)
+            if path is None:
+                break
+            self._close(self._open.pop(path))
+
+    def _close(self, folder: _Folder) -> None:
+        if _place(folder.fd) != folder.place:
+            self._moved.append(below(self.root, folder.path))
+        os.close(folder.fd)
+
+    # -- links -------------------------------------------------------------------------------------
+
+    def _settle(self, path: str, make: bool) -> None:
+        """There is a link at ``path``: see where it leads, for the rest of the transfer."""
+        if not (make or self._follow) or path in self._links:
+            raise OSError(errno.ENOTDIR, f"{below(self.root, path)} was replaced by a link")
+        self._links[path] = self._leads_to(path)
+
+    def _leads_to(self, path: str) -> str:
+        real = os.path.realpath(below(self._real_root, path))
+        if os.path.commonpath((self._real_root, real)) != self._real_root:
+            what = f"{below(self.root, path)}: it is a link that leads out of {self.root}"
+            raise DataError(f"cannot send {what}") if self._follow else CannotCreate(f"cannot use {what}")
+        return "" if real == self._real_root else os.path.relpath(real, self._real_root)
+
+    def _without_links(self, path: str) -> str:
+        at = ""
+        for name in path.split("/"):
+            at = f"{at}/{name}" if at else name
+            at = self._links.get(at, at)
+        return at
+
+
+@contextmanager
+def single_file(local: str) -> Iterator[LocalFile]:
+    """The place for a file by itself; where ``local`` is a link, the one that it leads to."""
+    folder, name = os.path.split(os.path.realpath(local))
+    with LocalTree(folder) as tree, tree.file(name) as file:
+        yield file._replace(path=local)
+
+
+def _place(fd: int) -> str:
+    """The path of an open folder as the kernel knows it; empty where it does not tell."""
+    try:
+        return os.readlink(f"/proc/self/fd/{fd}")
+    except OSError:  # no /proc, or deeper than a path may be long
+        return ""
