@@ -88,7 +88,7 @@ class Arrival:
             return ""
         if self._promised_size is not None and self._promised_size != self._size_of_old():
             return ""
-        return version_of(self._target, self._source)
+        return version_of(self._target.folder, self._target.name, self._source)
 
     def begin(self, version: Version, offset: int = 0) -> None:
         """Bytes of ``version`` follow, from ``offset`` on: 0, or up to ``self.offset`` of the same."""

@@ -233,12 +233,14 @@ def _already_right(remote: Remote, job: Job, tree: LocalTree, files: Sequence[En
             return  # then it is fetched
         job.progress.moved(entry.size or 0)
 
-    for entry in files:
-        if entry.version and entry.version.validator and not entry.checksum:
-            with suppress(RedError), tree.file(entry.path) as file:
-                if entry.version.validator == version_of(file, remote.identity(entry.path)):
-                    right.add(entry.path)
-                    job.progress.moved(entry.size or 0)
+    with tree.one_by_one() as places:
+        for entry in files:
+            if entry.version and entry.version.validator and not entry.checksum:
+                source = remote.identity(entry.path)
+                with suppress(OSError):
+                    if entry.version.validator == version_of(*places.find(entry.path), source):
+                        right.add(entry.path)
+                        job.progress.moved(entry.size or 0)
     candidates = [entry for entry in files if entry.checksum]
     workers.run(job, [partial(look, entry) for entry in candidates], job.settings.parallel)
     return right

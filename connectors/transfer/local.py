@@ -52,10 +52,14 @@ def reading(path: str) -> Iterator[None]:
     """OSErrors in here mean that reading failed: NotFound where there is nothing, else LocalIOError."""
     try:
         yield
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise NotFound(f"cannot read {path}: {reason(error)}") from error
     except OSError as error:
-        raise LocalIOError(f"cannot read {path}: {reason(error)}") from error
+        raise cannot_read(path, error) from error
+
+
+def cannot_read(path: str, error: OSError) -> NotFound | LocalIOError:
+    """What ``error`` means for reading ``path``."""
+    missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+    return (NotFound if missing else LocalIOError)(f"cannot read {path}: {reason(error)}")
 
 
 def reason(error: OSError) -> str:

@@ -108,7 +108,7 @@ class Part:
         with writing(self._target):
             os.fsync(self._fd)
             if remember:
-                remember_version(self._fd, self._source, self.version)
+                remember_version(self._fd, os.fstat(self._fd), self._source, self.version)
             settle_mode(self._fd, self._replaced(), executable=remember and self.version.executable)
         self._appear()
         if self._state_is_current:
@@ -119,19 +119,21 @@ class Part:
         """Renamed twice: whatever else may have got the part's name meanwhile is found out on the way, under
         a name that nobody else uses, and does not become the target."""
         ready = ready_name(self._name)
-        with creating(self._beside(ready)):
-            try:
-                self._rename(self._part, ready)
-            except FileNotFoundError:
-                raise self._lost() from None
+        try:
+            self._rename(self._part, ready)
+        except FileNotFoundError:
+            raise self._lost() from None
+        except OSError as error:
+            raise cannot_create(self._beside(ready), error) from error
         try:
             if not self._is_called(ready):
                 raise self._lost()
-            with creating(self._target):
-                self._rename(ready, self._name)
-        except RedError:
+            self._rename(ready, self._name)
+        except (OSError, RedError) as error:
             with suppress(OSError):
                 self._rename(ready, self._part)
+            if isinstance(error, OSError):
+                raise cannot_create(self._target, error) from error
             raise
         if not self._is_called(self._name):
             raise self._lost()
@@ -184,6 +186,7 @@ class Part:
                     continue
             except OSError as error:
                 raise cannot_create(self._target, error) from error
+            self._here = os.fstat(fd)
             if self._lock(fd) and (made or self._is_to_go_on_with(fd)):
                 self._touched = not made
                 return fd
@@ -200,12 +203,11 @@ class Part:
             raise TemporaryFailure(f"{self._target}: another process is receiving this file") from None
         except OSError:
             pass  # a file system without locks (some network mounts): go on without
-        return is_called(fd, self._part, self._folder)
+        return self._is_called(self._part)
 
     def _is_to_go_on_with(self, fd: int) -> bool:
         """Whether the file was left by a call like this one; what somebody else has put there is removed."""
-        here = os.fstat(fd)
-        if not _is_ours(here):
+        if not _is_ours(self._here):
             self._unlink()
             return False
         with suppress(OSError):
@@ -219,7 +221,7 @@ class Part:
     # -- state -------------------------------------------------------------------------------------
 
     def _what_is_here(self) -> tuple[Version, int]:
-        size = os.fstat(self._fd).st_size if self._touched else 0
+        size = os.fstat(self._fd).st_size if self._touched else 0  # now that it is locked
         if size:
             with suppress(OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
                 fd = os.open(self._state, READ, dir_fd=self._folder)
@@ -252,7 +254,7 @@ class Part:
 
     def _inode(self) -> int:
         """Of the part: a state that was left by another part says nothing about this one."""
-        return os.fstat(self._fd).st_ino
+        return self._here.st_ino
 
     def forget(self) -> None:
         """Nothing vouches for the bytes any more."""
@@ -263,7 +265,7 @@ class Part:
     # -- names -------------------------------------------------------------------------------------
 
     def _is_called(self, name: str) -> bool:
-        return is_called(self._fd, name, self._folder)
+        return is_called(self._here, name, self._folder)
 
     def _rename(self, old: str, new: str) -> None:
         os.rename(old, new, src_dir_fd=self._folder, dst_dir_fd=self._folder)
@@ -284,12 +286,13 @@ def ready_name(name: str) -> str:
     return hidden_name(hidden_name(name, "part"), "part")
 
 
-def is_called(fd: int, name: str, folder: int) -> bool:
-    """Whether ``name`` in ``folder`` is the open file, and no link to it either."""
+def is_called(file: os.stat_result, name: str, folder: int) -> bool:
+    """Whether ``name`` in ``folder`` is the ``file``, and no link to it either."""
     try:
-        return os.path.samestat(os.fstat(fd), os.stat(name, dir_fd=folder, follow_symlinks=False))
+        there = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except OSError:
         return False
+    return (there.st_ino, there.st_dev) == (file.st_ino, file.st_dev)
 
 
 def _is_ours(here: os.stat_result) -> bool:
@@ -302,6 +305,8 @@ def settle_mode(fd: int, old: os.stat_result | None, *, executable: bool) -> Non
 
     Where the group cannot be kept, the new one may do what everybody may.
     """
+    if not (old or executable):
+        return
     here = os.fstat(fd)
     mode = stat.S_IMODE(here.st_mode)
     if old:
@@ -337,19 +342,18 @@ def _umask() -> int:
     return 0o077
 
 
-def remember_version(fd: int, source: str, version: Version) -> None:
-    """For ``version_of``; nothing where the file system has no extended attributes."""
+def remember_version(fd: int, here: os.stat_result, source: str, version: Version) -> None:
+    """For ``version_of``; nothing where there are no extended attributes. ``here`` is what fstat says."""
     if version.validator:
-        here = os.fstat(fd)
         memory = f"{here.st_mtime_ns} {here.st_size} {fingerprint(source)} {version.validator}"
         with suppress(OSError):  # then the file is fetched again
             os.setxattr(fd, MEMORY, os.fsencode(memory))
 
 
-def version_of(target: LocalFile, source: str) -> str:
-    """The validator of the file that is there, if ``source`` has delivered it and nobody touched it since."""
+def version_of(folder: int, name: str, source: str) -> str:
+    """The validator of the file in an open folder, if ``source`` delivered it and nobody touched it since."""
     try:
-        fd = os.open(target.name, READ, dir_fd=target.folder)
+        fd = os.open(name, READ, dir_fd=folder)
     except OSError:
         return ""
     try:

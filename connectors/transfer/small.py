@@ -20,7 +20,7 @@ from connectors.transfer import checksum as checksums
 from connectors.transfer import workers
 from connectors.transfer.checksum import Checksum
 from connectors.transfer.departure import claimed, moment
-from connectors.transfer.folders import LocalFile, LocalTree
+from connectors.transfer.folders import LocalTree, OneByOne
 from connectors.transfer.job import Job
 from connectors.transfer.names import below
 from connectors.transfer.part import NEW, Version, is_called, ready_name, remember_version, settle_mode
@@ -48,7 +48,7 @@ def receive(remote: Remote, job: Job, tree: LocalTree, files: Files, there: set[
         began = time.monotonic()
         for arrived in many.read_small(rest):
             path, size = arrived.entry.path, len(arrived.content)
-            if not install(job, tree, remote.identity(path), arrived, replace=path in there):
+            if not install(job, places, remote.identity(path), arrived, replace=path in there):
                 continue
             done.add(path)
             job.progress.expect(size - (arrived.entry.size or 0))
@@ -58,7 +58,8 @@ def receive(remote: Remote, job: Job, tree: LocalTree, files: Files, there: set[
                 target, place = below(tree.root, path), remote.describe(path)
                 job.receipts.add(job.verb, target, place, size, sha256, seconds, 1)
 
-    return _left(remote, job, files, wanted, step)
+    with tree.one_by_one() as places:
+        return _left(remote, job, files, wanted, step)
 
 
 def send(remote: Remote, job: Job, tree: LocalTree, files: Files) -> Files:
@@ -131,8 +132,8 @@ def is_small(entry: Entry, most: int = SMALL) -> bool:
     return not entry.is_dir and (entry.size is None or entry.size <= most)
 
 
-def install(job: Job, tree: LocalTree, source: str, arrived: Arrived, *, replace: bool) -> bool:
-    """Let the file appear in ``tree`` if it is what was promised; False, and nothing done, if not.
+def install(job: Job, places: OneByOne, source: str, arrived: Arrived, *, replace: bool) -> bool:
+    """Let the file appear in its place if it is what was promised; False, and nothing done, if not.
 
     With ``replace`` there is something already, which may only be replaced if it is a regular file. The new
     file is not synced by itself, as a larger one is: on a disk that would take most of the time.
@@ -142,14 +143,13 @@ def install(job: Job, tree: LocalTree, source: str, arrived: Arrived, *, replace
     if entry.size not in (None, len(content)) or not matches(content, entry.checksum):
         return False
     try:
-        with tree.file(entry.path) as target:
-            return _appear(target, source, version, content, replace)
-    except (OSError, RedError):
+        folder, name = places.find(entry.path)
+        return _appear(folder, name, source, version, content, replace)
+    except OSError:
         return False
 
 
-def _appear(target: LocalFile, source: str, version: Version, content: bytes, replace: bool) -> bool:
-    folder, name, _ = target
+def _appear(folder: int, name: str, source: str, version: Version, content: bytes, replace: bool) -> bool:
     old = os.stat(name, dir_fd=folder, follow_symlinks=False) if replace else None
     if old and not stat.S_ISREG(old.st_mode):
         return False
@@ -158,12 +158,13 @@ def _appear(target: LocalFile, source: str, version: Version, content: bytes, re
     fd = os.open(ready, NEW, mode, dir_fd=folder)
     try:
         whole = os.write(fd, content) == len(content)
-        remember_version(fd, source, version)
+        here = os.fstat(fd)
+        remember_version(fd, here, source, version)
         if old:
             settle_mode(fd, old, executable=version.executable)
         if whole:
             os.rename(ready, name, src_dir_fd=folder, dst_dir_fd=folder)
-            return is_called(fd, name, folder)
+            return is_called(here, name, folder)
     except OSError:
         whole = False
     finally:
@@ -176,25 +177,27 @@ def _appear(target: LocalFile, source: str, version: Version, content: bytes, re
 def load(job: Job, tree: LocalTree, token: str, most: int, entries: Sequence[Entry]) -> Iterator[Leaving]:
     """Those of the ``entries`` of ``tree`` that can be read, have ``most`` bytes at most and are what was
     promised."""
-    for entry in entries:
-        job.check_cancelled()
-        try:
-            fd = tree.open(entry.path)
+    with tree.one_by_one() as places:
+        for entry in entries:
+            job.check_cancelled()
             try:
-                before = os.fstat(fd)
-                content = os.read(fd, min(most, before.st_size) + 1) if stat.S_ISREG(before.st_mode) else b""
-                after = os.fstat(fd)
-            finally:
-                os.close(fd)
-        except (OSError, RedError):
-            continue
-        size = len(content)
-        unchanged = size == before.st_size and moment(before) == moment(after)
-        promised = entry.size in (None, size) and matches(content, entry.checksum)
-        if unchanged and promised and stat.S_ISREG(before.st_mode):
-            sha256 = checksums.of("sha256", content).digest if job.receipts.wanted else ""
-            mode, source = stat.S_IMODE(before.st_mode), below(tree.root, entry.path)
-            yield Leaving(entry, size, sha256, mode, source, token, content)
+                fd = places.open(entry.path)
+                try:
+                    before = os.fstat(fd)
+                    is_file = stat.S_ISREG(before.st_mode)
+                    content = os.read(fd, min(most, before.st_size) + 1) if is_file else b""
+                    after = os.fstat(fd)
+                finally:
+                    os.close(fd)
+            except (OSError, RedError):
+                continue
+            size = len(content)
+            unchanged = size == before.st_size and moment(before) == moment(after)
+            promised = entry.size in (None, size) and matches(content, entry.checksum)
+            if unchanged and promised and is_file:
+                sha256 = checksums.of("sha256", content).digest if job.receipts.wanted else ""
+                mode, source = stat.S_IMODE(before.st_mode), below(tree.root, entry.path)
+                yield Leaving(entry, size, sha256, mode, source, token, content)
 
 
 def matches(content: bytes, checksum: Checksum | None) -> bool:
