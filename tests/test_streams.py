@@ -1,8 +1,12 @@
 """stdout and stderr, signals and the environment: what surrounds a transfer never changes its outcome."""
 
+import contextlib
+import fcntl
 import os
 import signal
+import struct
 import subprocess
+import termios
 import time
 from pathlib import Path
 
@@ -111,3 +115,31 @@ def test_a_second_signal_ends_at_once(faulty: FaultServer, tmp_path: Path, sign:
         process.kill()
         signal.signal(signal.SIGINT, handler)
     assert process.returncode == 128 + sign
+
+
+def on_a_terminal(columns: int, term: str, *words: object) -> str:
+    """What the program says on a terminal of that width and kind."""
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = subprocess.Popen(command(HTTP, *words), env=environment({"TERM": term}), stderr=theirs)
+    os.close(theirs)
+    said = b""
+    with contextlib.suppress(OSError):  # EIO is the end
+        while data := os.read(ours, 4096):
+            said += data
+    os.close(ours)
+    assert process.wait(20) == 0, said
+    return said.decode()
+
+
+@pytest.mark.parametrize(
+    ("columns", "term", "bar"), [(80, "xterm", True), (0, "xterm", False), (80, "dumb", False)]
+)
+def test_a_terminal_without_a_width_or_cursor_gets_lines_instead_of_a_bar(
+    faulty: FaultServer, target: Path, columns: int, term: str, bar: bool
+) -> None:
+    access = {"url": faulty.on("/x", Reply(b"hello"))}
+    said = on_a_terminal(columns, term, "receive-file", access, target)
+    assert ("\r5.00" in said or "100%" in said) is bar, said
+    assert ("5 of 5 bytes in" in said) is not bar, said
+    assert bar or "\r" not in said.replace("\r\n", ""), said

@@ -1,5 +1,6 @@
 """How far a transfer is: a bar on a terminal, a line now and then in a log, or nothing."""
 
+import os
 import sys
 import threading
 import time
@@ -83,13 +84,14 @@ class _Bar(_Counting):
 @contextmanager
 def showing(settings: Settings, label: str) -> Iterator[Progress]:
     """The Progress that ``settings`` ask for; its last state is shown on leaving."""
-    if settings.progress == "log":
+    kind = _kind(settings)
+    if kind == "log":
         lines = _Log(label)
         try:
             yield lines
         finally:
             lines.line()
-    elif settings.progress == "auto" and settings.log == "text" and sys.stderr and sys.stderr.isatty():
+    elif kind == "bar":
         bar = _Bar(label)
         try:
             yield bar
@@ -97,3 +99,18 @@ def showing(settings: Settings, label: str) -> Iterator[Progress]:
             bar.bar.close()
     else:
         yield Progress()
+
+
+def _kind(settings: Settings) -> str:
+    """bar, log or off: a terminal that has no width or cannot go back in a line gets lines, as a log does."""
+    if settings.progress != "auto":
+        return settings.progress
+    if settings.log != "text" or not sys.stderr or not sys.stderr.isatty():
+        return "off"
+    if os.environ.get("TERM") == "dumb":
+        return "log"
+    try:
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):
+        columns = 0
+    return "bar" if columns else "log"
