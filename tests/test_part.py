@@ -1,8 +1,10 @@
 """Part files: what becomes of them when others interfere at the worst moment, or a kill comes there."""
 
 import os
+import shutil
 import signal
 import stat
+import subprocess
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -21,6 +23,9 @@ from connectors.transfer.part import Version
 from connectors.transfer.progress import Progress
 from connectors.transfer.receipt import Receipts
 from connectors.verbs import Verb
+from tests.conformance import wait_until
+from tests.mounting import needs_fuse
+from tests.require import missing
 
 NEW = b"new and whole"
 VERSION = Version("etag", len(NEW))
@@ -121,12 +126,15 @@ def put_a_folder(name: Path) -> None:
 SWAPS = [remove, put_another, put_a_link, put_a_link_to_itself, put_a_folder]
 
 
+@pytest.mark.parametrize("proc", [True, False])
 @pytest.mark.parametrize("swap", SWAPS)
 @pytest.mark.parametrize("call", ["fsync", "rename"])
 def test_what_gets_the_name_of_a_part_is_never_installed(
-    target: Path, monkeypatch: pytest.MonkeyPatch, swap: Swap, call: str
+    target: Path, monkeypatch: pytest.MonkeyPatch, swap: Swap, call: str, proc: bool
 ) -> None:
-    """Even when that happens in the last moment."""
+    """Even when that happens in the last moment, and where /proc is not mounted."""
+    if not proc:
+        monkeypatch.setattr("connectors.transfer.part.place_of", lambda _: "")
     target.write_bytes(b"old")
     part = target.with_name(".t.red-part")
     before(monkeypatch, call, 1, lambda: swap(part))
@@ -327,6 +335,42 @@ def test_where_there_are_no_locks_attributes_or_modes_files_arrive(
         assert receive_small(target, VERSION._replace(executable=True))
     assert target.read_bytes() == NEW
     assert left(target) == ["t"]
+
+
+@pytest.fixture
+def renumbering(tmp_path: Path) -> Iterator[Path]:
+    """A file system that numbers files anew when they are renamed: a mount of rclone."""
+    needs_fuse()
+    if not shutil.which("rclone"):
+        missing("rclone", "rclone is not installed: run tests/install-servers.sh")
+    (tmp_path / "store").mkdir()
+    (tmp_path / "mount").mkdir()
+    words = [
+        "rclone",
+        "mount",
+        f":local:{tmp_path}/store",
+        str(tmp_path / "mount"),
+        "--vfs-cache-mode",
+        "writes",
+    ]
+    words += ["--config", os.devnull, "--cache-dir", str(tmp_path / "cache")]
+    process = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: os.path.ismount(tmp_path / "mount"), "it is mounted")
+        yield tmp_path / "mount"
+    finally:
+        subprocess.run(["fusermount3", "-u", str(tmp_path / "mount")], check=False)
+        process.terminate()
+        process.wait(10)
+
+
+def test_where_a_file_gets_another_inode_when_it_is_renamed_files_arrive(renumbering: Path) -> None:
+    for _ in range(5):
+        receive(renumbering / "t")
+        assert (renumbering / "t").read_bytes() == NEW
+        assert receive_small(renumbering / "s")
+        assert (renumbering / "s").read_bytes() == NEW
+    assert left(renumbering / "t") == ["s", "t"]
 
 
 # --- kill -9 ---

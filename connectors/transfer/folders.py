@@ -38,7 +38,7 @@ class Folder:
     def __init__(self, fd: int, path: str) -> None:
         self.fd = fd
         self.path = path
-        self.place = _place(fd)
+        self.place = place_of(fd)
         self.users = 0
 
 
@@ -161,7 +161,7 @@ class LocalTree:
             self._close(self._open.pop(path))
 
     def _close(self, folder: Folder) -> None:
-        if _place(folder.fd) != folder.place:
+        if place_of(folder.fd) != folder.place:
             self._moved.append(below(self.root, folder.path))
         os.close(folder.fd)
 
@@ -242,8 +242,8 @@ def single_file(local: str) -> Iterator[LocalFile]:
         yield file._replace(path=local)
 
 
-def _place(fd: int) -> str:
-    """The path of an open folder as the kernel knows it; empty where it does not tell."""
+def place_of(fd: int) -> str:
+    """The path of an open file or folder as the kernel knows it; empty where it does not tell."""
     try:
         return os.readlink(f"/proc/self/fd/{fd}")
     except OSError:  # no /proc, or deeper than a path may be long

@@ -11,7 +11,7 @@ from typing import BinaryIO, NamedTuple
 from connectors.errors import CannotCreate, LocalIOError, RedError, TemporaryFailure
 from connectors.transfer import checksum as checksums
 from connectors.transfer.checksum import Checksum
-from connectors.transfer.folders import READ, LocalFile
+from connectors.transfer.folders import READ, LocalFile, place_of
 from connectors.transfer.local import cannot_create, creating, reading, reason, writing
 from connectors.transfer.names import fingerprint, hidden_name
 
@@ -50,7 +50,8 @@ class Part:
         self._old = old
         self._state_is_current = False
         self._touched = False
-        self._fd = self._open()
+        self._fd = -1
+        self._open()
         self.version, self.size = self._what_is_here()
 
     # -- bytes -------------------------------------------------------------------------------------
@@ -172,46 +173,46 @@ class Part:
 
     # -- opening -----------------------------------------------------------------------------------
 
-    def _open(self) -> int:
+    def _open(self) -> None:
         """Alone: two processes writing one part would mix their bytes. And only a file that is our own."""
         mode = 0o600 if self._old else 0o666
         for _ in range(100):
             try:
-                fd, made = os.open(self._part, NEW, mode, dir_fd=self._folder), True
+                self._fd, made = os.open(self._part, NEW, mode, dir_fd=self._folder), True
             except FileExistsError:
                 try:
-                    fd, made = os.open(self._part, AGAIN, dir_fd=self._folder), False
+                    self._fd, made = os.open(self._part, AGAIN, dir_fd=self._folder), False
                 except OSError:  # gone again, a link, a directory, not for us
                     self._unlink()
                     continue
             except OSError as error:
                 raise cannot_create(self._target, error) from error
-            self._here = os.fstat(fd)
-            if self._lock(fd) and (made or self._is_to_go_on_with(fd)):
+            self._here = os.fstat(self._fd)
+            if self._lock() and (made or self._is_to_go_on_with()):
                 self._touched = not made
-                return fd
-            os.close(fd)
+                return
+            self._close()
         what = f"something else keeps making {self._beside(self._part)}"
         raise CannotCreate(f"cannot create {self._target}: {what}")
 
-    def _lock(self, fd: int) -> bool:
+    def _lock(self) -> bool:
         """Whether the lock is held, on the file that has the name now."""
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            os.close(fd)
+            self._close()
             raise TemporaryFailure(f"{self._target}: another process is receiving this file") from None
         except OSError:
             pass  # a file system without locks (some network mounts): go on without
         return self._is_called(self._part)
 
-    def _is_to_go_on_with(self, fd: int) -> bool:
+    def _is_to_go_on_with(self) -> bool:
         """Whether the file was left by a call like this one; what somebody else has put there is removed."""
         if not _is_ours(self._here):
             self._unlink()
             return False
         with suppress(OSError):
-            os.fchmod(fd, 0o600 if self._old else 0o666 & ~_umask())
+            os.fchmod(self._fd, 0o600 if self._old else 0o666 & ~_umask())
         return True
 
     def _unlink(self) -> None:
@@ -265,7 +266,7 @@ class Part:
     # -- names -------------------------------------------------------------------------------------
 
     def _is_called(self, name: str) -> bool:
-        return is_called(self._here, name, self._folder)
+        return is_called(self._fd, self._here, name, self._folder)
 
     def _rename(self, old: str, new: str) -> None:
         os.rename(old, new, src_dir_fd=self._folder, dst_dir_fd=self._folder)
@@ -286,13 +287,25 @@ def ready_name(name: str) -> str:
     return hidden_name(hidden_name(name, "part"), "part")
 
 
-def is_called(file: os.stat_result, name: str, folder: int) -> bool:
-    """Whether ``name`` in ``folder`` is the ``file``, and no link to it either."""
+def is_called(fd: int, here: os.stat_result, name: str, folder: int) -> bool:
+    """Whether ``name`` in ``folder`` is the open file, and no link to it either; ``here`` is what fstat said.
+
+    A mount of rclone numbers a file anew when it is renamed. The kernel believes then that it was deleted,
+    although it still has a name: there, size and time must do.
+    """
     try:
         there = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if os.path.samestat(here, there):
+            return True
+        here = os.fstat(fd)
     except OSError:
         return False
-    return (there.st_ino, there.st_dev) == (file.st_ino, file.st_dev)
+    lost_sight = here.st_nlink and place_of(fd).endswith(" (deleted)")
+    return bool(lost_sight) and _looks(here) == _looks(there)
+
+
+def _looks(here: os.stat_result) -> tuple[int, ...]:
+    return here.st_mode, here.st_size, here.st_mtime_ns
 
 
 def _is_ours(here: os.stat_result) -> bool:

@@ -164,7 +164,7 @@ def _appear(folder: int, name: str, source: str, version: Version, content: byte
             settle_mode(fd, old, executable=version.executable)
         if whole:
             os.rename(ready, name, src_dir_fd=folder, dst_dir_fd=folder)
-            return is_called(here, name, folder)
+            return is_called(fd, here, name, folder)
     except OSError:
         whole = False
     finally:
