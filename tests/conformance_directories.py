@@ -296,6 +296,34 @@ def files_of_a_directory_that_replace_others_keep_their_modes(case: Case, here: 
 
 
 @promise(RECEIVE_DIR)
+def what_earlier_calls_left_is_gone_after_a_success(case: Case, here: Path) -> None:
+    tree = {path: case.payload(9, seed) for seed, path in enumerate(("a", "b", "sub/c", "sub/d"))}
+    place(case, "dir", tree)
+    names = (".a.red-part", ".a.red-state", ".b.red-state", "sub/.c.red-part", "sub/..d.red-part.red-part")
+    write(here / "x", dict.fromkeys(names, b"half of it"))
+    result = case.run("receive-dir", case.access(RECEIVE_DIR, "dir"), here / "x")
+    assert result.code == 0, result.stderr
+    assert read(here / "x") == tree
+
+
+@promise(RECEIVE_DIR)
+def links_to_folders_inside_are_followed_and_those_to_outside_are_73(case: Case, here: Path) -> None:
+    place(case, "dir", {"sub/a": case.payload(9), "sub/b": case.payload(9)})
+    write(here / "x", {"real/a": b"private"})
+    (here / "x" / "real" / "a").chmod(0o600)
+    (here / "x" / "sub").symlink_to("real")
+    result = case.run("receive-dir", case.access(RECEIVE_DIR, "dir"), here / "x", umask=0o022)
+    assert result.code == 0, result.stderr
+    assert read(here / "x" / "real") == {"a": case.payload(9), "b": case.payload(9)}
+    assert (here / "x" / "real" / "a").stat().st_mode & 0o777 == 0o600
+    (here / "x" / "sub").unlink()
+    (here / "x" / "sub").symlink_to(here / "out")
+    (here / "out").mkdir()
+    assert case.run("receive-dir", case.access(RECEIVE_DIR, "dir"), here / "x").code == 73
+    assert list((here / "out").iterdir()) == []
+
+
+@promise(RECEIVE_DIR)
 def receipts_of_a_directory_have_clean_paths(case: Case, here: Path) -> None:
     place(case, "dir", {"a": case.payload(9), "sub/b": case.payload(9)})
     for number, name in enumerate(("x", "x/", "./x", ".//x/./")):

@@ -213,6 +213,13 @@ def test_a_part_that_was_left_is_gone_on_with(target: Path) -> None:
         assert arrival.offset == 5
 
 
+def test_a_state_that_outlived_its_part_is_gone_after_the_next_success(target: Path) -> None:
+    interrupt(target)
+    target.with_name(".t.red-part").unlink()
+    receive(target, VERSION._replace(validator=""))
+    assert left(target) == ["t"]
+
+
 def test_a_target_that_becomes_a_folder_is_73_and_the_part_stays_no_longer(
     target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -92,6 +92,11 @@ class LocalTree:
         with self.one_by_one() as files:
             return files.open(path)
 
+    @property
+    def has_links(self) -> bool:
+        """Whether some of its folders are reached through links."""
+        return bool(self._links)
+
     def one_by_one(self) -> "OneByOne":
         """For many small files in one thread."""
         return OneByOne(self)

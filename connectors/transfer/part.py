@@ -112,8 +112,6 @@ class Part:
                 remember_version(self._fd, os.fstat(self._fd), self._source, self.version)
             settle_mode(self._fd, self._replaced(), executable=remember and self.version.executable)
         self._appear()
-        if self._state_is_current:
-            self._remove(self._state)
         self._close()
 
     def _appear(self) -> None:
@@ -129,6 +127,8 @@ class Part:
         try:
             if not self._is_called(ready):
                 raise self._lost()
+            self._state_is_current = False
+            self._remove(self._state)  # whoever has left it: when the target is there nothing else is
             self._rename(ready, self._name)
         except (OSError, RedError) as error:
             with suppress(OSError):
@@ -284,7 +284,7 @@ def ready_name(name: str) -> str:
     """What a whole file is called for the moment before it is called ``name``: nobody else uses it, and a
     later call uses it again if this one is killed.
     """
-    return hidden_name(hidden_name(name, "part"), "part")
+    return hidden_name(f".{name}.red-part", "part")
 
 
 def is_called(fd: int, here: os.stat_result, name: str, folder: int) -> bool:
@@ -326,13 +326,13 @@ def settle_mode(fd: int, old: os.stat_result | None, *, executable: bool) -> Non
         mode = old.st_mode & 0o777
         if old.st_gid != here.st_gid and not _give(fd, -1, old.st_gid):
             mode = mode & 0o707 | (mode & 0o007) << 3
-        if old.st_uid != here.st_uid:
-            _give(fd, old.st_uid, -1)
     if executable:
         mode |= (mode & 0o444) >> 2
     if mode != stat.S_IMODE(here.st_mode):
         with suppress(OSError):  # a file system without modes; it is as narrow as it was made
             os.fchmod(fd, mode)
+    if old and old.st_uid != here.st_uid:
+        _give(fd, old.st_uid, -1)
 
 
 def _give(fd: int, user: int, group: int) -> bool:

@@ -22,7 +22,7 @@ from connectors.transfer.checksum import Checksum
 from connectors.transfer.departure import claimed, moment
 from connectors.transfer.folders import LocalTree, OneByOne
 from connectors.transfer.job import Job
-from connectors.transfer.names import below
+from connectors.transfer.names import HIDDEN_KINDS, below, hidden_name
 from connectors.transfer.part import NEW, Version, is_called, ready_name, remember_version, settle_mode
 from connectors.transfer.retry import FIRST_PAUSE
 
@@ -41,14 +41,19 @@ def check(remote: Remote, job: Job, files: Files) -> Files:
 
 
 def receive(remote: Remote, job: Job, tree: LocalTree, files: Files, there: set[str]) -> Files:
-    """Receive the small ones of the ``files`` into ``tree``; ``there`` is what was in it before."""
-    wanted = [file for file in files if is_small(file)]
+    """Receive the small ones of the ``files`` into ``tree``; ``there`` is what was in it before.
+
+    Where an earlier call has left something of a file, an Arrival goes on from there, and tidies up.
+    """
+    left = {path for path in there if path.endswith(HIDDEN_KINDS)}
+    wanted = [file for file in files if is_small(file) and not (left and left & _hidden(file.path))]
 
     def step(many: ManyAtOnce, rest: Files, done: set[str]) -> None:
         began = time.monotonic()
         for arrived in many.read_small(rest):
             path, size = arrived.entry.path, len(arrived.content)
-            if not install(job, places, remote.identity(path), arrived, replace=path in there):
+            replace = path in there or tree.has_links  # of what is behind those it says nothing
+            if not install(job, places, remote.identity(path), arrived, replace=replace):
                 continue
             done.add(path)
             job.progress.expect(size - (arrived.entry.size or 0))
@@ -60,6 +65,12 @@ def receive(remote: Remote, job: Job, tree: LocalTree, files: Files, there: set[
 
     with tree.one_by_one() as places:
         return _left(remote, job, files, wanted, step)
+
+
+def _hidden(path: str) -> set[str]:
+    """Where an earlier call would have left something of the file."""
+    folder, slash, name = path.rpartition("/")
+    return {f"{folder}{slash}{hidden_name(name, kind)}" for kind in ("part", "state")}
 
 
 def send(remote: Remote, job: Job, tree: LocalTree, files: Files) -> Files:
@@ -135,7 +146,7 @@ def is_small(entry: Entry, most: int = SMALL) -> bool:
 def install(job: Job, places: OneByOne, source: str, arrived: Arrived, *, replace: bool) -> bool:
     """Let the file appear in its place if it is what was promised; False, and nothing done, if not.
 
-    With ``replace`` there is something already, which may only be replaced if it is a regular file. The new
+    With ``replace`` there may be something already, which is only replaced if it is a regular file. The new
     file is not synced by itself, as a larger one is: on a disk that would take most of the time.
     """
     job.check_cancelled()
@@ -150,7 +161,7 @@ def install(job: Job, places: OneByOne, source: str, arrived: Arrived, *, replac
 
 
 def _appear(folder: int, name: str, source: str, version: Version, content: bytes, replace: bool) -> bool:
-    old = os.stat(name, dir_fd=folder, follow_symlinks=False) if replace else None
+    old = _old(folder, name) if replace else None
     if old and not stat.S_ISREG(old.st_mode):
         return False
     ready = ready_name(name)
@@ -172,6 +183,13 @@ def _appear(folder: int, name: str, source: str, version: Version, content: byte
     with suppress(OSError):
         os.unlink(ready, dir_fd=folder)
     return False
+
+
+def _old(folder: int, name: str) -> os.stat_result | None:
+    try:
+        return os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
 
 
 def load(job: Job, tree: LocalTree, token: str, most: int, entries: Sequence[Entry]) -> Iterator[Leaving]:
