@@ -58,6 +58,7 @@ class Arrival:
         self._promised = (checksum,) if checksum else ()
         self._refresh = refresh
         self._part: Part
+        self._old: os.stat_result | None = None
         self._expected = expected or size or 0
         self._limit: int | None = None  # bytes
         self._hashes: dict[str, _Hash] = {}
@@ -84,9 +85,9 @@ class Arrival:
     @property
     def current_if(self) -> str:
         """The validator of the copy that is here already: if the source still has it, ``keep`` the copy."""
-        if not self._refresh or self.offset or self._promised:  # a checksum has been compared already
+        if not (self._refresh and self._old) or self.offset or self._promised:  # a checksum has been compared
             return ""
-        if self._promised_size is not None and self._promised_size != self._size_of_old():
+        if self._promised_size not in (None, self._old.st_size):
             return ""
         return version_of(self._target.folder, self._target.name, self._source)
 
@@ -131,8 +132,8 @@ class Arrival:
     # -- what the engine does ----------------------------------------------------------------------
 
     def __enter__(self) -> Self:
-        old = check_target(self.path, self._target)
-        self._part = Part(self._target, self._source, old)
+        self._old = check_target(self.path, self._target)
+        self._part = Part(self._target, self._source, self._old)
         self._job.progress.moved(self._part.size)
         return self
 
@@ -198,12 +199,6 @@ class Arrival:
                 hash_.update(block)
         self._hashed = self._part.size
 
-    def _size_of_old(self) -> int | None:
-        try:
-            return os.stat(self._target.name, dir_fd=self._target.folder, follow_symlinks=False).st_size
-        except OSError:
-            return None
-
 
 def check_target_dir(target: str) -> None:
     """CannotCreate unless a directory is there or can be made: its parent exists."""
@@ -219,6 +214,8 @@ def check_target(target: str, place: LocalFile | None = None) -> os.stat_result 
 
     CannotCreate unless a file can appear there: its folder exists, and only a file is in the way.
     """
+    if place and not os.access(place.name, os.F_OK, dir_fd=place.folder):  # stat would take longer to say no
+        return None
     try:
         old = os.stat(place.name, dir_fd=place.folder) if place else os.stat(target)
     except FileNotFoundError:

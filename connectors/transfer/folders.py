@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from connectors.errors import CannotCreate, DataError, TemporaryFailure
-from connectors.transfer.local import cannot_read, creating, reading
+from connectors.transfer.local import cannot_create, cannot_read, creating, reading
 from connectors.transfer.names import below
 
 FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
@@ -80,8 +80,10 @@ class LocalTree:
         """The place for a file, its folder held open for the time of the block."""
         shown = below(self.root, path)
         parent, _, name = path.rpartition("/")
-        with creating(shown):
+        try:
             folder = self.hold(parent)
+        except OSError as error:
+            raise cannot_create(shown, error) from error
         try:
             yield LocalFile(folder.fd, name, shown)
         finally:

@@ -111,6 +111,9 @@ class Part:
             if remember:
                 remember_version(self._fd, os.fstat(self._fd), self._source, self.version)
             settle_mode(self._fd, self._replaced(), executable=remember and self.version.executable)
+        if os.access(self._state, os.F_OK, dir_fd=self._folder, follow_symlinks=False):
+            self._remove(self._state)  # whoever has left it: once the target is there nothing else is
+            self._state_is_current = False
         self._appear()
         self._close()
 
@@ -127,8 +130,6 @@ class Part:
         try:
             if not self._is_called(ready):
                 raise self._lost()
-            self._state_is_current = False
-            self._remove(self._state)  # whoever has left it: when the target is there nothing else is
             self._rename(ready, self._name)
         except (OSError, RedError) as error:
             with suppress(OSError):
@@ -145,8 +146,9 @@ class Part:
 
     def _replaced(self) -> os.stat_result | None:
         """What is under the target's name, or was there at the start."""
-        with suppress(OSError):
-            return os.stat(self._name, dir_fd=self._folder)
+        if os.access(self._name, os.F_OK, dir_fd=self._folder):  # stat would take longer to say no
+            with suppress(OSError):
+                return os.stat(self._name, dir_fd=self._folder)
         return self._old
 
     def leave(self) -> None:
