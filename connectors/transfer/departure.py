@@ -179,7 +179,8 @@ def staging_name(name: str, source: str, token: str = "") -> str:
 
 @lru_cache(maxsize=64)
 def _about(folder: str, rest: str) -> str:
-    here = os.stat(folder or ".")
+    with reading(folder or "."):
+        here = os.stat(folder or ".")
     place = f"{os.uname().nodename}:{here.st_dev}:{here.st_ino}:{os.path.realpath(folder)}/{rest}"
     return fingerprint(place)[:16]
 

@@ -13,6 +13,7 @@ from connectors.transfer import checksum as checksums
 from connectors.transfer.checksum import Checksum
 from connectors.transfer.folders import READ, LocalFile, place_of
 from connectors.transfer.local import cannot_create, creating, reading, reason, writing
+from connectors.transfer.mode import settle_mode, umask
 from connectors.transfer.names import fingerprint, hidden_name
 
 BLOCK = 1 << 20
@@ -214,7 +215,7 @@ class Part:
             self._unlink()
             return False
         with suppress(OSError):
-            os.fchmod(self._fd, 0o600 if self._old else 0o666 & ~_umask())
+            os.fchmod(self._fd, 0o600 if self._old else 0o666 & ~umask())
         return True
 
     def _unlink(self) -> None:
@@ -312,49 +313,6 @@ def _looks(here: os.stat_result) -> tuple[int, ...]:
 
 def _is_ours(here: os.stat_result) -> bool:
     return here.st_nlink == 1 and stat.S_ISREG(here.st_mode) and here.st_uid == os.geteuid()
-
-
-def settle_mode(fd: int, old: os.stat_result | None, *, executable: bool) -> None:
-    """Give the file the mode of the ``old`` one that it replaces, and its owner and group where that is
-    allowed; without one it stays as it was made. ``executable``: for those who may read it.
-
-    Where the group cannot be kept, the new one may do what everybody may.
-    """
-    if not (old or executable):
-        return
-    here = os.fstat(fd)
-    mode = stat.S_IMODE(here.st_mode)
-    if old:
-        mode = old.st_mode & 0o777
-        if old.st_gid != here.st_gid and not _give(fd, -1, old.st_gid):
-            mode = mode & 0o707 | (mode & 0o007) << 3
-    if executable:
-        mode |= (mode & 0o444) >> 2
-    if mode != stat.S_IMODE(here.st_mode):
-        with suppress(OSError):  # a file system without modes; it is as narrow as it was made
-            os.fchmod(fd, mode)
-    if old and old.st_uid != here.st_uid:
-        _give(fd, old.st_uid, -1)
-
-
-def _give(fd: int, user: int, group: int) -> bool:
-    try:
-        os.fchown(fd, user, group)
-    except OSError:
-        return False
-    return True
-
-
-def _umask() -> int:
-    """Read, not set and put back, which other threads would notice; 0o077 where /proc does not tell."""
-    with (
-        suppress(OSError, ValueError),
-        open("/proc/self/status", encoding="ascii", errors="replace") as lines,
-    ):
-        for line in lines:
-            if line.startswith("Umask:"):
-                return int(line.split()[1], 8)
-    return 0o077
 
 
 def remember_version(fd: int, here: os.stat_result, source: str, version: Version) -> None:

@@ -22,8 +22,9 @@ from connectors.transfer.checksum import Checksum
 from connectors.transfer.departure import claimed, moment
 from connectors.transfer.folders import LocalTree, OneByOne
 from connectors.transfer.job import Job
+from connectors.transfer.mode import settle_mode
 from connectors.transfer.names import HIDDEN_KINDS, below, hidden_name
-from connectors.transfer.part import NEW, Version, is_called, ready_name, remember_version, settle_mode
+from connectors.transfer.part import NEW, Version, is_called, ready_name, remember_version
 from connectors.transfer.retry import FIRST_PAUSE
 
 IN_VAIN = 1  # attempts that may end without a single file more
