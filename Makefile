@@ -1,5 +1,5 @@
 # Everything a developer or CI calls. Each target installs what it needs where root and Debian are given.
-.PHONY: help demo test image lint bench lock clean
+.PHONY: help demo test image lint bench torture lock clean
 .DEFAULT_GOAL := help
 
 VENV := .venv
@@ -13,6 +13,7 @@ help:
 	@echo "make image   red-connectors:latest, also with no registry in reach"
 	@echo "make lint    ruff, mypy, shellcheck, hadolint"
 	@echo "make bench   side by side with curl, wget, aria2c, rclone, OpenSSH, rsync, xnatpy and the existing connectors"
+	@echo "make torture random faults of every kind against every connector; COUNT=10000, SEED=5"
 	@echo "make lock    requirements*.txt anew from requirements*.in"
 	@echo "make clean   remove what the others left here"
 
@@ -35,6 +36,11 @@ lint: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(PYTHON) -m bench
+
+COUNT := 2000
+torture: $(INSTALLED)
+	@tests/install-servers.sh || true  # what is missing is not tried
+	$(PYTHON) -m torture --write --count $(COUNT) $(if $(SEED),--seed $(SEED))
 
 # Every version for every Python from 3.11 on, with the hashes of all its files; no trace of where they were found.
 LOCK := $(VENV)/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --upgrade \

@@ -77,17 +77,24 @@ class Interrupted(BaseException):
 def main(argv: Sequence[str]) -> int:
     """Do what ``argv`` (the executable's name first) says; its exit code."""
     program, *arguments = argv
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, _interrupt)
-    log.configure(program, os.environ.get("RED_LOG", ""))
+    try:
+        _on_signals(_interrupt)
+        log.configure(program, os.environ.get("RED_LOG", ""))
+        code = _outcome(program, arguments)
+        _on_signals(signal.SIG_DFL)  # all is done and said
+        return code
+    except Interrupted as interruption:
+        log.warning("interrupted" if interruption.code == Exit.INTERRUPTED else "terminated")
+        _leave(interruption.code)
+
+
+def _outcome(program: str, arguments: Sequence[str]) -> int:
+    """Do it, and say what failed; the exit code."""
     try:
         return _run(program, arguments)
     except RedError as error:
         log.error(error)
         return error.code
-    except Interrupted as interruption:
-        log.warning("interrupted" if interruption.code == Exit.INTERRUPTED else "terminated")
-        _leave(interruption.code)
     except ModuleNotFoundError:
         raise  # the caller knows what to say
     except Exception as error:
@@ -362,6 +369,11 @@ of this program, 73 cannot create, 74 local disk, 75 try again later, 76 the far
 77 not allowed, 78 access document, listing or environment variable wrong.
 Environment: RED_SECRETS_DIR RED_VAR_name RED_RETRIES RED_TIMEOUT RED_PARALLEL RED_CA_BUNDLE RED_KNOWN_HOSTS
 RED_STRICT_HOST_KEYS RED_LOG RED_PROGRESS RED_RECEIPT HTTP_PROXY HTTPS_PROXY NO_PROXY""".splitlines()
+
+
+def _on_signals(handler: "Callable[[int, FrameType | None], None] | signal.Handlers") -> None:
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, handler)
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:

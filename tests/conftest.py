@@ -1,6 +1,9 @@
 """Fixtures: the real servers, started once for a whole run, and a faulty one for each test."""
 
 import contextlib
+import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from itertools import count
@@ -26,6 +29,17 @@ from tests.far import Far  # noqa: E402
 from tests.servers import apache, delay, fault, nginx, proxy, sftp_fault, simple, ssh_others, sshd, xnat  # noqa: E402
 
 _numbers = count(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One temporary folder for all that a run leaves, removed at its end; pytest keeps its own."""
+    if hasattr(config, "workerinput"):  # of pytest-xdist: it has the folder from the process that started it
+        return
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+    scratch = tempfile.mkdtemp(prefix="red-test-run-")
+    os.chmod(scratch, 0o755)  # servers read in it under names of their own
+    os.environ["TMPDIR"] = tempfile.tempdir = scratch
+    config.add_cleanup(lambda: shutil.rmtree(scratch, ignore_errors=True))
 
 
 def _running(what: str, start: Callable[[], AbstractContextManager[object]], name: str = "") -> Any:

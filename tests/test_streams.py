@@ -6,6 +6,7 @@ import os
 import signal
 import struct
 import subprocess
+import sys
 import termios
 import time
 from pathlib import Path
@@ -143,3 +144,17 @@ def test_a_terminal_without_a_width_or_cursor_gets_lines_instead_of_a_bar(
     assert ("\r5.00" in said or "100%" in said) is bar, said
     assert ("5 of 5 bytes in" in said) is not bar, said
     assert bar or "\r" not in said.replace("\r\n", ""), said
+
+
+@pytest.mark.parametrize("moment", ["log.configure", "log.error"])
+def test_a_signal_before_or_after_the_work_shows_no_traceback(moment: str) -> None:
+    """Sent from a function that is called at the very beginning, or when the work has failed."""
+    script = (
+        "import os, signal, sys; from connectors import cli, log\n"
+        f"{moment} = lambda *_: os.kill(os.getpid(), signal.SIGTERM)\n"
+        "sys.exit(cli.main(['red-connector-http', 'no-such-verb']))"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], cwd=CHECKOUT, capture_output=True, text=True)
+    assert ended.returncode == 143, ended.stderr
+    assert "terminated" in ended.stderr
+    assert "Traceback" not in ended.stderr

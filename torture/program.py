@@ -1,0 +1,205 @@
+"""The program, started fast: a process that has imported everything forks for each call.
+
+A start takes 100 to 200 ms, mostly for imports; a fork takes 5. The process that forks has no threads, so
+that no lock is held by one that the child does not have.
+"""
+
+import contextlib
+import importlib
+import json
+import os
+import pkgutil
+import resource
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.program import CHECKOUT, environment
+
+SHORT_PAUSE = 0.02  # seconds between attempts, in place of half a second: what is tried is not patience
+LATE = (
+    "difflib",
+    "getopt",
+    "html.parser",
+    "unicodedata",
+    "xml.etree.ElementTree",
+    "zipfile",
+    "encodings.idna",
+    "traceback",
+)
+DEADLINE = 40.0  # seconds until a call counts as one that never ends
+During = Callable[[int], None]
+"""Called with the number of the process while it runs."""
+
+
+class Outcome(NamedTuple):
+    """``code`` is negative where a signal ended the process; ``hung`` says that it had to be killed."""
+
+    code: int
+    stdout: bytes
+    stderr: str
+    seconds: float
+    hung: bool
+    arguments: str = ""
+
+
+class Limits(NamedTuple):
+    """``resources`` are those of ``resource.setrlimit``; ``user`` a number, where root is not to be."""
+
+    resources: Mapping[int, int] = {}
+    user: int = 0
+
+
+NO_LIMITS = Limits()
+
+
+class Program:
+    """A forking process of its own, made before the caller has threads; ``close`` ends it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        ours, theirs = socket.socketpair()
+        self._pid = os.fork()
+        if not self._pid:
+            try:
+                ours.close()
+                _serve(theirs)
+            finally:
+                os._exit(1)  # never back into the caller's code
+        theirs.close()
+        self._line = ours.makefile("rwb", buffering=0)
+        self._socket = ours
+
+    def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        os.waitpid(self._pid, 0)
+
+    def run(
+        self,
+        words: Sequence[str],
+        env: Mapping[str, str],
+        *,
+        during: During | None = None,
+        limits: Limits = NO_LIMITS,
+        really: bool = False,
+        deadline: float = DEADLINE,
+    ) -> Outcome:
+        """Call the executable ``words[0]`` to its end; ``really`` as its users do, from the shell script
+        on."""
+        out, err = self._folder / "stdout", self._folder / "stderr"
+        request = {
+            "words": list(words),
+            "env": {**environment(), "NO_PROXY": "*", **env},
+            "out": str(out),
+            "err": str(err),
+            "cwd": str(self._folder),
+            "resources": {str(key): value for key, value in limits.resources.items()},
+            "user": limits.user,
+            "really": really,
+        }
+        began = time.monotonic()
+        self._line.write(json.dumps(request).encode() + b"\n")
+        pid = json.loads(self._line.readline())["pid"]
+        shown = _shown(pid) if really else ""
+        if during:
+            during(pid)
+        hung = not select.select([self._socket], [], [], deadline)[0]
+        if hung:
+            for number in (signal.SIGUSR1, signal.SIGKILL):  # the first one shows where it is
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+                time.sleep(0.2)
+        code = json.loads(self._line.readline())["code"]
+        seconds = time.monotonic() - began
+        return Outcome(code, out.read_bytes(), err.read_text(errors="replace"), seconds, hung, shown)
+
+
+def _shown(pid: int) -> str:
+    """What any user of the machine sees of the process."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+    return ""
+
+
+def preload() -> None:
+    """Import all that a connector may, and what it imports late."""
+    import connectors
+
+    for name in ("cerberus", "yaml", "tenacity", "ijson", "pycurl", "paramiko", *LATE):
+        importlib.import_module(name)
+    for module in pkgutil.walk_packages(connectors.__path__, "connectors."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    for name in ("retry", "small"):
+        module_ = sys.modules[f"connectors.transfer.{name}"]
+        assert hasattr(module_, "FIRST_PAUSE")
+        module_.FIRST_PAUSE = SHORT_PAUSE
+
+
+def _serve(line: socket.socket) -> None:
+    """One call after the other, until the other side has gone."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started us ends us by closing the line
+    stream = line.makefile("rwb", buffering=0)
+    while text := stream.readline():
+        request = json.loads(text)
+        pid = os.fork()
+        if not pid:
+            try:
+                line.close()
+                _call(request)
+            finally:
+                os._exit(1)
+        stream.write(json.dumps({"pid": pid}).encode() + b"\n")
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        stream.write(json.dumps({"code": code}).encode() + b"\n")
+    os._exit(0)
+
+
+def _call(request: dict[str, Any]) -> None:
+    """What the child does: become a connector."""
+    try:
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        out, err = (os.open(request[name], flags, 0o666) for name in ("out", "err"))
+        for number, fd in enumerate((nothing, out, err)):
+            os.dup2(fd, number)
+        os.closerange(3, 4096)
+        os.chdir(request["cwd"])
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # as connectors.__main__ has it
+        for kind, most in request["resources"].items():
+            resource.setrlimit(int(kind), (most, most))
+        if request["user"]:
+            os.setgroups([])
+            os.setgid(request["user"])
+            os.setuid(request["user"])
+        if request["really"]:
+            program = str(CHECKOUT / "bin" / request["words"][0])
+            os.execve(program, [program, *request["words"][1:]], request["env"])
+        os.environ.clear()
+        os.environ.update(request["env"])
+        _become(request["words"])
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+        os._exit(1)
+
+
+def _become(words: Sequence[str]) -> None:
+    """As connectors.__main__ does."""
+    import faulthandler
+    import gc
+
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
+    gc.disable()
+    from connectors import cli
+    from connectors.__main__ import leave
+
+    leave(cli.main(words))
