@@ -47,10 +47,10 @@ def test_a_missing_document_on_a_volume_asks_what_is_mounted_there(
 @pytest.mark.parametrize(
     ("path", "mount", "name"),
     [
-        ("/home/alice/in.yml", "-v /home/alice:/data", "in.yml"),
-        ("/home/alice b/in.yml", "-v '/home/alice b':/data", "in.yml"),
-        (r"C:\Users\alice\in.yml", "-v C:/Users/alice:/data", "in.yml"),
-        ("C:/Users/alice/in.yml", "-v C:/Users/alice:/data", "in.yml"),
+        ("/srv/alice/in.yml", "-v /srv/alice:/data", "in.yml"),
+        ("/srv/alice b/in.yml", "-v '/srv/alice b':/data", "in.yml"),
+        (r"C:\files\alice\in.yml", "-v C:/files/alice:/data", "in.yml"),
+        ("C:/files/alice/in.yml", "-v C:/files/alice:/data", "in.yml"),
     ],
 )
 def test_a_path_of_the_host_is_recognised_as_one(inside: Path, path: str, mount: str, name: str) -> None:
@@ -62,15 +62,15 @@ def test_a_path_of_the_host_is_recognised_as_one(inside: Path, path: str, mount:
 
 def test_a_path_of_the_host_is_recognised_wherever_a_file_is_named(inside: Path) -> None:
     for step, error in (
-        (lambda: check_target("/home/alice/x.csv"), CannotCreate),
-        (lambda: check_target_dir("/home/alice/x"), CannotCreate),
-        (lambda: check_source("/home/alice/x.csv"), NotFound),
-        (lambda: read({"RED_CA_BUNDLE": "/home/alice/ca.pem"}), ConfigError),
-        (lambda: read({"RED_KNOWN_HOSTS": "/home/alice/known_hosts"}), ConfigError),
+        (lambda: check_target("/srv/alice/x.csv"), CannotCreate),
+        (lambda: check_target_dir("/srv/alice/x"), CannotCreate),
+        (lambda: check_source("/srv/alice/x.csv"), NotFound),
+        (lambda: read({"RED_CA_BUNDLE": "/srv/alice/ca.pem"}), ConfigError),
+        (lambda: read({"RED_KNOWN_HOSTS": "/srv/alice/known_hosts"}), ConfigError),
     ):
         with pytest.raises(error) as caught:
             step()
-        assert "-v /home/alice:/data" in caught.value.hint
+        assert "-v /srv/alice:/data" in caught.value.hint
 
 
 def test_a_folder_that_is_missing_on_a_volume_is_no_path_of_the_host(inside: Path) -> None:
@@ -83,7 +83,7 @@ def test_outside_of_containers_nothing_is_said_of_them(monkeypatch: pytest.Monke
     monkeypatch.setattr(container, "SIGNS", ())
     monkeypatch.delenv(container.KUBERNETES, raising=False)
     assert not container.is_lost("/")
-    assert hint_of("/home/alice/in.yml") == hint_of("in.yml") == ""
+    assert hint_of("/srv/alice/in.yml") == hint_of("in.yml") == ""
 
 
 @pytest.mark.parametrize(
