@@ -1,21 +1,21 @@
-# Everything a developer or CI calls. Each target installs what it needs where root and Debian are given.
+# Everything a developer or CI calls. Each target installs what it needs, on Debian as root.
 .PHONY: help demo test image lint bench torture lock clean
 .DEFAULT_GOAL := help
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/installed
-SHELL_SCRIPTS := entrypoint.sh .ci/run $(wildcard image/*.sh examples/*.sh tests/*.sh bench/*.sh)
+SHELL_SCRIPTS := entrypoint.sh .ci/run examples/experiment/mean $(wildcard image/*.sh examples/*.sh tests/*.sh bench/*.sh)
 
 help:
-	@echo "make demo    a file through a real web server and the image, and back"
-	@echo "make test    lint, and all tests with their real servers and the image"
-	@echo "make image   red-connectors:latest, also with no registry in reach"
+	@echo "make demo    move a file from a real web server through the image, and back"
+	@echo "make test    lint, and all tests, with real servers and the image"
+	@echo "make image   red-connectors:latest; works without a registry too"
 	@echo "make lint    ruff, mypy, shellcheck, hadolint"
-	@echo "make bench   side by side with curl, wget, aria2c, rclone, OpenSSH, rsync, xnatpy and the existing connectors"
+	@echo "make bench   compare with curl, wget, aria2c, rclone, OpenSSH, rsync, xnatpy and the existing connectors"
 	@echo "make torture random faults of every kind against every connector; COUNT=10000, SEED=5"
-	@echo "make lock    requirements*.txt anew from requirements*.in"
-	@echo "make clean   remove what the others left here"
+	@echo "make lock    write requirements*.txt anew from requirements*.in"
+	@echo "make clean   remove what the other targets have left here"
 
 demo:
 	@examples/demo.sh

@@ -13,7 +13,7 @@ if [ ! -e "$home/bin/$name" ]; then
     name=red-connectors
     case ${1:--} in
     -* | receive-* | send-* | mount-* | umount-* | stage-*) ;;
-    cli-version | list | schema | example | ssh-key) ;;
+    help | version | cli-version | list | schema | example | ssh-key | completion) ;;
     */*) command -v "$1" >/dev/null && exec "$@" ;;
     *)
         if [ -e "$home/bin/$1" ]; then name=$1 && shift
@@ -23,9 +23,13 @@ if [ ! -e "$home/bin/$name" ]; then
     esac
 fi
 
-if ! command -v python3 >/dev/null; then
-    echo "$name: python3, 3.11 or later, is not on PATH" >&2
+python=python3
+if [ -d "$home/lib" ]; then # the image's libraries, which another Python that an experiment brings cannot load
+    python=/usr/bin/python3
+fi
+if ! command -v "$python" >/dev/null; then
+    echo "$name: $python, 3.11 or later, is not on PATH" >&2
     exit 69
 fi
 # -E: a PYTHONPATH or PYTHONHOME that is meant for the experiment must not change this program.
-exec python3 -E "$home/connectors/__main__.py" "$name" "$@"
+exec "$python" -E "$home/connectors/__main__.py" "$name" "$@"

@@ -7,64 +7,22 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-from connectors import __version__, log, registry
+from connectors import __version__, commands, container, log, registry
 from connectors.access.paths import printable
-from connectors.errors import ConfigError, Exit, Fault, LocalIOError, RedError, Unavailable, UsageError
+from connectors.commands import Call
+from connectors.errors import ConfigError, Exit, Fault, LocalIOError, RedError
 from connectors.verbs import Verb
 
 if TYPE_CHECKING:
     from connectors.access.document import Document
 
-CLI_VERSION = "1"  # of RED Connector CLI
 T = TypeVar("T")
-NO_THREAD = "can't start new thread"  # of a RuntimeError that threading raises, wherever a thread is wanted
+NO_THREAD = "can't start new thread"  # of a RuntimeError that threading raises, wherever a thread is started
 NO_THREAD_HINT = "is there a limit of processes: ulimit -u, docker run --pids-limit?"
 SELDOM = 50_000  # new objects before the garbage is looked for; 700, as usual, is 10 ms for 10,000 files
 DEBUG = "RED_DEBUG"  # if set, an internal error shows its traceback
-
-
-class Command(NamedTuple):
-    """What may follow a word on the command line."""
-
-    operands: tuple[str, ...]
-    options: tuple[str, ...] = ()
-    summary: str = ""
-
-
-def _transfer(verb: Verb) -> Command:
-    return Command(("ACCESS", "LOCALDIR" if verb.of_directory else "LOCALFILE"), _listing(verb))
-
-
-def _listing(verb: Verb) -> tuple[str, ...]:
-    return ("--listing",) if verb in (Verb.RECEIVE_DIR, Verb.SEND_DIR) else ()
-
-
-TRANSFERS = {str(verb): _transfer(verb) for verb in Verb}
-CHECKS = {f"{verb}-validate": Command(("ACCESS",), (*_listing(verb), "--offline")) for verb in Verb}
-UMOUNT = {"umount-dir": Command(("LOCALDIR",))}
-EVERYWHERE = {"cli-version": Command((), (), f"print {CLI_VERSION}, the version of this command line")}
-FRONT = {
-    "list": Command((), ("--json",), "the connectors and their verbs"),
-    "schema": Command(("CONNECTOR", "VERB"), (), "the JSON Schema of an access document, for editors"),
-    "example": Command(("CONNECTOR", "VERB"), (), "an access document to start from"),
-    "ssh-key": Command(("FILE",), ("--json",), "a private key as it stands in an access document"),
-}
-
-
-class Call(NamedTuple):
-    """A command line, understood."""
-
-    command: str
-    operands: tuple[str, ...]
-    listing: str | None = None
-    offline: bool = False
-    json: bool = False
-
-    @property
-    def verb(self) -> Verb:
-        return Verb(self.command.removesuffix("-validate"))
 
 
 class Interrupted(BaseException):
@@ -106,62 +64,28 @@ def _outcome(program: str, arguments: Sequence[str]) -> int:
 
 def _run(program: str, arguments: Sequence[str]) -> int:
     if arguments == ["cli-version"]:
-        _print(CLI_VERSION)
+        _print(commands.CLI_VERSION)
         return Exit.OK
-    commands = EVERYWHERE | TRANSFERS | CHECKS | UMOUNT | (FRONT if program == registry.FRONT_DOOR else {})
-    if "--help" in arguments or "-h" in arguments:
-        _print(_help(program))
+    option = commands.SPELT_OUT.get(arguments[0]) if arguments else None
+    asked = {option, *arguments}
+    if "--help" in asked or "-h" in asked:
+        from connectors import usage
+
+        _print(usage.full(program))
         return Exit.OK
-    if "--version" in arguments:
+    if "--version" in asked:
         _print(f"{program} {__version__}")
         return Exit.OK
-    call = _parse(program, commands, arguments)
-    if call.command in FRONT:
-        _print(_front(call))
-    elif call.command in UMOUNT:
+    call = commands.parse(program, arguments)
+    if call.command in commands.FRONT:
+        from connectors import front
+
+        _print(front.output(call))
+    elif call.command in commands.UMOUNT:
         _umount(program, call.operands[0])
     else:
         _move(program, call)
     return Exit.OK
-
-
-def _parse(program: str, commands: dict[str, Command], arguments: Sequence[str]) -> Call:
-    """Options may stand before, between and behind the operands; which ones, the table says."""
-    import getopt  # argparse does no more for so flat a grammar, and takes 6 ms
-
-    def wrong(message: str) -> UsageError:
-        return UsageError(message, hint=f"{program} --help shows what can be said")
-
-    os.environ.pop("POSIXLY_CORRECT", None)  # it would end the options at the first operand
-    try:
-        options, words = getopt.gnu_getopt(list(arguments), "", ["listing=", "offline", "json"])
-    except getopt.GetoptError as error:
-        raise wrong(str(error)) from None
-    given = dict(options)
-    if not words:
-        raise wrong(f"usage: {program} COMMAND [ACCESS] [LOCAL] [OPTION …]")
-    name, *operands = words
-    if name not in commands:
-        if name in registry.MODULES or f"red-connector-{name}" in registry.MODULES:
-            short = name.removeprefix("red-connector-")
-            raise UsageError(
-                f"{name} is a connector, and no command of {program}",
-                hint=f"call red-connector-{short}, or ./entrypoint.sh {short} …",
-            )
-        import difflib
-
-        close = difflib.get_close_matches(name, commands, 1)
-        raise wrong(f"unknown command {name!r}" + (f", did you mean {close[0]}?" if close else ""))
-    command = commands[name]
-    if len(operands) != len(command.operands):
-        raise wrong(f"usage: {program} {_usage(name, command)}")
-    for option in given:
-        if option not in command.options:
-            raise wrong(f"{name} takes no {option}")
-    listing = given.get("--listing")
-    if listing == "-" == operands[0]:
-        raise wrong("only one of ACCESS and LISTING can be standard input")
-    return Call(name, tuple(operands), listing, "--offline" in given, "--json" in given)
 
 
 def _move(program: str, call: Call) -> None:
@@ -173,13 +97,13 @@ def _move(program: str, call: Call) -> None:
     faults: list[Fault] = []
     settings = _collecting(faults, lambda: settings_.read(os.environ)) or settings_.Settings()
     if program != registry.FRONT_DOOR and call.verb not in registry.load(program).SCHEMAS:
-        raise _lacking(program, call.verb)
+        raise registry.lacking(program, call.verb)
     document = _collecting(faults, lambda: document_.read(call.operands[0]))
     if document is None:
         raise ConfigError(faults)
     connector = registry.load(_connector(program, document, faults))
     if call.verb not in connector.SCHEMAS:
-        raise _lacking(connector.EXECUTABLE, call.verb)
+        raise registry.lacking(connector.EXECUTABLE, call.verb)
     approach = getattr(connector, "approach", None)
     if approach and not (faults or document.faults or call.offline):
         approach(document.access, call.command)
@@ -195,11 +119,13 @@ def _move(program: str, call: Call) -> None:
     from connectors.transfer import engine, names, progress, receipt
     from connectors.transfer.job import Job
 
-    checking = call.command in CHECKS
+    checking = call.command in commands.CHECKS
     local = "" if checking else call.operands[1]
     if not checking:
         engine.check_local(call.verb, local)
         local = names.clean(local)
+        if call.verb in (Verb.RECEIVE_FILE, Verb.RECEIVE_DIR):
+            container.warn_of_loss(local)
     gc.freeze()  # what is imported stays; see __main__
     gc.set_threshold(SELDOM)
     gc.enable()
@@ -219,7 +145,7 @@ def _move(program: str, call: Call) -> None:
 
 @contextmanager
 def _told_by_place(document: "Document", schema: registry.Schema) -> Iterator[None]:
-    """What only the far end finds wrong with the access data is told with its place, as all else is."""
+    """Faults in the access data that only the connector finds get their line and path here."""
     from connectors.access.paths import join
 
     def placed(fault: Fault) -> Fault:
@@ -234,10 +160,10 @@ def _told_by_place(document: "Document", schema: registry.Schema) -> Iterator[No
 
 
 def _umount(program: str, local: str) -> None:
-    """No access document says what is mounted: what one connector has mounted any other may unmount."""
+    """There is no access document: any connector that can mount unmounts what another has mounted."""
     able = registry.offering(Verb.MOUNT_DIR)
     if not able or program not in (registry.FRONT_DOOR, *able):
-        raise _lacking(program, Verb.MOUNT_DIR)
+        raise registry.lacking(program, Verb.MOUNT_DIR)
     from connectors.transfer import mount
 
     mount.umount_dir(local)
@@ -253,9 +179,9 @@ def _collecting(faults: list[Fault], step: Callable[[], T]) -> T | None:
 
 
 def _connector(program: str, document: "Document", faults: list[Fault]) -> str:
-    """The connector that is meant: the executable called, or what the document says at the front door.
+    """The connector to use: the executable that was called or, at the front door, the document's ``command``.
 
-    ConfigError if it says none, with that added to ``faults``: what else is wrong depends on the connector.
+    ConfigError, with ``faults``, if the document names none: what else is wrong depends on the connector.
     """
     if program != registry.FRONT_DOOR:
         return program
@@ -268,7 +194,7 @@ def _connector(program: str, document: "Document", faults: list[Fault]) -> str:
     faults = [*faults, *document.faults, *_misspelt(document)]
     if path not in {fault.path for fault in faults}:  # where it is no string
         faults.append(missing)
-    hint = "add command: red-connector-…, or call the connector itself"
+    hint = "add a line such as command: red-connector-http, or call the connector itself"
     if "redVersion" in document.value:
         hint = "this is a whole RED file: cut out the connector of one input or output"
     raise ConfigError(faults, hint=hint)
@@ -286,89 +212,12 @@ def _misspelt(document: "Document") -> list[Fault]:
     ]
 
 
-def _lacking(program: str, verb: Verb) -> Unavailable:
-    able = registry.offering(verb)
-    return Unavailable(
-        f"{program} has no {verb}",
-        hint=f"{', '.join(able)} can" if able else f"no connector of this version has {verb}",
-    )
-
-
-def _front(call: Call) -> str:
-    """What the front door's own commands print."""
-    import json
-
-    from connectors.access import describe
-
-    if call.command == "list":
-        table = {name: [str(verb) for verb in registry.load(name).SCHEMAS] for name in registry.MODULES}
-        if call.json:
-            return json.dumps(table, indent=2)
-        return "\n".join(f"{name}  {' '.join(verbs)}" for name, verbs in table.items())
-    if call.command == "ssh-key":
-        from connectors.secure_shell import key_fragment
-
-        return key_fragment.of(call.operands[0], call.json)
-    name, verb = call.operands
-    executable = name if name in registry.MODULES else f"red-connector-{name}"
-    if executable not in registry.MODULES:
-        raise UsageError(registry.no_such(name))
-    schemas = registry.load(executable).SCHEMAS
-    if verb not in TRANSFERS:
-        raise UsageError(f"{executable} has no verb {verb}", hint=f"it has {', '.join(schemas)}")
-    if Verb(verb) not in schemas:
-        raise _lacking(executable, Verb(verb))
-    if call.command == "schema":
-        return json.dumps(describe.json_schema(executable, Verb(verb), schemas[Verb(verb)]), indent=2)
-    return describe.example(executable, Verb(verb), schemas[Verb(verb)]).rstrip("\n")
-
-
 def _print(text: str) -> None:
     try:
         print(text, flush=True)
     except OSError as error:
         sys.stdout = None  # or Python tries once more at its end, and has its own exit code for that
         raise LocalIOError(f"cannot write to standard output: {error.strerror}") from None
-
-
-def _usage(name: str, command: Command) -> str:
-    options = [
-        "[--listing LISTING]" if option == "--listing" else f"[{option}]" for option in command.options
-    ]
-    return " ".join((name, *command.operands, *options))
-
-
-def _help(program: str) -> str:
-    if program == registry.FRONT_DOOR:
-        about = "moves files and directories, by the connector that the access document names"
-        verbs = [verb for verb in Verb if registry.offering(verb)]
-        extra = EVERYWHERE | FRONT
-    else:
-        connector = registry.load(program)
-        about, verbs, extra = connector.SUMMARY, list(connector.SCHEMAS), EVERYWHERE
-    lines = [f"{program}: {about}", "", "usage:"]
-    for verb in verbs:
-        lines += [f"  {program} {_usage(name, table[name])}" for name, table in _both(verb)]
-    if Verb.MOUNT_DIR in verbs:
-        lines += [f"  {program} {_usage(name, command)}" for name, command in UMOUNT.items()]
-    lines += [f"  {program} {_usage(name, command):24}  {command.summary}" for name, command in extra.items()]
-    return "\n".join([*lines, "", *HELP])
-
-
-def _both(verb: Verb) -> list[tuple[str, dict[str, Command]]]:
-    return [(str(verb), TRANSFERS), (f"{verb}-validate", CHECKS)]
-
-
-HELP = """\
-ACCESS and LISTING are JSON or YAML files, or - for standard input.
--validate also asks the far end; with --offline it checks the document alone.
---help and --version do what they always do.
-
-Exit codes: 0 done, 64 usage, 65 wrong bytes, 66 not there, 68 no such host, 69 not available, 70 a fault
-of this program, 73 cannot create, 74 local disk, 75 try again later, 76 the far end broke its protocol,
-77 not allowed, 78 access document, listing or environment variable wrong.
-Environment: RED_SECRETS_DIR RED_VAR_name RED_RETRIES RED_TIMEOUT RED_PARALLEL RED_CA_BUNDLE RED_KNOWN_HOSTS
-RED_STRICT_HOST_KEYS RED_LOG RED_PROGRESS RED_RECEIPT HTTP_PROXY HTTPS_PROXY NO_PROXY""".splitlines()
 
 
 def _on_signals(handler: "Callable[[int, FrameType | None], None] | signal.Handlers") -> None:

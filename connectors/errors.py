@@ -55,9 +55,17 @@ class RedError(Exception):
 
 
 class UsageError(RedError):
-    """The command line is wrong."""
+    """The command line is wrong. ``lines`` are shown below the message: what could be said instead."""
 
     code = Exit.USAGE
+
+    def __init__(self, message: str, *, hint: str = "", lines: Sequence[str] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.lines = lines
+
+    @property
+    def parts(self) -> Sequence[str]:
+        return self.lines
 
 
 class DataError(RedError):
@@ -140,12 +148,14 @@ class Fault(NamedTuple):
 
     ``path`` is dotted, as it stands in that document (``access.auth.username``); ``line`` counts from
     1 and is 0 where it is unknown; ``source`` names the document (a path, ``-`` or a variable).
+    ``hint``, if any, is what to try.
     """
 
     path: str
     message: str
     line: int = 0
     source: str = ""
+    hint: str = ""
 
     def __str__(self) -> str:
         place = f"{self.source or 'document'}:{self.line}" if self.line else self.source
@@ -159,6 +169,7 @@ class ConfigError(RedError):
 
     def __init__(self, faults: Sequence[Fault] | str, *, hint: str = "") -> None:
         self.faults = [Fault("", faults)] if isinstance(faults, str) else list(faults)
+        hint = hint or next((fault.hint for fault in self.faults if fault.hint), "")
         super().__init__("; ".join(str(fault) for fault in self.faults), hint=hint)
 
     @property

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from connectors.errors import Unavailable
 from connectors.verbs import Verb
 
 if TYPE_CHECKING:
@@ -62,3 +63,14 @@ def no_such(name: str) -> str:
 def offering(verb: Verb) -> list[str]:
     """The executables of all connectors that have ``verb``."""
     return [name for name in MODULES if verb in load(name).SCHEMAS]
+
+
+def lacking(program: str, verb: Verb) -> Unavailable:
+    """The error for a ``verb`` that ``program`` does not have."""
+    able = offering(verb)
+    return Unavailable(
+        f"{program} has no {verb}",
+        hint=f"connectors with {verb}: {', '.join(able)}"
+        if able
+        else f"no connector of this version has {verb}",
+    )

@@ -31,8 +31,8 @@ def read(environ: Mapping[str, str]) -> Settings:
     """The settings that ``environ`` holds; ConfigError with every fault at once. Empty means unset."""
     faults: list[Fault] = []
 
-    def fault(name: str, message: str) -> None:
-        faults.append(Fault(name, message))
+    def fault(name: str, message: str, hint: str = "") -> None:
+        faults.append(Fault(name, message, hint=hint))
 
     def number(name: str, default: float, least: float, most: float, whole: bool = True) -> float:
         text = environ.get(name, "")
@@ -67,9 +67,13 @@ def read(environ: Mapping[str, str]) -> Settings:
                     file.read(1)
             except (OSError, ValueError) as error:
                 reason = getattr(error, "strerror", None) or str(error)
-                if isinstance(error, FileNotFoundError) and not os.path.isabs(path):
-                    reason += f" ({looked_in()})"
-                fault(name, f"{path} cannot be read: {reason}")
+                hint = ""
+                if isinstance(error, FileNotFoundError):
+                    from connectors import container
+
+                    hint = container.hint(path)
+                    reason += "" if os.path.isabs(path) else f" ({looked_in()})"
+                fault(name, f"{path} cannot be read: {reason}", hint)
         return path
 
     defaults = Settings()

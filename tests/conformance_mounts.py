@@ -21,6 +21,7 @@ def a_mounted_directory_is_read_as_a_local_one_until_it_is_unmounted(case: Case,
         assert (here / "m" / "sub" / "a").read_bytes() == case.payload(4096)
         assert case.run("umount-dir", "m", cwd=here).code == 0
         assert mounts(here) == []
+        assert case.run("umount-dir", "m", cwd=here).code == 66
     finally:
         clean(here)
     assert case.tree("dir") == {"sub/a": case.payload(4096)}

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Installs the real servers that the tests run against, and what their accounts run; with the argument
+# Installs the real servers and shells that the tests run, and Compose; with the argument
 # "bench" also the programs that the benchmarks compare with, with "web" a web server and nothing else.
 # Quick when all is there. Starts no service.
 set -eu
 
 packages="nginx-light libnginx-mod-http-dav-ext openssl"
-[ "${1:-}" = web ] || packages="$packages apache2-bin openssh-server openssh-client sshfs fuse3 dropbear-bin"
+[ "${1:-}" = web ] || packages="$packages apache2-bin openssh-server openssh-client sshfs fuse3 dropbear-bin zsh docker-compose"
 [ "${1:-}" = web ] || packages="$packages proftpd-core proftpd-mod-crypto rclone tcsh fish busybox"
 [ "${1:-}" != bench ] || packages="$packages aria2 rsync wget curl"
 

@@ -23,7 +23,8 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 TOKEN = "t0ken-6f1c9a7e5b"
 PRESIGNED = "Sig-9c4e1f0a7d"
 SECRETS = (PASSWORD, TOKEN, PRESIGNED)
-PRINTING = ("cli-version", "--help", "--version", "list", "schema", "example", "ssh-key")
+PRINTING = ("cli-version", "--help", "help", "--version", "version", "list", "schema", "example")
+PRINTING += ("ssh-key", "completion")
 
 
 class Result(NamedTuple):

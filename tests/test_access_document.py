@@ -79,7 +79,7 @@ def test_a_url_in_place_of_a_document_is_explained_without_its_password() -> Non
     with no_secrets():
         with pytest.raises(ConfigError) as caught:
             document.read("https://me:hunter22@h/a.csv")
-        assert "a document is wanted" in caught.value.message
+        assert "not the URL itself" in caught.value.message
         assert "hunter22" not in secrets.redact(caught.value.message)
 
 
@@ -403,7 +403,9 @@ def test_a_connectors_name_at_the_front_door_is_told_how_to_call_it(name: str) -
     result = run("red-connectors", name, "receive-file", "in.yml", "x")
     short = name.removeprefix("red-connector-")
     assert result.code == 64
-    assert f"hint: call red-connector-{short}, or ./entrypoint.sh {short} …" in result.stderr
+    assert (
+        f"hint: call red-connector-{short} itself: red-connector-{short} receive-file in.yml" in result.stderr
+    )
     assert "did you mean" not in result.stderr
 
 

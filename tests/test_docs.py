@@ -1,12 +1,13 @@
 """The documentation says what the program does."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
-from connectors import cli, registry, settings
+from connectors import cli, commands, registry, settings, usage
 from connectors.access import document
 from connectors.access.prepare import prepare
 from connectors.errors import Exit
@@ -27,6 +28,13 @@ def test_every_exit_code_has_its_line() -> None:
     assert {(int(code), name) for code, name in rows} == {(int(code), code.name) for code in Exit}
 
 
+def test_help_has_the_exit_codes_and_every_environment_variable() -> None:
+    named = {int(code) for code in Exit} - {Exit.INTERRUPTED, Exit.TERMINATED}
+    assert set(usage.EXIT_CODES) == named
+    names = set(re.findall(r"\"(RED_[A-Z_]+)\"", (ROOT / "connectors" / "settings.py").read_text()))
+    assert names | {cli.DEBUG, "RED_VAR_name"} <= set(usage.ENVIRONMENT)
+
+
 def test_every_environment_variable_of_the_program_is_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text()
     names = re.findall(r"\"(RED_[A-Z_]+)\"", (ROOT / "connectors" / "settings.py").read_text())
@@ -40,6 +48,37 @@ def test_links_lead_somewhere(page: Path) -> None:
     for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
         if not link.startswith(("http:", "https:")):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def scripts() -> list[tuple[str, str]]:
+    """All shell scripts that a page shows."""
+    return [
+        (page.name, block)
+        for page in PAGES
+        for block in re.findall(r"^```(?:sh|bash)\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    ]
+
+
+@pytest.mark.parametrize(("name", "block"), scripts())
+def test_commands_on_our_pages_can_be_pasted_as_they_stand(name: str, block: str) -> None:
+    assert "…" not in block
+    assert "..." not in block
+    result = subprocess.run(["bash", "-n"], input=block, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("name", "block"), scripts())
+def test_commands_on_our_pages_are_commands_of_the_program(name: str, block: str) -> None:
+    """Each call of ours is understood, as far as its verb, its operands and its options."""
+    for line in block.replace("\\\n", " ").splitlines():
+        if call := re.search(r"(?:^red|red-connectors|entrypoint\.sh) +((?!completion)[^|>#&;<'\"]+)", line):
+            words = call[1].split()
+            if words[0] in ("sh", "python3") or not line.lstrip().startswith(("red ", "docker run", "./")):
+                continue
+            program = registry.FRONT_DOOR
+            if f"red-connector-{words[0]}" in registry.MODULES:
+                program = f"red-connector-{words.pop(0)}"
+            assert words == ["--help"] or commands.parse(program, words)
 
 
 def documents() -> list[tuple[str, str]]:

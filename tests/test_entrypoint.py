@@ -73,7 +73,7 @@ def test_the_first_word_may_be_the_short_name(name: str, echoing: dict[str, str]
 
 COMMANDS = [f"{verb}{suffix}" for verb in Verb for suffix in ("", "-validate")]
 COMMANDS += ["umount-dir", "cli-version", "list", "schema", "example", "ssh-key", "stage-in", "stage-out"]
-COMMANDS += ["--help", "--version", "--listing=x", "-h"]
+COMMANDS += ["help", "version", "completion", "--help", "--version", "--listing=x", "-h"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -233,6 +233,40 @@ def test_a_file_is_received_as_the_readme_shows_it(web: Nginx, folder: Path, fre
     assert (folder / "out.csv").stat().st_uid == os.getuid()
 
 
+LOST = "is on no volume: it will be deleted with this container"
+
+
+def test_a_forgotten_volume_is_warned_of(web: Nginx, fresh: str, folder: Path) -> None:
+    web.place(f"{fresh}/d/a.txt", b"a")
+    for words, at in (
+        (["http", "receive-file", "-", "x.csv"], "/data"),
+        (["http", "receive-file", "-", "/tmp/x.csv"], "/tmp"),
+        (["http", "receive-dir", "-", "d"], "/data"),
+        (["http", "receive-dir", "-", "/data/"], "/data"),
+    ):
+        url = f"{web.plain}/{fresh}/d/" + ("a.txt" if "receive-file" in words else "")
+        options = ["--network", "host"]
+        result = engine.run(*words, options=options, stdin=f"url: {url}\n")
+        assert (result.returncode, result.stdout) == (0, "")
+        (line,) = result.stderr.splitlines()
+        assert f"warning: {words[-1].rstrip('/')} {LOST}" in line
+        assert f'docker run -v "$PWD:{at}"' in line
+        for mount in (["-v", f"{folder}:{at}"], ["--mount", f"type=tmpfs,destination={at},tmpfs-mode=1777"]):
+            result = engine.run(*words, options=[*options, "--user", "0", *mount], stdin=f"url: {url}\n")
+            assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_document_of_the_host_is_not_found_and_the_mount_is_named(folder: Path) -> None:
+    result = engine.run("receive-file", "in.yml", "x.csv")
+    assert result.returncode == 78
+    assert 'mount a folder with docker run -v "$PWD:/data"' in result.stderr
+    result = engine.run("receive-file", folder / "in.yml", "x.csv")
+    assert result.returncode == 78
+    assert f"docker run -v {folder}:/data" in result.stderr
+    result = engine.run("receive-file", "in.yml", "x.csv", options=["-v", f"{folder}:/data"])
+    assert "is it in the folder that is mounted at /data?" in result.stderr
+
+
 @pytest.mark.parametrize("user", USERS)
 def test_files_move_both_ways_under_any_user_on_a_read_only_system(
     user: str, web: Nginx, folder: Path, fresh: str

@@ -70,20 +70,23 @@ def _bytes(source: str) -> bytes:
                 data = file.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path, standard input closed
         reason = getattr(error, "strerror", None) or str(error)
-        raise _error(source, f"cannot be read: {reason}{_advice(source, error)}") from None
+        advice, hint = _advice(source, error)
+        raise ConfigError([Fault("", f"cannot be read: {reason}{advice}", 0, source, hint)]) from None
     if len(data) > MOST_BYTES:
         raise _error(source, f"is larger than {MOST_BYTES // 1024**2} MiB: no access document or listing is")
     return data
 
 
-def _advice(source: str, error: Exception) -> str:
-    """What to know of ``source`` that is not there: many first calls fail here."""
+def _advice(source: str, error: Exception) -> tuple[str, str]:
+    """What to know of ``source`` that is not there, and a hint: many first calls fail here."""
     if source.lower().startswith(("http://", "https://")):
         secrets.mark_url(source)
-        return " (a document is wanted, a YAML or JSON file that holds the URL, and not the URL itself)"
-    if not isinstance(error, FileNotFoundError) or os.path.isabs(source):
-        return ""
-    return f" ({looked_in()})"
+        return " (this must be a YAML or JSON file that contains the URL, not the URL itself)", ""
+    if not isinstance(error, FileNotFoundError):
+        return "", ""
+    from connectors import container
+
+    return "" if os.path.isabs(source) else f" ({looked_in()})", container.hint(source)
 
 
 def _decode(data: bytes, source: str) -> str:

@@ -10,6 +10,7 @@ import stat
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
 
+from connectors import container
 from connectors.errors import (
     CannotCreate,
     ChecksumError,
@@ -206,7 +207,9 @@ def check_target_dir(target: str) -> None:
     if os.path.exists(target) and not os.path.isdir(target):
         raise CannotCreate(f"cannot create {target}: there is something else that is called so")
     if not os.path.isdir(parent):
-        raise CannotCreate(f"cannot create {target}: there is no directory {parent}")
+        raise CannotCreate(
+            f"cannot create {target}: there is no directory {parent}", hint=container.hint(target)
+        )
 
 
 def check_target(target: str, place: LocalFile | None = None) -> os.stat_result | None:
@@ -221,7 +224,8 @@ def check_target(target: str, place: LocalFile | None = None) -> os.stat_result 
     except FileNotFoundError:
         folder = os.path.dirname(target) or "."
         if not place and not os.path.isdir(folder):
-            raise CannotCreate(f"cannot create {target}: there is no directory {folder}") from None
+            message = f"cannot create {target}: there is no directory {folder}"
+            raise CannotCreate(message, hint=container.hint(target)) from None
         return None
     except OSError as error:
         raise cannot_create(target, error) from None

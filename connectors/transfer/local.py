@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from connectors import container
 from connectors.errors import CannotCreate, LocalIOError, NotFound
 
 MACHINE_IS_SHORT = {
@@ -35,6 +36,8 @@ def cannot_create(path: str, error: OSError) -> CannotCreate | LocalIOError:
     if isinstance(error, PermissionError):
         who = f"this is user {os.geteuid()}, group {os.getegid()}"
         hint = f'{who}; in a container, run it as the owner of the folder: --user "$(id -u):$(id -g)"'
+    if isinstance(error, FileNotFoundError):
+        hint = container.hint(path)
     return CannotCreate(f"cannot create {path}: {reason(error)}", hint=hint)
 
 
@@ -58,8 +61,10 @@ def reading(path: str) -> Iterator[None]:
 
 def cannot_read(path: str, error: OSError) -> NotFound | LocalIOError:
     """What ``error`` means for reading ``path``."""
-    missing = isinstance(error, FileNotFoundError | NotADirectoryError)
-    return (NotFound if missing else LocalIOError)(f"cannot read {path}: {reason(error)}")
+    message = f"cannot read {path}: {reason(error)}"
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return NotFound(message, hint=container.hint(path))
+    return LocalIOError(message)
 
 
 def reason(error: OSError) -> str:

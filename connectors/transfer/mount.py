@@ -292,9 +292,9 @@ def _last_error(lines: Sequence[str]) -> dict[str, Any] | None:
 
 
 def umount_dir(local: str) -> None:
-    """Nothing of ours is mounted at ``local`` any more, whatever has become of its server.
+    """Unmount what mount_dir has mounted at ``local``, whatever has become of its server.
 
-    Where nothing is mounted that is said, and no error. Files that are still in use are cut off.
+    NotFound if nothing is mounted there. Files that are still in use are cut off.
     """
     with reading(local):
         path = mount_point(local)
@@ -309,7 +309,8 @@ def umount_dir(local: str) -> None:
     else:
         if not os.path.lexists(path):
             raise NotFound(f"cannot unmount {local}: it does not exist")
-        log.warning(f"nothing is mounted at {local}")
+        _kill(path)  # of a mount that something else has taken away
+        raise NotFound(f"nothing is mounted at {local}")
     _kill(path)
 
 
