@@ -23,6 +23,7 @@ from connectors.web.exchange import Exchange, Line, Source, Unheard
 from connectors.web.reply import Reply
 
 MOST_REDIRECTS = 10
+SUPPRESS_CONNECT_HEADERS = 265  # libcurl has that option, pycurl has no name for it
 TLS_BUFFER = 64 << 10  # bytes: TLS hands over 16 KiB at a time, and what stays in the cache is a tenth faster
 BUFFER = 512 << 10  # bytes libcurl reads or sends at once; larger gains nothing here
 OWN_FIELDS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": f"red-connectors/{__version__}"}
@@ -161,6 +162,7 @@ class Client:
         """What requests to ``url`` have in common, and who is asking, if it is one of ``ours``."""
         handle.setopt(pycurl.NOSIGNAL, 1)  # libcurl's own use of signals is not for threads
         handle.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
+        handle.setopt(SUPPRESS_CONNECT_HEADERS, 1)  # a proxy says 200 before anything is asked
         handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
         handle.setopt(pycurl.BUFFERSIZE, TLS_BUFFER if url.startswith("https:") else BUFFER)
         handle.setopt(pycurl.UPLOAD_BUFFERSIZE, BUFFER)

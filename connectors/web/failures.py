@@ -1,5 +1,6 @@
 """What an HTTP status, or a failure of libcurl, means in terms of connectors.errors."""
 
+import re
 from urllib.parse import urlsplit
 
 from connectors.access import secrets
@@ -83,7 +84,7 @@ def of_curl(error: pycurl.error, place: str, handle: pycurl.Curl) -> RedError:
         return NotAuthenticated(f"{place}: the proxy answers 407", hint=CHECK_PROXY)
     if connect_status == 403:
         return NotPermitted(f"{place}: the proxy answers 403")
-    if code in PROTOCOL_BROKEN:
+    if code in PROTOCOL_BROKEN or (code == pycurl.E_RECV_ERROR and BROKEN_ANSWER.search(text)):
         return ProtocolViolation(f"{place}: {text}")
     return TemporaryFailure(
         f"{place}: {text}", hint=_unreachable(place) if code == pycurl.E_COULDNT_CONNECT else ""
@@ -106,6 +107,9 @@ PROTOCOL_BROKEN = {
     pycurl.E_BAD_CONTENT_ENCODING,
     pycurl.E_LOGIN_DENIED,
 }
+
+BROKEN_ANSWER = re.compile("chunk|response headers")
+"""libcurl has one code for a lost connection and for malformed chunks or header fields without end."""
 
 
 def _unresolved(text: str, place: str) -> RedError:

@@ -42,6 +42,8 @@ class Reply:
     """Close the connection after so many bytes of the body."""
     reset: bool = False
     """Close with RST instead of FIN."""
+    notify: bool = False
+    """Over TLS, say close_notify before closing."""
     stall: int | None = None
     """After so many bytes of the body, send nothing more until the client goes away; -1: not even headers."""
     pause: float = 0.0
@@ -171,6 +173,8 @@ class FaultServer:
             return self._hang_up(client, reply.reset)
         if reply.raw is not None:
             client.sendall(reply.raw)
+            if reply.notify and isinstance(client, ssl.SSLSocket):
+                client.unwrap()
             return self._hang_up(client, reply.reset)
         if reply.stall == -1:
             return self._stall(client)
