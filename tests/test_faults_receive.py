@@ -149,17 +149,6 @@ def test_a_part_without_any_content_range_is_not_believed(faulty: FaultServer, t
     assert not target.exists()
 
 
-def test_a_part_need_not_say_again_of_which_version_it_is(faulty: FaultServer, target: Path) -> None:
-    """It was asked for by If-Range, and a server may leave such fields out (RFC 9110, 15.3.7)."""
-    cut = 2 << 20
-    said = f"bytes {cut}-{len(BODY) - 1}/{len(BODY)}"
-    rest = Reply(BODY[cut:], ranges=False, content_range=said)
-    result = receive(faulty.on("/x", Reply(BODY, etag=TAG, cut=cut), rest), target)
-    assert result.code == 0, result.stderr
-    assert target.read_bytes() == BODY
-    assert "afresh" not in result.stderr
-
-
 def test_416_starts_afresh(faulty: FaultServer, target: Path) -> None:
     url = faulty.on("/x", Reply(BODY, etag=TAG, cut=2 << 20), Reply(b"", 416), Reply(OTHER, etag='"v2"'))
     result = receive(url, target, retries=3)
