@@ -30,7 +30,7 @@ NOTES = {
     "red-connector-http": """\
 - **Receiving** goes on where an earlier attempt ended, if the server proves by `ETag` or `Last-Modified`
   that the file is still the same. `Content-Length`, `Repr-Digest`, `Content-Digest`, `Digest` and
-  `Content-MD5` are checked. Bytes are stored as the server sends them; nothing is decompressed.
+  `Content-MD5` are checked, in a header and in a trailer. Bytes are stored as the server sends them; nothing is decompressed.
 - **Sending** is streamed. With PUT the file goes to a hidden name and is moved to its own where the server
   offers WebDAV, and is looked at afterwards wherever the server answers HEAD. A redirect is followed only
   if it keeps the method (307, 308). POST is repeated only if the server cannot have taken it.

@@ -310,6 +310,26 @@ def test_a_digest_of_the_server_is_checked(faulty: FaultServer, target: Path, ki
     assert left(target) == []
 
 
+@pytest.mark.parametrize("kind", digests(b""))
+def test_a_digest_behind_the_bytes_is_checked_too(faulty: FaultServer, target: Path, kind: str) -> None:
+    good = Reply(BODY, chunked=True, trailer=digests(BODY)[kind])
+    assert receive(faulty.on("/good", good), target).code == 0
+    assert target.read_bytes() == BODY
+    target.unlink()
+    bad = Reply(BODY, chunked=True, headers=digests(BODY)["repr"], trailer=digests(OTHER)[kind])
+    result = receive(faulty.on("/bad", bad), target)
+    assert result.code == 65, result.stderr
+    assert left(target) == []
+
+
+def test_a_digest_behind_a_part_is_that_of_the_whole(faulty: FaultServer, target: Path) -> None:
+    for number, content in enumerate((BODY, OTHER)):
+        cut = Reply(BODY, etag=TAG, cut=2 << 20)
+        rest = Reply(BODY, etag=TAG, chunked=True, trailer=digests(content)["repr"])
+        result = receive(faulty.on(f"/{number}", cut, rest), target.with_name(f"{number}"))
+        assert result.code == (0 if content is BODY else 65), result.stderr
+
+
 def test_a_part_that_fails_its_checksum_is_thrown_away_once(faulty: FaultServer, target: Path) -> None:
     right = digests(BODY)["repr"]
     url = faulty.on("/x", Reply(OTHER, headers=right), Reply(BODY, headers=right))

@@ -80,11 +80,13 @@ class WebRemote:
 
         url = urls.join(self._url, path)
         body = b"" if self._method in ("POST", "PUT") else None
-        self._client.request(
+        reply = self._client.request(
             self._method, url, headers=headers, body=body, on_reply=begin, sink=arrival.write
         )
         if end >= 0:
             check_end(arrival, end, self.describe(path))
+        if late := digests.of_file(reply.trailers, whole=reply.status == 200):
+            arrival.learn(late)
 
     def check(self, verb: Verb, path: str) -> None:
         if verb.sends:

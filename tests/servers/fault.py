@@ -38,6 +38,8 @@ class Reply:
     length: int | None = None
     """What to say as Content-Length instead of the truth; -1 says nothing, so that closing ends the body."""
     chunked: bool = False
+    trailer: Mapping[str, str] = field(default_factory=dict)
+    """What follows a body in chunks."""
     cut: int | None = None
     """Close the connection after so many bytes of the body."""
     reset: bool = False
@@ -183,7 +185,7 @@ class FaultServer:
             while True:
                 client.sendall(b"X-More: " + b"x" * 8000 + b"\r\n")
         status, fields, body = _shape(reply, headers)
-        head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        head = _lines(fields)
         client.sendall(f"HTTP/1.1 {status} {_phrase(status)}\r\n{head}\r\n".encode("latin-1"))
         if method == "HEAD" or status in (204, 304):
             return True
@@ -197,7 +199,10 @@ class FaultServer:
                 return then(client)
         if reply.chunked:
             chunks = [body[at : at + 65536] for at in range(0, len(body), 65536)]
-            body = b"".join(b"%x\r\n%s\r\n" % (len(one), one) for one in chunks) + b"0\r\n\r\n"
+            behind = "".join(f"{name}: {value}\r\n" for name, value in reply.trailer.items()).encode(
+                "latin-1"
+            )
+            body = b"".join(b"%x\r\n%s\r\n" % (len(one), one) for one in chunks) + b"0\r\n%s\r\n" % behind
         client.sendall(body)
         if reply.length is not None:
             return self._hang_up(client, reply.reset)
@@ -220,6 +225,10 @@ class FaultServer:
             with contextlib.suppress(OSError):
                 client.shutdown(socket.SHUT_WR)
         return False
+
+
+def _lines(fields: Mapping[str, str]) -> str:
+    return "".join(f"{name}: {value}\r\n" for name, value in fields.items())
 
 
 def _phrase(status: int) -> str:
