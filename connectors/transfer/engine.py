@@ -94,7 +94,7 @@ def receive_file(remote: Remote, job: Job, local: str, promise: "Prepared") -> N
 
 def _receive(remote: Remote, job: Job, path: str, local: str, arrival: Arrival) -> None:
     began = time.monotonic()
-    attempts = 0
+    attempts = -job.pace.repeats  # a repeated request is an attempt as well
 
     def attempt() -> None:
         nonlocal attempts
@@ -114,6 +114,7 @@ def _receive(remote: Remote, job: Job, path: str, local: str, arrival: Arrival) 
         arrival.commit()
     if job.receipts.wanted and arrival.moved:
         seconds = time.monotonic() - began
+        attempts += job.pace.repeats
         sha256 = arrival.hexdigest("sha256")
         job.receipts.add(job.verb, local, remote.describe(path), arrival.size, sha256, seconds, attempts)
 
@@ -128,7 +129,7 @@ def send_file(remote: Remote, job: Job, local: str, promise: "Prepared") -> None
 
 def _send(remote: Remote, job: Job, entry: Entry, local: str) -> None:
     began = time.monotonic()
-    attempts = 0
+    attempts = -job.pace.repeats  # a repeated request is an attempt as well
 
     def attempt() -> None:
         nonlocal attempts
@@ -141,6 +142,7 @@ def _send(remote: Remote, job: Job, entry: Entry, local: str) -> None:
         persistently(job, attempt)
     if job.receipts.wanted and departure.moved:
         seconds = time.monotonic() - began
+        attempts += job.pace.repeats
         place = remote.describe(entry.path)
         job.receipts.add(job.verb, local, place, departure.size, departure.sha256, seconds, attempts)
 

@@ -22,8 +22,8 @@ from connectors.transfer.checksum import Checksum
 from connectors.transfer.departure import claimed, moment
 from connectors.transfer.job import Job
 from connectors.transfer.names import hidden_name
+from connectors.transfer.pace import FIRST_PAUSE
 from connectors.transfer.part import remember_version
-from connectors.transfer.retry import FIRST_PAUSE
 
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 

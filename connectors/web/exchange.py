@@ -5,7 +5,7 @@ import os
 import sys
 import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from threading import Event
 from typing import Protocol
@@ -56,6 +56,9 @@ class Line:
     """A handle of libcurl and the connections that it keeps open; for one thread at a time."""
 
     def __init__(self) -> None:
+        self._open()
+
+    def _open(self) -> None:
         try:
             self.handle = pycurl.Curl()
             self._multi = pycurl.CurlMulti()
@@ -101,6 +104,11 @@ class Line:
         getinfo = self.handle.getinfo
         return self._is_busy and getinfo(pycurl.ACTIVESOCKET) < 0 and not getinfo(pycurl.NAMELOOKUP_TIME)
 
+    def renew(self) -> None:
+        """Another handle, without any connection."""
+        self.close()
+        self._open()
+
     def close(self) -> None:
         if self.is_resolving:
             _left_behind.append(self)
@@ -120,14 +128,18 @@ class Exchange:
         departure: Source | None = None,
         on_reply: Callable[[Reply], None] | None = None,
         sink: Callable[[bytes], None] | None = None,
+        not_final: Collection[int] = (),
         meanwhile: Callable[[], None] | None = None,
         when: Callable[[], bool] | None = None,
     ) -> None:
+        """An answer that redirects, or whose status is ``not_final``, goes neither to ``on_reply`` nor to
+        ``sink``: the caller of ``run`` gets it."""
         self.method = method
         self.url = url
         self.departure = departure
         self._on_reply = on_reply
         self._sink = sink
+        self._not_final = not_final
         self._meanwhile = meanwhile
         self.when = when
         self._reply: Reply | None = None
@@ -208,7 +220,7 @@ class Exchange:
 
     def _take_first(self, data: bytes) -> None:
         answer = self._answered()
-        self._take = self._sink if self._sink and not answer.redirects else self._keep
+        self._take = self._sink if self._sink and self._is_final(answer) else self._keep
         self._take(data)
 
     def _keep(self, data: bytes) -> None:
@@ -243,9 +255,12 @@ class Exchange:
     def _answered(self) -> Reply:
         """The final answer, once its header is complete."""
         self._reply, self._header_lines = reply.header(self.lines, self.url)
-        if self._on_reply and not self._reply.redirects:
+        if self._on_reply and self._is_final(self._reply):
             self._on_reply(self._reply)
         return self._reply
+
+    def _is_final(self, answer: Reply) -> bool:
+        return not (answer.redirects or answer.status in self._not_final)
 
     def _heard(self) -> Reply | None:
         """The answer whose header has come last, if that is a final one: no 100 Continue, no challenge."""

@@ -50,9 +50,19 @@ def of_reply(reply: Reply, *, sending: bool) -> RedError:
 def of_redirect(status: int, place: str, target: str) -> RedError:
     """A redirect that must not be followed: it would turn what is sent into a GET (RFC 9110, 15.4)."""
     return ProtocolViolation(
-        f"cannot send to {place}: {status} redirects to {target}",
-        hint=f"if that is right, use {target} as url",
+        f"cannot send to {place}: {status} redirects to {host_of(target)}",
+        hint="check url in the access document: what is sent cannot be redirected",
     )
+
+
+def host_of(target: str) -> str:
+    """Scheme and host of a redirect's ``target``: a token may stand anywhere behind them."""
+    try:
+        parts = urlsplit(target)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "what is no URL"
+    return f"{parts.scheme}://{parts.hostname or ''}{port}" if parts.scheme else "what is no URL"
 
 
 def of_curl(error: pycurl.error, place: str, handle: pycurl.Curl) -> RedError:
