@@ -30,7 +30,8 @@ NOTES = {
     "red-connector-http": """\
 - **Receiving** goes on where an earlier attempt ended, if the server proves by `ETag` or `Last-Modified`
   that the file is still the same. `Content-Length`, `Repr-Digest`, `Content-Digest`, `Digest` and
-  `Content-MD5` are checked. Bytes are stored as the server sends them; nothing is decompressed.
+  `Content-MD5` are checked, in a header and in a trailer. Bytes are stored as the server sends them;
+  nothing is decompressed.
 - **Sending** is streamed. With PUT the file goes to a hidden name and is moved to its own where the server
   offers WebDAV, and is looked at afterwards wherever the server answers HEAD. A redirect is followed only
   if it keeps the method (307, 308). POST is repeated only if the server cannot have taken it.
@@ -42,7 +43,8 @@ NOTES = {
   any other remembers its version (`ETag` or `Last-Modified`, in an extended attribute, where the file
   system has them) and is asked for on that condition, unless it was changed locally.
 - **Credentials** in `auth`, `headers` and the client certificate are sent to the host of `url` alone, never
-  to one that it redirects to. User and password may also stand in the URL.
+  to one that it redirects to. User and password may also stand in the URL. A cookie that is set by a
+  redirect goes back to where it comes from, and is forgotten when the file is there.
 - A relative path of a certificate or key is relative to the working directory; inline PEM never touches a
   disk.
 - Presigned URLs work. Where such a URL is good for one method only, `-validate` checks what it can.

@@ -149,17 +149,6 @@ def test_a_part_without_any_content_range_is_not_believed(faulty: FaultServer, t
     assert not target.exists()
 
 
-def test_a_part_need_not_say_again_of_which_version_it_is(faulty: FaultServer, target: Path) -> None:
-    """It was asked for by If-Range, and a server may leave such fields out (RFC 9110, 15.3.7)."""
-    cut = 2 << 20
-    said = f"bytes {cut}-{len(BODY) - 1}/{len(BODY)}"
-    rest = Reply(BODY[cut:], ranges=False, content_range=said)
-    result = receive(faulty.on("/x", Reply(BODY, etag=TAG, cut=cut), rest), target)
-    assert result.code == 0, result.stderr
-    assert target.read_bytes() == BODY
-    assert "afresh" not in result.stderr
-
-
 def test_416_starts_afresh(faulty: FaultServer, target: Path) -> None:
     url = faulty.on("/x", Reply(BODY, etag=TAG, cut=2 << 20), Reply(b"", 416), Reply(OTHER, etag='"v2"'))
     result = receive(url, target, retries=3)
@@ -319,6 +308,26 @@ def test_a_digest_of_the_server_is_checked(faulty: FaultServer, target: Path, ki
     result = receive(faulty.on("/bad", Reply(BODY, headers=digests(OTHER)[kind])), target)
     assert result.code == 65, result.stderr
     assert left(target) == []
+
+
+@pytest.mark.parametrize("kind", digests(b""))
+def test_a_digest_behind_the_bytes_is_checked_too(faulty: FaultServer, target: Path, kind: str) -> None:
+    good = Reply(BODY, chunked=True, trailer=digests(BODY)[kind])
+    assert receive(faulty.on("/good", good), target).code == 0
+    assert target.read_bytes() == BODY
+    target.unlink()
+    bad = Reply(BODY, chunked=True, headers=digests(BODY)["repr"], trailer=digests(OTHER)[kind])
+    result = receive(faulty.on("/bad", bad), target)
+    assert result.code == 65, result.stderr
+    assert left(target) == []
+
+
+def test_a_digest_behind_a_part_is_that_of_the_whole(faulty: FaultServer, target: Path) -> None:
+    for number, content in enumerate((BODY, OTHER)):
+        cut = Reply(BODY, etag=TAG, cut=2 << 20)
+        rest = Reply(BODY, etag=TAG, chunked=True, trailer=digests(content)["repr"])
+        result = receive(faulty.on(f"/{number}", cut, rest), target.with_name(f"{number}"))
+        assert result.code == (0 if content is BODY else 65), result.stderr
 
 
 def test_a_part_that_fails_its_checksum_is_thrown_away_once(faulty: FaultServer, target: Path) -> None:

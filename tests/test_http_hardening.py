@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.program import run, start
+from tests.program import peak, run, start
 from tests.servers import PASSWORD
 from tests.servers.fault import FaultServer, Reply
 
 HTTP = "red-connector-http"
+DIGEST = {"username": "alice", "password": PASSWORD, "method": "DIGEST"}
+CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
+CHALLENGE = b'HTTP/1.1 401 Who\r\nWWW-Authenticate: Digest realm="x", nonce="y"\r\n'
 AT_ONCE = {"RED_RETRIES": "0", "RED_TIMEOUT": "2"}
 MIB = 1 << 20
 
@@ -113,6 +116,59 @@ def test_header_fields_that_trickle_in_are_progress(tmp_path: Path) -> None:
         env = {"RED_RETRIES": "0", "RED_TIMEOUT": "1.5"}
         result = run(HTTP, "receive-file", {"url": f"{url}/x"}, tmp_path / "x", env=env)
     assert result.code == 0, result.stderr
+
+
+WITHOUT_END = {
+    "lines of a header": (b"HTTP/1.1 200 OK\r\n", b"X-More: y\r\n"),
+    "one line of a header": (b"HTTP/1.1 200 OK\r\nX-More: ", b"y"),
+    "answers before the answer": (b"", b"HTTP/1.1 102 Processing\r\n\r\n"),
+    "lines of a trailer": (CHUNKS + b"0\r\n", b"X-More: y\r\n"),
+    "one line of a trailer": (CHUNKS + b"0\r\nX-More: ", b"y"),
+    "a chunk's extension": (CHUNKS + b"5;x=", b"y"),
+    "a challenge": (CHALLENGE, b"X-More: y\r\n"),
+    "the body of a challenge": (CHALLENGE + b"Transfer-Encoding: chunked\r\n\r\n", b"5\r\nhello\r\n"),
+}
+
+
+@pytest.mark.parametrize("kind", WITHOUT_END)
+def test_what_trickles_without_an_end_is_given_up(tmp_path: Path, kind: str) -> None:
+    first, more = WITHOUT_END[kind]
+
+    def talk(client: socket.socket) -> None:
+        head(client)
+        client.sendall(first)
+        with contextlib.suppress(OSError):
+            while True:
+                client.sendall(more)
+                time.sleep(0.2)
+
+    with serving(talk) as url:
+        access = {"url": f"{url}/x", "auth": DIGEST}
+        env = {"RED_RETRIES": "0", "RED_TIMEOUT": "0.6"}
+        result = run(HTTP, "receive-file", access, tmp_path / "x", env=env)
+    assert result.code == 75, result.stderr
+    assert result.seconds < 6
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("kind", WITHOUT_END)
+def test_what_floods_without_an_end_is_given_up_and_kept_nowhere(tmp_path: Path, kind: str) -> None:
+    first, more = WITHOUT_END[kind]
+
+    def talk(client: socket.socket) -> None:
+        head(client)
+        client.sendall(first)
+        with contextlib.suppress(OSError):
+            while True:
+                client.sendall(more * 10_000)
+
+    with serving(talk) as url:
+        access = {"url": f"{url}/x", "auth": DIGEST}
+        env = {"RED_RETRIES": "0", "RED_TIMEOUT": "0.6"}
+        process = start(HTTP, "receive-file", access, tmp_path / "x", env=env)
+        assert peak(process, fails=True) < 100
+    assert process.returncode in (75, 76)
+    assert not (tmp_path / "x").exists()
 
 
 def test_a_promised_size_limits_a_body_without_end(tmp_path: Path) -> None:

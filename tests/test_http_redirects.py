@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.program import TOKEN
+from tests.program import TOKEN, run
 from tests.servers import fault
 from tests.servers.fault import FaultServer, Reply
 from tests.servers.nginx import Nginx
 from tests.test_http_receive import AUTH, CONTENT, receive, validate
+
+HTTP = "red-connector-http"
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -75,3 +77,91 @@ def test_a_redirect_without_end_is_76(faulty: FaultServer, target: Path) -> None
     faulty.on("/y", Reply(status=302, headers={"Location": "/x"}))
     assert receive({"url": url}, target).code == 76
     assert len(faulty.seen) < 60
+
+
+# --- cookies ------------------------------------------------------------------------------------
+
+
+def cookies(server: FaultServer, path: str = "") -> list[str]:
+    return [one.headers.get("cookie", "") for one in server.requests(path)]
+
+
+@pytest.mark.parametrize("attributes", ["", "; Path=/; HttpOnly", "; Max-Age=60", "; SameSite=Lax"])
+def test_a_cookie_that_a_redirect_sets_is_brought_back(
+    faulty: FaultServer, target: Path, attributes: str
+) -> None:
+    access = {"url": faulty.on("/d/x", Reply(CONTENT, wants_cookie=f"seen=yes{attributes}"))}
+    result = receive(access, target)
+    assert result.code == 0, result.stderr
+    assert target.read_bytes() == CONTENT
+    assert cookies(faulty) == ["", "seen=yes"]
+    assert validate(access).code == 0
+
+
+def test_a_cookie_that_is_meant_for_elsewhere_is_not_brought_back(faulty: FaultServer, target: Path) -> None:
+    for number, attributes in enumerate(("; Path=/other", "; Domain=example.com", "; Max-Age=0")):
+        url = faulty.on(f"/{number}", Reply(CONTENT, wants_cookie=f"seen=yes{attributes}"))
+        assert receive({"url": url}, target).code == 76
+        assert set(cookies(faulty, f"/{number}")) == {""}
+
+
+def test_a_cookie_is_forgotten_after_the_request(faulty: FaultServer, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        faulty.on(f"/d/{name}", Reply(CONTENT, wants_cookie="seen=yes; Path=/"))
+    names = [{"class": "File", "basename": name} for name in ("a", "b")]
+    env = {"RED_PARALLEL": "1"}
+    result = run(HTTP, "receive-dir", {"url": f"{faulty.url}/d"}, tmp_path / "d", "--listing", names, env=env)
+    assert result.code == 0, result.stderr
+    assert cookies(faulty) == ["", "seen=yes"] * 2
+
+
+def test_cookies_of_two_origins_are_kept_apart(faulty: FaultServer, target: Path) -> None:
+    """There to log in, and back: each has its own cookie, though a port does not matter to a browser."""
+    with fault.start() as other:
+        back = {"Location": f"{faulty.url}/back", "Set-Cookie": "theirs=2; Path=/"}
+        there = other.on("/login", Reply(status=302, headers=back))
+        url = faulty.on("/x", Reply(status=302, headers={"Location": there, "Set-Cookie": "ours=1; Path=/"}))
+        again = {"Location": f"{other.url}/once", "Set-Cookie": "more=3; Path=/"}
+        faulty.on("/back", Reply(status=302, headers=again))
+        other.on("/once", Reply(status=302, headers={"Location": f"{faulty.url}/file"}))
+        faulty.on("/file", Reply(CONTENT))
+        result = receive({"url": url}, target)
+        assert result.code == 0, result.stderr
+        assert [sorted(one.split("; ")) for one in cookies(faulty)] == [
+            [""],
+            ["ours=1"],
+            ["more=3", "ours=1"],
+        ]
+        assert cookies(other) == ["", "theirs=2"]
+
+
+def test_a_cookie_of_the_access_document_goes_along_in_one_field(faulty: FaultServer, target: Path) -> None:
+    url = faulty.on("/x", Reply(CONTENT, wants_cookie="seen=yes"))
+    result = receive({"url": url, "headers": {"Cookie": "mine=1"}}, target)
+    assert result.code == 0, result.stderr
+    assert [sorted(one.split("; ")) for one in cookies(faulty)] == [["mine=1"], ["mine=1", "seen=yes"]]
+
+
+def test_an_upload_brings_a_cookie_back_too(faulty: FaultServer, target: Path) -> None:
+    target.write_bytes(CONTENT)
+    again = Reply(status=307, headers={"Location": "/x", "Set-Cookie": "seen=yes"})
+    url = faulty.on("/x", again, Reply(status=201), method="PUT")
+    result = run(HTTP, "send-file", {"url": url, "method": "PUT"}, target)
+    assert result.code == 0, result.stderr
+    assert [one.headers.get("cookie", "") for one in faulty.requests("/x", "PUT")] == ["", "seen=yes"]
+
+
+# --- what is shown of a redirect ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["http", "ftp"])
+def test_of_a_redirect_that_is_refused_only_scheme_and_host_are_shown(
+    faulty: FaultServer, target: Path, scheme: str
+) -> None:
+    target.write_bytes(CONTENT)
+    where = f"{scheme}://me:{TOKEN}@example.com:81/{TOKEN}/x;{TOKEN}?token={TOKEN}&{TOKEN}#{TOKEN}"
+    url = faulty.on("/x", Reply(status=302, headers={"Location": where}), method="PUT")
+    result = run(HTTP, "send-file", {"url": url, "method": "PUT"}, target)
+    assert result.code == 76
+    assert f"{scheme}://example.com:81" in result.stderr
+    assert TOKEN not in result.stderr

@@ -241,6 +241,31 @@ def test_an_accepted_upload_without_trace_is_noticed_or_taken_at_its_word(
     assert result.code in (65, 75, 76), result.stderr
 
 
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+def test_a_server_that_knows_no_expectation_gets_the_file_without_one(
+    faulty: FaultServer, tmp_path: Path, method: str
+) -> None:
+    content = random.Random(3).randbytes(3 << 20)
+    (tmp_path / "d").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "d" / name).write_bytes(content)
+    faulty.on("/d/a", Reply(status=417, accept=0), Reply(status=201), method=method)
+    access = {"url": f"{faulty.url}/d", "method": method}
+    result = run(HTTP, "send-dir", access, tmp_path / "d", env={"RED_PARALLEL": "1", "RED_RETRIES": "0"})
+    assert result.code == 0, result.stderr
+    assert ["expect" in one.headers for one in faulty.requests(method=method)] == [True, False, False]
+    assert faulty.stored == {"/d/a": content, "/d/b": content}
+
+
+def test_a_server_that_refuses_an_expectation_that_nobody_has_is_asked_once_more(
+    faulty: FaultServer, tmp_path: Path
+) -> None:
+    (tmp_path / "x").write_bytes(b"x")
+    url = faulty.on("/x", Reply(status=417), method="PUT")
+    assert run(HTTP, "send-file", {"url": url, "method": "PUT"}, tmp_path / "x").code == 76
+    assert len(faulty.requests("/x", "PUT")) == 2
+
+
 # --- redirects ----------------------------------------------------------------------------------
 
 

@@ -214,7 +214,7 @@ def test_a_redirect_of_the_put_alone_is_refused_though_a_page_with_200_is_behind
     redirect(monkeypatch, "inbody=true", lambda path: "/app/template/Login.vm")
     result = archive.send(b"1", "y")
     assert result.code == 76, result.stderr
-    assert f"sends us to {archive.site.url}/app/template/Login.vm" in result.stderr
+    assert f"sends us to {archive.site.url}: 302" in result.stderr
     assert "log-in page" in result.stderr
     assert archive.site.tree(SCAN, "R") == {"x": b"123"}
     assert not archive.site.requests("Login.vm")
@@ -261,17 +261,15 @@ def test_a_log_in_page_that_remembers_where_we_wanted_to_go_is_no_base_url(
     assert not archive.site.requests("/login")
 
 
-def test_a_session_in_the_address_of_a_redirect_is_not_shown_nor_all_of_a_long_one(
+def test_of_a_redirect_that_is_refused_only_the_host_is_shown(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = "0123456789ABCDEF0123456789ABCDEF"
     redirect(monkeypatch, "", lambda path: f"/app/Login.vm;jsessionid={session}")
     for result in (archive.receive(), archive.send(b"1", "y")):
         assert result.code == 76
-        assert "/app/Login.vm" in result.stderr
+        assert f"sends us to {archive.site.url}: 302" in result.stderr
         assert session not in result.stderr
-    redirect(monkeypatch, "", lambda path: f"/app/{'x' * 5000}")
-    assert len(archive.receive().stderr) < 800
 
 
 # --- what the site says ---

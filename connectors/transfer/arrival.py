@@ -124,6 +124,12 @@ class Arrival:
         self._hashed = part.size
         self._job.progress.moved(len(data))
 
+    def learn(self, late: tuple[Checksum, ...]) -> None:
+        """Checksums of the whole file that were said behind its bytes, which are read once more for them."""
+        version = self._part.version
+        self._part.version = version._replace(checksums=(*version.checksums, *late))
+        self._rehash()
+
     def keep(self) -> None:
         """The far end says that what is here is current."""
         self.discard()

@@ -94,7 +94,7 @@ def receive_file(remote: Remote, job: Job, local: str, promise: "Prepared") -> N
 
 def _receive(remote: Remote, job: Job, path: str, arrival: Arrival) -> None:
     began = time.monotonic()
-    attempts = 0
+    attempts = -job.pace.repeats  # a repeated request is an attempt as well
 
     def attempt() -> None:
         nonlocal attempts
@@ -114,6 +114,7 @@ def _receive(remote: Remote, job: Job, path: str, arrival: Arrival) -> None:
         arrival.commit()
     if job.receipts.wanted and arrival.moved:
         seconds = time.monotonic() - began
+        attempts += job.pace.repeats
         sha256 = arrival.hexdigest("sha256")
         place = remote.describe(path)
         job.receipts.add(job.verb, arrival.path, place, arrival.size, sha256, seconds, attempts)
@@ -129,7 +130,7 @@ def send_file(remote: Remote, job: Job, local: str, promise: "Prepared") -> None
 
 def _send(remote: Remote, job: Job, entry: Entry, local: str, opener: Callable[[], int]) -> None:
     began = time.monotonic()
-    attempts = 0
+    attempts = -job.pace.repeats  # a repeated request is an attempt as well
 
     def attempt() -> None:
         nonlocal attempts
@@ -142,6 +143,7 @@ def _send(remote: Remote, job: Job, entry: Entry, local: str, opener: Callable[[
         persistently(job, attempt)
     if job.receipts.wanted and departure.moved:
         seconds = time.monotonic() - began
+        attempts += job.pace.repeats
         place = remote.describe(entry.path)
         job.receipts.add(job.verb, local, place, departure.size, departure.sha256, seconds, attempts)
 

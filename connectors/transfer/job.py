@@ -1,8 +1,9 @@
-"""What every part of one call shares: its settings, its progress, its receipts, and whether to stop."""
+"""What every part of one call shares: settings, progress, receipts, the pace, and whether to stop."""
 
 import threading
 
 from connectors.settings import Settings
+from connectors.transfer.pace import Pace
 from connectors.transfer.progress import Progress
 from connectors.transfer.receipt import Receipts
 from connectors.verbs import Verb
@@ -22,6 +23,7 @@ class Job:
         self.progress = progress
         self.receipts = receipts
         self.cancelled = threading.Event()
+        self.pace = Pace(settings.retries, settings.timeout, self.pause)
 
     def check_cancelled(self) -> None:
         if self.cancelled.is_set():

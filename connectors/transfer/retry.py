@@ -6,25 +6,23 @@ from typing import TYPE_CHECKING
 from connectors import log
 from connectors.errors import TemporaryFailure
 from connectors.transfer.job import Job
+from connectors.transfer.pace import FIRST_PAUSE, LONGEST_PAUSE
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
-
-FIRST_PAUSE = 0.5  # seconds; doubled for each attempt, and up to half a second more at random
-LONGEST_PAUSE = 30.0
 
 
 def persistently(job: Job, attempt: Callable[[], None]) -> None:
     """Call ``attempt`` until it raises no TemporaryFailure that may be repeated.
 
     At most ``settings.retries`` further calls are made. A pause that the far end asks for is kept, up
-    to ``settings.timeout`` seconds.
+    to ``settings.timeout`` seconds. Once the pace is lost, what was refused has been repeated already.
     """
     try:
         attempt()
         return
     except TemporaryFailure as failure:
-        if not failure.repeatable or not job.settings.retries:
+        if not failure.repeatable or not job.settings.retries or job.pace.is_lost:
             raise
         first = [failure]
 
@@ -51,7 +49,7 @@ def persistently(job: Job, attempt: Callable[[], None]) -> None:
         )
 
     def may_pass(error: BaseException) -> bool:
-        return isinstance(error, TemporaryFailure) and error.repeatable
+        return isinstance(error, TemporaryFailure) and error.repeatable and not job.pace.is_lost
 
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception(may_pass),

@@ -24,8 +24,8 @@ from connectors.transfer.folders import LocalTree, OneByOne
 from connectors.transfer.job import Job
 from connectors.transfer.mode import settle_mode
 from connectors.transfer.names import HIDDEN_KINDS, below, hidden_name
+from connectors.transfer.pace import FIRST_PAUSE
 from connectors.transfer.part import NEW, Version, is_called, ready_name, remember_version
-from connectors.transfer.retry import FIRST_PAUSE
 
 IN_VAIN = 1  # attempts that may end without a single file more
 

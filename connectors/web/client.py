@@ -23,6 +23,9 @@ from connectors.web.exchange import Exchange, Line, Source, Unheard
 from connectors.web.reply import Reply
 
 MOST_REDIRECTS = 10
+TOO_MANY = {429, 503}
+NOT_FINAL = {417, *TOO_MANY}  # the request was not taken, and may be repeated
+SUPPRESS_CONNECT_HEADERS = 265  # libcurl has that option, pycurl has no name for it
 TLS_BUFFER = 64 << 10  # bytes: TLS hands over 16 KiB at a time, and what stays in the cache is a tenth faster
 BUFFER = 512 << 10  # bytes libcurl reads or sends at once; larger gains nothing here
 OWN_FIELDS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": f"red-connectors/{__version__}"}
@@ -49,6 +52,22 @@ class Identity(NamedTuple):
     passphrase: str = ""
 
 
+class Task(NamedTuple):
+    """What ``Client.request`` is asked for, wherever it leads."""
+
+    method: str
+    headers: Mapping[str, str]
+    body: bytes | None
+    departure: Source | None
+    on_reply: Callable[[Reply], None] | None
+    sink: Callable[[bytes], None] | None
+    last: float
+    follow: bool
+    repeat: bool
+    meanwhile: Callable[[], None] | None
+    when: Callable[[], bool] | None
+
+
 class Client:
     """Any number of requests, from any number of threads. Closing it drops the connections."""
 
@@ -58,6 +77,8 @@ class Client:
         self.presents_password = bool(log_in or any("@" in proxy for proxy in proxies))
         self._cancelled = job.cancelled
         self._timeout = job.settings.timeout
+        self._pace = job.pace
+        self._expects = True  # 100 Continue, before it sends a large body
         self._identity = identity
         self._home = urljoin(identity.home, "/")
         self._proxy = _upper_case_proxy()
@@ -77,12 +98,14 @@ class Client:
         sink: Callable[[bytes], None] | None = None,
         last: float = 0.0,
         follow: bool = True,
+        repeat: bool = True,
         meanwhile: Callable[[], None] | None = None,
         when: Callable[[], bool] | None = None,
     ) -> Reply:
         """One request, redirects followed where that is safe, and its final answer, whatever its status.
 
-        Without ``follow``, a redirect is the final answer.
+        Without ``follow``, a redirect is the final answer, and cookies are not taken. Without ``repeat``, a
+        refusal (429, 503) is final as well: for what is looked at before it is sent again.
 
         What is sent is ``body`` or a whole ``departure``. ``on_reply`` sees status and header fields before
         ``sink`` gets the first byte; either may raise to end it all. Without a sink the body is in the Reply.
@@ -92,75 +115,130 @@ class Client:
         Raises the errors of connectors.errors when there is no answer.
         """
 
-        def attempt() -> Reply:
-            if departure:
-                departure.rewind()
-            exchange = Exchange(
-                method, url, departure=departure, on_reply=on_reply, sink=sink, meanwhile=meanwhile, when=when
-            )
-            return self._run(exchange, headers or {}, body, last=last)
-
-        for _ in range(MOST_REDIRECTS + 1):
-            try:
-                reply = attempt()
-            except Unheard:
-                early.forget()
-                reply = attempt()
-            if not (reply.redirects and follow):
-                return reply
-            url = self._redirected(reply, method, sending=bool(departure))
-        raise ProtocolViolation(f"{secrets.shown_url(url)}: more than {MOST_REDIRECTS} redirects")
-
-    def close(self) -> None:
-        while self._idle:
-            self._idle.popleft().close()
-
-    def _redirected(self, reply: Reply, method: str, *, sending: bool) -> str:
-        place = secrets.shown_url(reply.url)
-        target = urls.resolve(reply.url, reply.headers["location"])
-        if target is None:
-            shown = secrets.shown_url(reply.headers["location"])
-            raise ProtocolViolation(f"{place}: redirects to {shown}, which is no URL of HTTP")
-        shown = secrets.shown_url(target)
-        if reply.status not in (307, 308) and (
-            sending or method not in ("GET", "HEAD", "PROPFIND", "OPTIONS")
-        ):
-            raise failures.of_redirect(reply.status, place, shown)
-        return target
-
-    def _run(
-        self, exchange: Exchange, headers: Mapping[str, str], body: bytes | None, *, last: float
-    ) -> Reply:
+        task = Task(
+            method, headers or {}, body, departure, on_reply, sink, last, follow, repeat, meanwhile, when
+        )
         try:
             line = self._idle.popleft()
         except IndexError:
             line = Line()
-        url = exchange.url
-        ours = url.startswith(self._home) or urls.may_share_credentials(self._home, url)
-        what = exchange.method, body, exchange.departure, last, exchange.when
-        purpose = (*what, ours, url[:6], *headers.items())
         try:
-            if line.purpose != purpose:  # else it is the next file of many, and only its name is new
-                line.handle.reset()
-                line.offer = early.offer(line.handle)
-                self._configure(line.handle, url, headers, ours=ours)
-                if body is not None and not exchange.departure:
-                    line.handle.setopt(pycurl.POSTFIELDS, body)
-                if last:
-                    line.handle.setopt(pycurl.TIMEOUT_MS, max(1, int(last * 1000)))
-                line.purpose = purpose
-            line.handle.setopt(pycurl.URL, url)
-            reply = exchange.run(line, self._timeout, None if last else self._cancelled)
+            reply = self._followed(line, task, url) if follow else self._answer(line, task, url)
         except BaseException:
             line.close()  # its connection may be in the middle of anything
             raise
         self._idle.append(line)
         return reply
 
-    def _configure(self, handle: pycurl.Curl, url: str, headers: Mapping[str, str], *, ours: bool) -> None:
+    def close(self) -> None:
+        while self._idle:
+            self._idle.popleft().close()
+
+    def _followed(self, line: Line, task: Task, url: str) -> Reply:
+        """The answer where the redirects from ``url`` lead to.
+
+        Cookies that are set on the way go back to where they come from, and are forgotten at the end.
+        """
+        cookies: dict[urls.Origin, list[str]] = {}
+        for _ in range(MOST_REDIRECTS + 1):
+            reply = self._answer(line, task, url)
+            if not reply.redirects:
+                line.handle.setopt(pycurl.COOKIELIST, "ALL")
+                return reply
+            target = self._redirected(reply, task.method, sending=bool(task.departure))
+            if not urls.may_share_credentials(url, target):
+                cookies[urls.origin(url)] = line.handle.getinfo(pycurl.INFO_COOKIELIST)
+                for cookie in ["ALL", *cookies.get(urls.origin(target), [])]:  # forget all, then set these
+                    line.handle.setopt(pycurl.COOKIELIST, cookie)
+            url = target
+        raise ProtocolViolation(f"{secrets.shown_url(url)}: more than {MOST_REDIRECTS} redirects")
+
+    def _redirected(self, reply: Reply, method: str, *, sending: bool) -> str:
+        place = secrets.shown_url(reply.url)
+        target = urls.resolve(reply.url, reply.headers["location"])
+        if target is None:
+            shown = failures.host_of(reply.headers["location"])
+            raise ProtocolViolation(f"{place}: redirects to {shown}, and not by HTTP")
+        if reply.status not in (307, 308) and (
+            sending or method not in ("GET", "HEAD", "PROPFIND", "OPTIONS")
+        ):
+            raise failures.of_redirect(reply.status, place, target)
+        return target
+
+    def _answer(self, line: Line, task: Task, url: str) -> Reply:
+        """The answer of ``url`` itself, the request repeated where the server has not taken it."""
+        refused = 0
+        while True:
+            expects = self._expects
+            turn = 0 if task.last else self._pace.enter()
+            try:
+                reply = self._asked(line, task, url)
+            finally:
+                if not task.last:
+                    self._pace.leave()
+            if reply.status not in NOT_FINAL:
+                self._pace.succeeded()
+                return reply
+            if reply.status == 417 and expects and task.departure:
+                self._expects = False  # the server, or a proxy, is one of those that do not know it
+                continue
+            if reply.status in TOO_MANY and not task.last:
+                failure = failures.of_reply(reply, sending=bool(task.departure))
+                wait, why = reply.retry_after, failure.message
+                if self._pace.refused(turn, refused, wait, why, repeats=task.repeat):
+                    refused += 1
+                    continue
+            if task.on_reply:
+                task.on_reply(reply)
+            if task.sink and reply.body:
+                task.sink(reply.body)
+            return reply
+
+    def _asked(self, line: Line, task: Task, url: str) -> Reply:
+        def attempt() -> Reply:
+            if task.departure:
+                task.departure.rewind()
+            exchange = Exchange(
+                task.method,
+                url,
+                departure=task.departure,
+                on_reply=task.on_reply,
+                sink=task.sink,
+                not_final=NOT_FINAL,
+                meanwhile=task.meanwhile,
+                when=task.when,
+            )
+            self._prepare(line, task, url)
+            return exchange.run(line, self._timeout, None if task.last else self._cancelled)
+
+        try:
+            return attempt()
+        except Unheard:
+            early.forget()
+            line.renew()
+            return attempt()
+
+    def _prepare(self, line: Line, task: Task, url: str) -> None:
+        """Set ``line`` up for the ``task`` at ``url``."""
+        ours = url.startswith(self._home) or urls.may_share_credentials(self._home, url)
+        what = task.method, task.body, task.departure, task.last, task.follow, task.when
+        purpose = (*what, ours, url[:6], self._expects, *task.headers.items())
+        if line.purpose != purpose:  # else it is the next file of many, and only its name is new
+            line.handle.reset()
+            line.offer = early.offer(line.handle)
+            self._configure(line.handle, url, task, ours=ours)
+            if task.body is not None and not task.departure:
+                line.handle.setopt(pycurl.POSTFIELDS, task.body)
+            if task.last:
+                line.handle.setopt(pycurl.TIMEOUT_MS, max(1, int(task.last * 1000)))
+            line.purpose = purpose
+        line.handle.setopt(pycurl.URL, url)
+
+    def _configure(self, handle: pycurl.Curl, url: str, task: Task, *, ours: bool) -> None:
         """What requests to ``url`` have in common, and who is asking, if it is one of ``ours``."""
         handle.setopt(pycurl.NOSIGNAL, 1)  # libcurl's own use of signals is not for threads
         handle.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
+        handle.setopt(SUPPRESS_CONNECT_HEADERS, 1)  # a proxy says 200 before anything is asked
         handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
         handle.setopt(pycurl.BUFFERSIZE, TLS_BUFFER if url.startswith("https:") else BUFFER)
         handle.setopt(pycurl.UPLOAD_BUFFERSIZE, BUFFER)
@@ -169,10 +247,15 @@ class Client:
             handle.setopt(pycurl.PROXY, os.fsencode(self._proxy))
         if url.startswith("https:"):
             self._configure_tls(handle)
-        fields = {**OWN_FIELDS, **headers}
+        fields = {**OWN_FIELDS, **task.headers}
         if ours:
             fields = self._introduce(handle, fields)
-        handle.setopt(pycurl.HTTPHEADER, [_field(name, value) for name, value in fields.items()])
+        if task.follow:
+            _take_cookies(handle, fields)
+        lines = [_field(name, value) for name, value in fields.items()]
+        if not self._expects and "expect" not in {name.lower() for name in fields}:
+            lines.append(b"Expect:")  # libcurl: none at all
+        handle.setopt(pycurl.HTTPHEADER, lines)
 
     def _configure_tls(self, handle: pycurl.Curl) -> None:
         if self._bundle:
@@ -211,6 +294,13 @@ def _upper_case_proxy() -> str:
     if os.environ.get("http_proxy") or "REQUEST_METHOD" in os.environ:
         return ""
     return os.environ.get("HTTP_PROXY", "")
+
+
+def _take_cookies(handle: pycurl.Curl, fields: dict[str, str]) -> None:
+    """Let ``handle`` send cookies back, in one field with those that are among the ``fields``."""
+    handle.setopt(pycurl.COOKIEFILE, "")
+    for name in [name for name, value in fields.items() if name.lower() == "cookie" and value]:
+        handle.setopt(pycurl.COOKIE, _bytes(fields.pop(name)))
 
 
 def _set_pem(handle: pycurl.Curl, file_option: int, blob_option: int, value: str) -> None:

@@ -8,8 +8,10 @@ from functools import lru_cache
 @lru_cache(maxsize=1024)
 def moment(date: str) -> float | None:
     """None if ``date`` is none."""
+    if not date:
+        return None
     from email.utils import parsedate_to_datetime
 
     with suppress(ValueError, TypeError, OverflowError):
-        return parsedate_to_datetime(date).timestamp() if date else None
+        return parsedate_to_datetime(date).timestamp()
     return None

@@ -13,7 +13,7 @@ MEMBER = re.compile(r"([A-Za-z0-9-]+)\s*=\s*:?([A-Za-z0-9+/]+=*):?")
 
 
 def of_file(headers: Mapping[str, str], *, whole: bool) -> tuple[Checksum, ...]:
-    """The checksums of the whole file, from header fields by lower-case name.
+    """The checksums of the whole file, from the fields of a header or trailer by lower-case name.
 
     Repr-Digest (RFC 9530) and Digest (RFC 3230) are always of the whole file; Content-Digest
     (RFC 9530) and Content-MD5 (RFC 1864) are of what this answer holds, so they count only if that is

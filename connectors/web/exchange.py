@@ -2,26 +2,26 @@
 
 import fcntl
 import os
-import re
 import sys
 import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from threading import Event
 from typing import Protocol
 
 from connectors.access import secrets
 from connectors.errors import LocalIOError, ProtocolViolation, RedError, TemporaryFailure
 from connectors.transfer.job import Cancelled
-from connectors.web import early, failures
+from connectors.web import early, failures, reply
 from connectors.web.curl import pycurl
 from connectors.web.reply import Reply
 
-STATUS_LINE = re.compile(r"HTTP/\S+\s+(\d{3})(.*)")
 IDEMPOTENT = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PROPFIND", "MKCOL", "MOVE"}  # RFC 9110, 9.2.2; 4918
 LONGEST_BODY = 64 << 20  # bytes of an answer that is kept in memory: a directory page
 NEAR = 0.0002  # seconds: a near server's answer is here sooner than we would be woken for it
 MOMENT = 0.005  # seconds: what is sent has left by then, and other work may begin
+HEADER_PATIENCE = 3  # times the time-out, until a header that trickles is given up
 WAKE_EVERY = 0.25  # seconds, to see whether the call was cancelled or the transfer has stalled
 BROKEN = {pycurl.E_GOT_NOTHING, pycurl.E_SEND_ERROR, pycurl.E_RECV_ERROR, pycurl.E_SSL_CONNECT_ERROR}
 
@@ -32,13 +32,6 @@ class Unheard(TemporaryFailure):
     libcurl repeats a request itself where a connection that it has kept turns out to be closed; this one was
     as old, and new to libcurl.
     """
-
-
-def _text(fields: bytes) -> str:
-    try:
-        return fields.decode()
-    except UnicodeDecodeError:
-        return fields.decode("latin-1")  # RFC 9110, 5.5
 
 
 class Source(Protocol):
@@ -63,6 +56,9 @@ class Line:
     """A handle of libcurl and the connections that it keeps open; for one thread at a time."""
 
     def __init__(self) -> None:
+        self._open()
+
+    def _open(self) -> None:
         try:
             self.handle = pycurl.Curl()
             self._multi = pycurl.CurlMulti()
@@ -108,6 +104,11 @@ class Line:
         getinfo = self.handle.getinfo
         return self._is_busy and getinfo(pycurl.ACTIVESOCKET) < 0 and not getinfo(pycurl.NAMELOOKUP_TIME)
 
+    def renew(self) -> None:
+        """Another handle, without any connection."""
+        self.close()
+        self._open()
+
     def close(self) -> None:
         if self.is_resolving:
             _left_behind.append(self)
@@ -127,19 +128,24 @@ class Exchange:
         departure: Source | None = None,
         on_reply: Callable[[Reply], None] | None = None,
         sink: Callable[[bytes], None] | None = None,
+        not_final: Collection[int] = (),
         meanwhile: Callable[[], None] | None = None,
         when: Callable[[], bool] | None = None,
     ) -> None:
+        """An answer that redirects, or whose status is ``not_final``, goes neither to ``on_reply`` nor to
+        ``sink``: the caller of ``run`` gets it."""
         self.method = method
         self.url = url
         self.departure = departure
         self._on_reply = on_reply
         self._sink = sink
+        self._not_final = not_final
         self._meanwhile = meanwhile
         self.when = when
         self._reply: Reply | None = None
+        self._header_lines = 0
         self._raised: BaseException | None = None
-        self._lines: list[bytes] = []
+        self.lines: list[bytes] = []
         self._body: list[bytes] = []
         self._body_size = 0
         self._take: Callable[[bytes], None] = self._take_first
@@ -165,16 +171,25 @@ class Exchange:
             raise self._repeatable(failure, handle) from None
         finally:
             del self._take  # a circle: it would keep what was sent in memory until the collector comes by
-        reply = self._reply or self._answered()
-        return reply._replace(body=b"".join(self._body))
+        try:
+            answer = self._reply or self._answered()
+        except reply.Cut as failure:
+            raise self._repeatable(failure, handle) from None
+        behind = self.lines[self._header_lines :]
+        return answer._replace(body=b"".join(self._body), trailers=reply.fields(behind) if behind else {})
 
     @property
-    def header_lines(self) -> int:
-        """How many have arrived."""
-        return len(self._lines)
+    def has_body(self) -> bool:
+        """Whether the body of the final answer has begun to arrive."""
+        return self._reply is not None
+
+    @property
+    def has_answer(self) -> bool:
+        """Whether the header of the final answer has arrived."""
+        return self._reply is not None or bool(self._heard())
 
     def _set_up(self, handle: pycurl.Curl) -> None:
-        handle.setopt(pycurl.HEADERFUNCTION, self._lines.append)
+        handle.setopt(pycurl.HEADERFUNCTION, self.lines.append)
         handle.setopt(pycurl.WRITEFUNCTION, self._received)
         handle.setopt(pycurl.CUSTOMREQUEST, self.method)
         if self.method == "HEAD":
@@ -204,8 +219,8 @@ class Exchange:
         return None
 
     def _take_first(self, data: bytes) -> None:
-        reply = self._answered()
-        self._take = self._sink if self._sink and not reply.redirects else self._keep
+        answer = self._answered()
+        self._take = self._sink if self._sink and self._is_final(answer) else self._keep
         self._take(data)
 
     def _keep(self, data: bytes) -> None:
@@ -238,34 +253,26 @@ class Exchange:
     # -- answers -----------------------------------------------------------------------------------
 
     def _answered(self) -> Reply:
-        """The header fields of the final answer are complete; before it there may be others: 100 Continue, a
-        challenge, a proxy's answer to CONNECT."""
-        lines = [line.strip() for line in _text(b"".join(self._lines)).split("\n")]
-        starts = [index for index, line in enumerate(lines) if not index or not lines[index - 1]]
-        status_lines = [index for index in starts if STATUS_LINE.match(lines[index])]
-        match = STATUS_LINE.match(lines[status_lines[-1]]) if status_lines else None
-        if not match:
-            raise ProtocolViolation(f"{secrets.shown_url(self.url)}: does not answer in HTTP")
-        fields = lines[status_lines[-1] + 1 :]
-        headers: dict[str, str] = {}
-        for field in fields:
-            name, colon, value = field.partition(":")
-            if colon:
-                key, value = name.strip().lower(), value.strip()
-                headers[key] = f"{headers[key]}, {value}" if key in headers else value
-        self._reply = Reply(int(match[1]), match[2].strip(), headers, self.url)
-        if self._on_reply and not self._reply.redirects:
+        """The final answer, once its header is complete."""
+        self._reply, self._header_lines = reply.header(self.lines, self.url)
+        if self._on_reply and self._is_final(self._reply):
             self._on_reply(self._reply)
         return self._reply
 
+    def _is_final(self, answer: Reply) -> bool:
+        return not (answer.redirects or answer.status in self._not_final)
+
+    def _heard(self) -> Reply | None:
+        """The answer whose header has come last, if that is a final one: no 100 Continue, no challenge."""
+        with suppress(RedError):
+            answer, _ = reply.header(self.lines, self.url)
+            if answer.status >= 200 and answer.status not in (401, 407):
+                return answer
+        return None
+
     def _hear_what_came(self) -> None:
-        """An answer that was cut before its body has begun still says something, unless it is one that comes
-        before the final one: 100 Continue, or a challenge."""
-        if self._reply or not self._lines or self._lines[-1].strip():
-            return
-        found = [match for match in map(STATUS_LINE.match, map(_text, self._lines)) if match]
-        status = int(found[-1][1]) if found else 0
-        if status >= 200 and status not in (401, 407):
+        """An answer that was cut before its body has begun still says something."""
+        if not self._reply and self._heard():
             self._answered()
 
     def _translated(self, error: pycurl.error, handle: pycurl.Curl) -> RedError:
@@ -277,7 +284,7 @@ class Exchange:
         may_be_repeated = self.method in IDEMPOTENT and not self.departure
         return (
             error.args[0] in BROKEN
-            and not self._lines
+            and not self.lines
             and (may_be_repeated or not handle.getinfo(pycurl.REQUEST_SIZE))
         )
 
@@ -290,7 +297,9 @@ class Exchange:
 class _Watch:
     """Called while a transfer runs; raises Cancelled, or TemporaryFailure after ``timeout`` s without a byte.
 
-    libcurl's own low-speed limit is an average, and would end what trickles.
+    Lines of a header or trailer could trickle for ever, and so could answers like 102 Processing or the page
+    that comes with a challenge: all of them together get HEADER_PATIENCE times as long. libcurl's own
+    low-speed limit is an average, and would end a body that trickles.
     """
 
     def __init__(self, line: Line, exchange: Exchange, timeout: float, cancelled: Event | None) -> None:
@@ -300,25 +309,38 @@ class _Watch:
         self._timeout = timeout
         self._cancelled = cancelled
         self._moved = 0.0
-        self._moved_at = time.monotonic()
+        self._heard = 0.0
+        self._has_answer = False
+        self._moved_at = self._heard_at = time.monotonic()
 
     def __call__(self) -> None:
         if self._cancelled and self._cancelled.is_set():
             raise Cancelled
-        moved = self._handle.getinfo(pycurl.SIZE_DOWNLOAD_T) + self._exchange.header_lines
+        arrived = self._handle.getinfo(pycurl.SIZE_DOWNLOAD_T)
+        moved = self._handle.getinfo(pycurl.REQUEST_SIZE)
+        if self._exchange.has_body:
+            moved += arrived
         if self._exchange.departure:
             moved += self._handle.getinfo(pycurl.SIZE_UPLOAD_T) - self._unsent()
+        now = time.monotonic()
         if moved != self._moved:
-            self._moved, self._moved_at = moved, time.monotonic()
+            self._moved, self._moved_at, self._heard_at = moved, now, now
             return
-        still = time.monotonic() - self._moved_at
+        heard = len(self._exchange.lines) + arrived
+        if heard != self._heard:
+            self._heard, self._heard_at = heard, now
+        place = secrets.shown_url(self._exchange.url)
+        still = now - self._heard_at
         if self._line.is_resolving and still > self._timeout - min(2 * WAKE_EVERY, self._timeout / 2):
             # just before libcurl's own limit, after which it would wait for its resolver
-            place = secrets.shown_url(self._exchange.url)
             raise TemporaryFailure(f"{place}: no name server answered within {self._timeout:g} s")
         if still > self._timeout:
-            place = secrets.shown_url(self._exchange.url)
             raise TemporaryFailure(f"{place}: no byte for {self._timeout:g} s")
+        patience = HEADER_PATIENCE * self._timeout
+        if now - self._moved_at > patience:
+            if self._has_answer or not self._exchange.has_answer:
+                raise TemporaryFailure(f"{place}: no end of the header, or trailer, within {patience:g} s")
+            self._has_answer, self._moved_at = True, now
 
     def _unsent(self) -> int:
         """Bytes that the kernel still keeps for a slow server: as long as they get fewer, something moves."""

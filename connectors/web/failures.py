@@ -1,5 +1,6 @@
 """What an HTTP status, or a failure of libcurl, means in terms of connectors.errors."""
 
+import re
 from urllib.parse import urlsplit
 
 from connectors.access import secrets
@@ -49,9 +50,19 @@ def of_reply(reply: Reply, *, sending: bool) -> RedError:
 def of_redirect(status: int, place: str, target: str) -> RedError:
     """A redirect that must not be followed: it would turn what is sent into a GET (RFC 9110, 15.4)."""
     return ProtocolViolation(
-        f"cannot send to {place}: {status} redirects to {target}",
-        hint=f"if that is right, use {target} as url",
+        f"cannot send to {place}: {status} redirects to {host_of(target)}",
+        hint="check url in the access document: what is sent cannot be redirected",
     )
+
+
+def host_of(target: str) -> str:
+    """Scheme and host of a redirect's ``target``: a token may stand anywhere behind them."""
+    try:
+        parts = urlsplit(target)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "what is no URL"
+    return f"{parts.scheme}://{parts.hostname or ''}{port}" if parts.scheme else "what is no URL"
 
 
 def of_curl(error: pycurl.error, place: str, handle: pycurl.Curl) -> RedError:
@@ -83,7 +94,7 @@ def of_curl(error: pycurl.error, place: str, handle: pycurl.Curl) -> RedError:
         return NotAuthenticated(f"{place}: the proxy answers 407", hint=CHECK_PROXY)
     if connect_status == 403:
         return NotPermitted(f"{place}: the proxy answers 403")
-    if code in PROTOCOL_BROKEN:
+    if code in PROTOCOL_BROKEN or (code == pycurl.E_RECV_ERROR and BROKEN_ANSWER.search(text)):
         return ProtocolViolation(f"{place}: {text}")
     return TemporaryFailure(
         f"{place}: {text}", hint=_unreachable(place) if code == pycurl.E_COULDNT_CONNECT else ""
@@ -106,6 +117,9 @@ PROTOCOL_BROKEN = {
     pycurl.E_BAD_CONTENT_ENCODING,
     pycurl.E_LOGIN_DENIED,
 }
+
+BROKEN_ANSWER = re.compile("chunk|response headers")
+"""libcurl has one code for a lost connection and for malformed chunks or header fields without end."""
 
 
 def _unresolved(text: str, place: str) -> RedError:

@@ -22,7 +22,7 @@ from connectors.web import digests, failures
 from connectors.web import url as urls
 from connectors.web.client import Client
 from connectors.web.dav import NO_SUCH_METHOD, PARENT_MISSING, Dav
-from connectors.web.ranges import go_on
+from connectors.web.ranges import check_end, check_whole, go_on, is_encoded
 from connectors.web.reply import Reply, whole_number
 
 DEEPEST = 64  # directories inside each other; a server that shows more leads us in a circle
@@ -64,22 +64,29 @@ class WebRemote:
         elif current:
             headers["If-None-Match" if current.startswith('"') else "If-Modified-Since"] = current
         asked_for = arrival.offset
+        end = -1
 
         def begin(reply: Reply) -> None:
+            nonlocal end
             if reply.status in (206, 416) and asked_for:
-                go_on(reply, _version(reply, None), arrival, self.describe(path), if_same=True)
+                end = go_on(reply, _version(reply, None), arrival, self.describe(path))
             elif reply.status == 304 and current:
                 arrival.keep()
             elif reply.status in (200, 203):
+                check_whole(reply, arrival, self.describe(path))
                 arrival.begin(_version(reply, _length(reply)))
             else:
                 raise self._failure(reply)
 
         url = urls.join(self._url, path)
         body = b"" if self._method in ("POST", "PUT") else None
-        self._client.request(
+        reply = self._client.request(
             self._method, url, headers=headers, body=body, on_reply=begin, sink=arrival.write
         )
+        if end >= 0:
+            check_end(arrival, end, self.describe(path))
+        if late := digests.of_file(reply.trailers, whole=reply.status == 200):
+            arrival.learn(late)
 
     def check(self, verb: Verb, path: str) -> None:
         if verb.sends:
@@ -230,9 +237,12 @@ class _Enough(Exception):
 
 
 def _version(reply: Reply, size: int | None) -> Version:
-    """Which version of the file this is. A weak ETag does not promise equal bytes (RFC 9110, 8.8.1)."""
+    """Which version of the file this is. A weak ETag does not promise equal bytes (RFC 9110, 8.8.1), nor does
+    any for a file that is compressed on its way."""
     etag = reply.headers.get("etag", "")
     validator = etag if etag.startswith('"') else reply.modified
+    if is_encoded(reply):
+        validator = ""
     return Version(validator, size, digests.of_file(reply.headers, whole=reply.status == 200))
 
 

@@ -1,22 +1,37 @@
 """What a web server answers."""
 
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from connectors.access import secrets
+from connectors.errors import ProtocolViolation, TemporaryFailure
 from connectors.web import dates
 
 REDIRECTS = {301, 302, 303, 307, 308}
+STATUS_LINE = re.compile(r"HTTP/1\.[01][ \t]+([0-9]{3})(?:[ \t](.*))?")
+BLANK = (b"\r\n", b"\n")
+FRAMING = ("content-length", "transfer-encoding")  # the fields that say where a body ends
+LONGEST_NUMBER = 18  # digits: no file has more bytes
+
+
+class Cut(TemporaryFailure):
+    """The connection was closed before the header of the answer was complete."""
 
 
 class Reply(NamedTuple):
-    """An answer: header fields by lower-case name, and the body where nobody else took it."""
+    """An answer: header fields by lower-case name, and the body where nobody else took it.
+
+    ``trailers`` are the fields behind a chunked body.
+    """
 
     status: int
     reason: str
     headers: Mapping[str, str]
     url: str
     body: bytes = b""
+    trailers: Mapping[str, str] = {}
 
     @property
     def redirects(self) -> bool:
@@ -50,4 +65,71 @@ class Reply(NamedTuple):
 
 def whole_number(text: str) -> int | None:
     """A number of bytes in a header field or a page; None if it is none, or more than any file has."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER else None
+
+
+def header(lines: Sequence[bytes], url: str) -> tuple[Reply, int]:
+    """The final answer among the ``lines`` that came from ``url``, and how many lines its header ends after.
+
+    Before it there may be others: 100 Continue, a challenge. Raises Cut if the header is not complete, as
+    libcurl takes the end of a connection for the end of a header. Raises ProtocolViolation for what is not
+    HTTP/1.1, and for a length that could be understood in two ways (RFC 9112, 6.3).
+    """
+    start, end = 0, _end_of_header(lines, 0, url)
+    while end < len(lines) and lines[end].startswith(b"HTTP/"):
+        start, end = end, _end_of_header(lines, end, url)
+    match = STATUS_LINE.fullmatch(_text(lines[start : start + 1]).strip())
+    if not match:
+        raise ProtocolViolation(f"{secrets.shown_url(url)}: does not answer in HTTP")
+    status = int(match[1])
+    if 100 <= status < 200 and status != 101:
+        raise _cut(url)
+    headers = fields(lines[start + 1 : end - 1])
+    _make_length_clear(headers, url)
+    return Reply(status, (match[2] or "").strip(), headers, url), end
+
+
+def fields(lines: Sequence[bytes]) -> dict[str, str]:
+    """The fields of a header or trailer, by lower-case name."""
+    found: dict[str, str] = {}
+    for line in _text(lines).split("\n"):
+        name, colon, value = line.partition(":")
+        if colon:
+            key, value = name.lower(), value.strip()
+            found[key] = f"{found[key]}, {value}" if key in found else value
+    return found
+
+
+def _end_of_header(lines: Sequence[bytes], start: int, url: str) -> int:
+    for number in range(start, len(lines)):
+        if lines[number] in BLANK:
+            return number + 1
+    raise _cut(url)
+
+
+def _cut(url: str) -> Cut:
+    return Cut(f"{secrets.shown_url(url)}: the connection was closed in the middle of the header")
+
+
+def _text(lines: Sequence[bytes]) -> str:
+    joined = b"".join(lines)
+    try:
+        return joined.decode()
+    except UnicodeDecodeError:
+        return joined.decode("latin-1")  # RFC 9110, 5.5
+
+
+def _make_length_clear(headers: dict[str, str], url: str) -> None:
+    """Leave one Content-Length at most. libcurl passes over one that stands beside a coding it ignores."""
+    for name, value in headers.items():
+        if name.strip() not in FRAMING:
+            continue
+        if name != name.strip():
+            raise ProtocolViolation(f"{secrets.shown_url(url)}: a blank beside the name {name.strip()}")
+        if name == "transfer-encoding" and value.lower() != "chunked":
+            raise ProtocolViolation(f"{secrets.shown_url(url)}: its Transfer-Encoding is not chunked")
+        if name == "content-length":
+            lengths = {whole_number(one.strip()) for one in value.split(",")}
+            if len(lengths) > 1 or None in lengths:
+                raise ProtocolViolation(f"{secrets.shown_url(url)}: its Content-Length is no length")
+            headers[name] = str(*lengths)  # said twice it is still one (RFC 9110, 8.6)

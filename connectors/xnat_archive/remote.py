@@ -13,7 +13,7 @@ from connectors.transfer.job import Job
 from connectors.transfer.part import Version
 from connectors.transfer.small import is_small, matches
 from connectors.verbs import Verb
-from connectors.web.ranges import go_on
+from connectors.web.ranges import check_end, go_on
 from connectors.web.reply import Reply, whole_number
 from connectors.xnat_archive import unzip
 from connectors.xnat_archive.catalogue import Catalogue, Row
@@ -72,10 +72,12 @@ class XnatRemote:
         if offset and row.checksum and arrival.version.validator != str(row.checksum):
             offset = 0
         headers = {"Range": f"bytes={offset}-"} if offset else {}
+        end = -1
 
         def begin(reply: Reply) -> None:
+            nonlocal end
             if reply.status in (206, 416) and offset:
-                go_on(reply, _version(reply, row), arrival, self.describe(path), if_same=False)
+                end = go_on(reply, _version(reply, row), arrival, self.describe(path))
             elif reply.status == 200 and self._is_it(reply, row):
                 arrival.begin(_version(reply, row))
             else:
@@ -90,6 +92,8 @@ class XnatRemote:
                 on_reply=begin,
                 sink=arrival.write,
             )
+            if end >= 0:
+                check_end(arrival, end, self.describe(path))
             arrival.verify()
         except ChecksumError:
             self._resource.forget()  # perhaps of the file that this one has replaced

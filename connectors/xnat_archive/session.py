@@ -91,6 +91,7 @@ class Session:
             sink=sink,
             last=last,
             follow=False,
+            repeat=source is None,
             meanwhile=meanwhile,
         )
         if reply.redirects:
@@ -246,7 +247,8 @@ class Session:
                 return  # another worker was told so meanwhile
             if self._moves == MOST_MOVES:
                 raise ProtocolViolation(
-                    f"{_shown(base)} sends us to {_shown(target)}, and has sent us on before: {reply.status}",
+                    f"{_shown(base)} sends us to {failures.host_of(target)}, and has sent us on before: "
+                    f"{reply.status}",
                     hint="the site sends us in a circle: check baseUrl",
                 )
             log.info(f"{_shown(base)} has moved to {_shown(new)}")
@@ -256,7 +258,7 @@ class Session:
     def _redirected(self, reply: Reply, base: str, address: str) -> RedError:
         location = reply.headers["location"]
         target = urls.resolve(reply.url, location) or location
-        message = f"{_shown(base)} sends us to {_shown(target)}: {reply.status}"
+        message = f"{_shown(base)} sends us to {failures.host_of(target)}: {reply.status}"
         if EXPIRED.search(target):
             return NotPermitted(
                 message, hint="the password has expired: log in with a browser and choose a new one"

@@ -38,10 +38,14 @@ class Reply:
     length: int | None = None
     """What to say as Content-Length instead of the truth; -1 says nothing, so that closing ends the body."""
     chunked: bool = False
+    trailer: Mapping[str, str] = field(default_factory=dict)
+    """What follows a body in chunks."""
     cut: int | None = None
     """Close the connection after so many bytes of the body."""
     reset: bool = False
     """Close with RST instead of FIN."""
+    notify: bool = False
+    """Over TLS, say close_notify before closing."""
     stall: int | None = None
     """After so many bytes of the body, send nothing more until the client goes away; -1: not even headers."""
     pause: float = 0.0
@@ -54,8 +58,39 @@ class Reply:
     """Of an upload, take only so many bytes before answering; the rest is never read. None takes all."""
     silent: bool = False
     """Close without any answer, once the upload has been taken as far as ``accept`` says."""
+    wants_cookie: str = ""
+    """Without this cookie in the request, answer 302 to the same address, and set it (all of it, attributes
+    included)."""
     store: bool = True
     """Keep what an upload brings (only if the status says that it went well)."""
+
+
+class Limit:
+    """What a server lets everybody have: ``most`` requests at once, ``rate`` a second; else ``status``."""
+
+    def __init__(self, status: int, *, rate: float = 0.0, most: int = 1 << 30) -> None:
+        self.refused = 0
+        self._status = status
+        self._gap = 1 / rate if rate else 0.0
+        self._most = most
+        self._next = 0.0
+        self._under_way = 0
+        self._lock = threading.Lock()
+
+    def enter(self) -> Reply | None:
+        """None, or the refusal; ``leave`` must follow either."""
+        with self._lock:
+            self._under_way += 1
+            now = time.monotonic()
+            if self._under_way > self._most or now < self._next:
+                self.refused += 1
+                return Reply(b"too many", self._status)
+            self._next = now + self._gap
+            return None
+
+    def leave(self) -> None:
+        with self._lock:
+            self._under_way -= 1
 
 
 class FaultServer:
@@ -65,6 +100,7 @@ class FaultServer:
         self.seen: list[Seen] = []
         self.stored: dict[str, bytes] = {}
         self.connections = 0
+        self.limit = Limit(503)
         self._scripts: dict[tuple[str, str], list[Reply]] = {}
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -120,7 +156,20 @@ class FaultServer:
             name, _, value = header.decode("latin-1").partition(":")
             headers[name.lower()] = value.strip()
         at = time.monotonic()
-        reply = self._next(method, urlsplit(path).path)
+        reply = self.limit.enter() or self._next(method, urlsplit(path).path)
+        try:
+            return self._answered(client, stream, (method, path, headers, at, connection), reply)
+        finally:
+            self.limit.leave()
+
+    def _answered(
+        self,
+        client: socket.socket,
+        stream: BinaryIO,
+        request: tuple[str, str, dict[str, str], float, str],
+        reply: Reply,
+    ) -> bool:
+        method, path, headers, at, connection = request
         if reply.accept is None and "100-continue" in headers.get("expect", "").lower():
             client.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         body, whole = self._body(stream, headers, reply.accept)
@@ -171,6 +220,8 @@ class FaultServer:
             return self._hang_up(client, reply.reset)
         if reply.raw is not None:
             client.sendall(reply.raw)
+            if reply.notify and isinstance(client, ssl.SSLSocket):
+                client.unwrap()
             return self._hang_up(client, reply.reset)
         if reply.stall == -1:
             return self._stall(client)
@@ -178,8 +229,10 @@ class FaultServer:
             client.sendall(b"HTTP/1.1 200 OK\r\n")
             while True:
                 client.sendall(b"X-More: " + b"x" * 8000 + b"\r\n")
+        if reply.wants_cookie.partition(";")[0] not in headers.get("cookie", ""):
+            reply = Reply(status=302, headers={"Location": "", "Set-Cookie": reply.wants_cookie})
         status, fields, body = _shape(reply, headers)
-        head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        head = _lines(fields)
         client.sendall(f"HTTP/1.1 {status} {_phrase(status)}\r\n{head}\r\n".encode("latin-1"))
         if method == "HEAD" or status in (204, 304):
             return True
@@ -193,7 +246,10 @@ class FaultServer:
                 return then(client)
         if reply.chunked:
             chunks = [body[at : at + 65536] for at in range(0, len(body), 65536)]
-            body = b"".join(b"%x\r\n%s\r\n" % (len(one), one) for one in chunks) + b"0\r\n\r\n"
+            behind = "".join(f"{name}: {value}\r\n" for name, value in reply.trailer.items()).encode(
+                "latin-1"
+            )
+            body = b"".join(b"%x\r\n%s\r\n" % (len(one), one) for one in chunks) + b"0\r\n%s\r\n" % behind
         client.sendall(body)
         if reply.length is not None:
             return self._hang_up(client, reply.reset)
@@ -216,6 +272,10 @@ class FaultServer:
             with contextlib.suppress(OSError):
                 client.shutdown(socket.SHUT_WR)
         return False
+
+
+def _lines(fields: Mapping[str, str]) -> str:
+    return "".join(f"{name}: {value}\r\n" for name, value in fields.items())
 
 
 def _phrase(status: int) -> str:
