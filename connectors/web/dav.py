@@ -13,6 +13,7 @@ from connectors.web.client import Client
 from connectors.web.reply import Reply
 
 NO_SUCH_METHOD = {400, 404, 405, 406, 501}  # how servers answer a method that they do not have
+NO_PROPFIND = NO_SUCH_METHOD | {403, 409, 411, 415, 422, 505}  # or not this directory; it may have a page
 PARENT_MISSING = {404, 409, 500}  # RFC 4918, 9.3.1 and 9.7.1 say 409; nginx says 500
 
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from connectors import log
 from connectors.access import secrets
 from connectors.errors import (
     DataError,
     NotAuthenticated,
+    NotFound,
     NotPermitted,
     ProtocolViolation,
     RedError,
@@ -21,11 +23,15 @@ from connectors.verbs import Verb
 from connectors.web import digests, failures
 from connectors.web import url as urls
 from connectors.web.client import Client
-from connectors.web.dav import NO_SUCH_METHOD, PARENT_MISSING, Dav
+from connectors.web.dav import NO_PROPFIND, PARENT_MISSING, Dav
 from connectors.web.ranges import go_on
 from connectors.web.reply import Reply, whole_number
 
-DEEPEST = 64  # directories inside each other; a server that shows more leads us in a circle
+if TYPE_CHECKING:
+    from connectors.web.index import Ask
+
+LONGEST_PATH = 4096  # PATH_MAX of Linux, in bytes
+MOST_SHOWN = 200
 
 
 class WebRemote:
@@ -189,28 +195,50 @@ class WebRemote:
     # -- directories -------------------------------------------------------------------------------
 
     def entries(self) -> Iterator[Entry]:
-        return self._below("", 0)
-
-    def _below(self, path: str, depth: int) -> Iterator[Entry]:
-        if depth > DEEPEST:
-            raise ProtocolViolation(f"{self.describe(path)}: directories nested deeper than {DEEPEST}")
+        """Directory by directory, without recursion: a tree may be deeper than Python's stack."""
         from connectors.web import index  # HTML and XML: only for directories without a listing
 
-        for child in index.children(self._asker(path), self.describe(path)):
-            below = f"{path}/{child.name}" if path else child.name
-            yield Entry(below, child.is_dir, child.size)
-            if child.is_dir and child.name not in ("", ".", ".."):  # those are reported, not walked into
-                yield from self._below(below, depth + 1)
+        directories = [""]
+        while directories:
+            path = directories.pop()
+            for child in index.children(self._asker(path), self.describe(path)):
+                below = f"{path}/{child.name}" if path else child.name
+                self._check_length(below)
+                yield Entry(below, child.is_dir, child.size)
+                if child.is_dir and child.name not in ("", ".", ".."):  # those are reported, not walked into
+                    directories.append(below)
 
-    def _asker(self, path: str) -> Callable[[str, dict[str, str], bytes | None], Reply]:
+    def _check_length(self, path: str) -> None:
+        """A server that leads in a circle shows longer and longer paths."""
+        if len(path) > LONGEST_PATH:
+            raise ProtocolViolation(
+                f"{self.describe(path[:MOST_SHOWN])}…: a path of more than {LONGEST_PATH} characters",
+                hint="does a directory there contain itself? a listing (--listing) moves what it names",
+            )
+
+    def _asker(self, path: str) -> "Ask":
+        """Asks about the directory ``path``."""
+        from connectors.web.index import USE_RECEIVE_FILE
+
         url = urls.join(self._url, path, directory=True)
 
-        def ask(method: str, headers: dict[str, str], body: bytes | None) -> Reply:
-            reply = self._client.request(method, url, headers={**self._headers, **headers}, body=body)
-            refused = method != "GET" and (reply.status in NO_SUCH_METHOD or reply.status == 403)
-            if not reply.ok and not refused:
-                raise self._failure(reply)
-            return reply
+        def ask(
+            method: str,
+            headers: Mapping[str, str],
+            body: bytes | None,
+            begin: Callable[[Reply], None],
+            take: Callable[[bytes], None],
+        ) -> Reply:
+            def check(reply: Reply) -> None:
+                refused = method != "GET" and reply.status in NO_PROPFIND
+                if not reply.ok and not refused:
+                    raise self._failure(reply)
+                if reply.ok and reply.url.partition("?")[0] + "/" == url.partition("?")[0]:
+                    raise NotFound(f"{self.describe(path)} is a file, not a directory", hint=USE_RECEIVE_FILE)
+                begin(reply)
+
+            headers = {**self._headers, **headers}
+            return self._client.request(method, url, headers=headers, body=body, on_reply=check, sink=take)
 
         return ask
 
