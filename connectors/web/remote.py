@@ -6,32 +6,25 @@ from typing import TYPE_CHECKING
 
 from connectors import log
 from connectors.access import secrets
-from connectors.errors import (
-    DataError,
-    NotAuthenticated,
-    NotFound,
-    NotPermitted,
-    ProtocolViolation,
-    RedError,
-    TemporaryFailure,
-)
+from connectors.errors import NotFound, ProtocolViolation, RedError
 from connectors.remote import Entry, Opened
 from connectors.transfer.arrival import Arrival
 from connectors.transfer.departure import Departure
-from connectors.transfer.part import Version
 from connectors.verbs import Verb
-from connectors.web import digests, failures
+from connectors.web import failures, stated
 from connectors.web import url as urls
 from connectors.web.client import Client
-from connectors.web.dav import NO_PROPFIND, PARENT_MISSING, Dav
+from connectors.web.dav import NO_PROPFIND, Dav
 from connectors.web.ranges import go_on
-from connectors.web.reply import Reply, whole_number
+from connectors.web.reply import Reply
+from connectors.web.upload import Enough, Uploader
 
 if TYPE_CHECKING:
     from connectors.web.index import Ask
 
 LONGEST_PATH = 4096  # PATH_MAX of Linux, in bytes
 MOST_SHOWN = 200
+LONGEST_HEAD = 4096  # bytes of a page in which its title stands
 
 
 class WebRemote:
@@ -43,6 +36,7 @@ class WebRemote:
         self._method = method
         self._headers = headers
         self._dav = Dav(client, headers)
+        self._uploader = Uploader(client, self._dav, method, headers)
         self.presents_password = client.presents_password
 
     def describe(self, path: str = "") -> str:
@@ -70,26 +64,60 @@ class WebRemote:
         elif current:
             headers["If-None-Match" if current.startswith('"') else "If-Modified-Since"] = current
         asked_for = arrival.offset
+        url = urls.join(self._url, path)
+        head = bytearray()
 
         def begin(reply: Reply) -> None:
             if reply.status in (206, 416) and asked_for:
-                go_on(reply, _version(reply, None), arrival, self.describe(path), if_same=True)
-            elif reply.status == 304 and current:
+                go_on(reply, stated.version(reply, None), arrival, self.describe(path), if_same=True)
+                return
+            self._check_file(reply, url, path)
+            if reply.status == 304 and current:
                 arrival.keep()
             elif reply.status in (200, 203):
-                arrival.begin(_version(reply, _length(reply)))
+                arrival.begin(stated.version(reply, stated.length(reply)))
             else:
                 raise self._failure(reply)
 
-        url = urls.join(self._url, path)
+        def take(data: bytes) -> None:
+            if len(head) < LONGEST_HEAD:
+                head.extend(data[:LONGEST_HEAD])
+            arrival.write(data)
+
         body = b"" if self._method in ("POST", "PUT") else None
-        self._client.request(
-            self._method, url, headers=headers, body=body, on_reply=begin, sink=arrival.write
+        may_be_page = self._method == "GET" and not asked_for and urls.may_be_directory(url)
+        reply = self._client.request(
+            self._method,
+            url,
+            headers=headers,
+            body=body,
+            on_reply=begin,
+            sink=take if may_be_page else arrival.write,
+        )
+        if may_be_page and reply.may_be_html and b"<" in head and _is_directory_page(head):
+            raise self._is_directory(path)
+
+    def _check_file(self, reply: Reply, url: str, path: str) -> None:
+        """NotFound if the server has sent us on to the address of a directory, and to no file there."""
+        leads_to_directory = (
+            reply.url != url
+            and self._method == "GET"
+            and urls.may_be_directory(url)
+            and urls.segments(reply.url) == urls.segments(url)
+            and urls.is_directory(reply.url)
+            and not urls.is_directory(url)
+        )
+        if leads_to_directory and (reply.status in (403, 404) or (reply.ok and reply.may_be_html)):
+            raise self._is_directory(path)
+
+    def _is_directory(self, path: str) -> NotFound:
+        return NotFound(
+            f"{self.describe(path)} is a directory, not a file", hint="receive-dir is for directories"
         )
 
     def check(self, verb: Verb, path: str) -> None:
         if verb.sends:
-            self._check_writable()
+            self._check_writable(of_directory=verb.of_directory)
         elif path or not verb.of_directory:
             self._check_readable(path)
         else:
@@ -102,95 +130,47 @@ class WebRemote:
         """HEAD; where that is refused (a presigned URL is for one method), GET of one byte, not taken."""
         url = urls.join(self._url, path)
         if self._method != "GET":  # asking for it could change something: find out as for sending
-            self._check_writable()
+            self._check_writable(of_directory=True)
             return
         reply = self._client.request("HEAD", url, headers=self._headers)
+        self._check_file(reply, url, path)
         if reply.ok:
             return
         if reply.status in (401, 407):
             raise self._failure(reply)
 
         def stop(reply: Reply) -> None:
+            self._check_file(reply, url, path)
             if not reply.ok and reply.status != 416:  # 416: an empty file has no first byte
                 raise self._failure(reply)
-            raise _Enough
+            raise Enough
 
-        with suppress(_Enough):
+        with suppress(Enough):
             self._client.request("GET", url, headers={**self._headers, "Range": "bytes=0-0"}, on_reply=stop)
 
-    def _check_writable(self) -> None:
-        """OPTIONS, then HEAD: neither changes anything. What cannot be known without sending is let pass."""
+    def _check_writable(self, *, of_directory: bool) -> None:
+        """OPTIONS, then HEAD: neither changes anything. What cannot be known without sending is let pass.
+
+        What is allowed for a directory says nothing about the files in it.
+        """
         signed = "?" in self._url
         for method in ("OPTIONS", "HEAD"):
             reply = self._client.request(method, self._url, headers=self._headers)
             if reply.status in (401, 407) or (reply.status == 403 and not signed):
-                raise self._failure(reply, sending=True)
-            if reply.status >= 500 and reply.status != 501:
-                raise self._failure(reply, sending=True)
+                raise self._uploader.failure(reply)
+            if (reply.status >= 500 and reply.status not in failures.LACKING) or reply.status == 423:
+                raise self._uploader.failure(reply)
+            says = (reply.ok or reply.status == 405) and reply.allowed and "dav" not in reply.headers
+            if says and not of_directory and self._method not in reply.allowed:
+                raise failures.not_allowed(reply, self._method)
             if reply.ok:
                 return
 
     # -- sending -----------------------------------------------------------------------------------
 
     def write(self, path: str, departure: Departure) -> None:
-        """By PUT to a hidden name that is then moved, where the server is WebDAV; else in one request."""
         url = urls.join(self._url, path)
-        if self._method != "PUT":
-            self._upload(path, url, departure)
-            return
-        named = not url.endswith("/")
-        if named and self._dav.offered:
-            reply = self._put_and_move(path, url, departure)
-        else:
-            reply = self._upload(path, url, departure)
-        if reply.status != 202:  # 202: will be done later
-            self._look_at(url, departure)
-
-    def _put_and_move(self, path: str, url: str, departure: Departure) -> Reply:
-        """Some servers (Apache) write what comes straight to its name; this way nobody sees it half there."""
-        folder, _, name = url.rpartition("/")
-        hidden = f"{folder}/{departure.staging_name(name)}"
-        try:
-            reply = self._upload(path, hidden, departure)
-            self._dav.move(hidden, url)
-            return reply
-        except NotAuthenticated:
-            raise
-        except NotPermitted:  # this name, or MOVE, is not for us; the name that was asked for may be
-            self._dav.refuse()
-            self._dav.delete(hidden)
-            return self._upload(path, url, departure)
-        except BaseException:
-            self._dav.delete(hidden)
-            raise
-
-    def _upload(self, path: str, url: str, departure: Departure) -> Reply:
-        """All in one request, once more after the directory was made if it is missing and can be made."""
-        parent = urls.parent(url)
-        may_lack_parent = bool(path and parent and self._method == "PUT" and not self._dav.is_known(parent))
-        headers = {"Content-Type": "application/octet-stream", **self._headers}
-        reply = self._client.request(self._method, url, headers=headers, departure=departure)
-        if may_lack_parent and reply.status in PARENT_MISSING and parent and self._dav.make(parent):
-            reply = self._client.request(self._method, url, headers=headers, departure=departure)
-        if not reply.ok:
-            raise self._failure(reply, sending=True)
-        return reply
-
-    def _look_at(self, url: str, departure: Departure) -> None:
-        """What was put can be got (RFC 9110, 9.3.4), so a server that has nothing, or less, has lost it."""
-        reply = self._client.request("HEAD", url, headers=self._headers)
-        place = secrets.shown_url(url)
-        if reply.status in (404, 410):
-            raise ProtocolViolation(f"{place}: the server took the file, and does not have it")
-        if reply.status in failures.NOT_TAKEN or reply.status in (500, 502, 504):
-            raise self._failure(reply, sending=True)
-        if reply.status != 200 or "content-encoding" in reply.headers:
-            return
-        if _length(reply) not in (None, departure.size):
-            raise DataError(f"{place}: {departure.size} bytes were sent, the server has {_length(reply)}")
-        for theirs in digests.of_file(reply.headers, whole=False):
-            if departure.checksum(theirs.algorithm) != theirs:
-                raise DataError(f"{place}: the server has other bytes than were sent: {theirs}")
+        self._uploader.send(url, departure, make_parents=bool(path))
 
     # -- directories -------------------------------------------------------------------------------
 
@@ -246,30 +226,12 @@ class WebRemote:
         if not self._dav.make(urls.join(self._url, path, directory=True)):
             log.warning(f"{self.describe(path)}: not made, the server has no empty directories")
 
-    def _failure(self, reply: Reply, *, sending: bool = False) -> RedError:
-        failure = failures.of_reply(reply, sending=sending)
-        if isinstance(failure, TemporaryFailure) and sending and self._method != "PUT":
-            failure.repeatable = reply.status in failures.NOT_TAKEN
-        return failure
+    @staticmethod
+    def _failure(reply: Reply) -> RedError:
+        return failures.of_reply(reply, sending=False)
 
 
-class _Enough(Exception):
-    """What was to be learnt is learnt; the rest of the answer is not wanted."""
+def _is_directory_page(head: bytearray) -> bool:
+    from connectors.web.page import is_directory_page  # HTML: only where it may be some
 
-
-def _version(reply: Reply, size: int | None) -> Version:
-    """Which version of the file this is. A weak ETag does not promise equal bytes (RFC 9110, 8.8.1)."""
-    etag = reply.headers.get("etag", "")
-    validator = etag if etag.startswith('"') else reply.modified
-    return Version(validator, size, digests.of_file(reply.headers, whole=reply.status == 200))
-
-
-def _length(reply: Reply) -> int | None:
-    text = reply.headers.get("content-length", "")
-    chunked = "transfer-encoding" in reply.headers  # then the length counts for nothing (RFC 9112, 6.3)
-    if not text or chunked:
-        return None
-    length = whole_number(text)
-    if length is None:
-        raise ProtocolViolation(f"{secrets.shown_url(reply.url)}: its Content-Length is no length")
-    return length
+    return is_directory_page(bytes(head))

@@ -50,6 +50,10 @@ class Reply(NamedTuple):
         return "html" in self.headers.get("content-type", "").lower()
 
     @property
+    def may_be_html(self) -> bool:
+        return self.is_html or "content-type" not in self.headers
+
+    @property
     def retry_after(self) -> float | None:
         """Seconds until another attempt is welcome (RFC 9110, 10.2.3), if the server says so."""
         text = self.headers.get("retry-after", "").strip()

@@ -12,6 +12,7 @@ SIGNING = re.compile(
     r"x-amz-.*|x-goog-.*|expires|se|st|sp|sv|sig|signature|token|key-pair-id|policy|awsaccesskeyid",
     re.IGNORECASE,
 )  # the parameters with which S3, Google, Azure and CloudFront sign a URL
+HTML_NAMES = (".html", ".htm", ".xhtml", ".shtml")
 UNRESERVED = re.compile(r"[A-Za-z0-9._~/-]+")  # RFC 3986, 2.3, and what separates
 PLAIN_CHILD = re.compile(r"([A-Za-z0-9._~%()!$&'*+,;=@-]+)(/?)")  # a link to what is in the same directory
 ALLOWED = "/%:@!$&'()*+,;=~?[]"  # what a URL may hold as it is; anything else gets quoted
@@ -100,6 +101,12 @@ def parent(url: str) -> str | None:
 def is_directory(url: str) -> bool:
     """Whether it is written as the address of a directory."""
     return url.partition("?")[0].endswith("/")
+
+
+def may_be_directory(url: str) -> bool:
+    """Whether HTML under it could be the page of a directory: neither a file of HTML nor an answer to a query
+    was asked for."""
+    return "?" not in url and not url.lower().endswith(HTML_NAMES)
 
 
 def segments(url: str) -> tuple[str, ...]:
