@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from connectors import http, log
 from connectors.registry import Access
 from connectors.transfer.departure import Departure
+from connectors.verbs import Verb
 
 if TYPE_CHECKING:
     from connectors.transfer.job import Job
@@ -22,12 +23,19 @@ def connect(access: Access, job: "Job") -> Iterator["WebRemote"]:
     from connectors.web.remote import WebRemote
 
     class SilentRemote(WebRemote):
+        def open(self) -> None:
+            """Sending asks nothing, and receiving has nothing to begin with."""
+
+        def check(self, verb: Verb, path: str) -> None:
+            if not verb.sends:
+                super().check(verb, path)
+
         def write(self, path: str, departure: Departure) -> None:
             departure.moved = False
-            log.info(f"{departure.source} not sent to {self.describe(path)}: this connector only pretends to")
+            log.info(f"{departure.source} not sent to {self.describe(path)}: this connector never sends")
 
         def make_dir(self, path: str) -> None:
-            log.info(f"{self.describe(path)} not made: this connector only pretends to")
+            log.info(f"{self.describe(path)} not made: this connector never sends")
 
     with http.connect(access, job, remote=SilentRemote) as remote:
         yield remote

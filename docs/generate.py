@@ -33,10 +33,13 @@ NOTES = {
   `Content-MD5` are checked, in a header and in a trailer. Bytes are stored as the server sends them;
   nothing is decompressed.
 - **Sending** is streamed. With PUT the file goes to a hidden name and is moved to its own where the server
-  offers WebDAV, and is looked at afterwards wherever the server answers HEAD. A redirect is followed only
-  if it keeps the method (307, 308). POST is repeated only if the server cannot have taken it.
+  offers WebDAV, and is looked at afterwards wherever the server answers HEAD. A server that refuses the
+  hidden name, or to rename it, gets the file under its own name at once, and a note says so. A redirect is
+  followed only if it keeps the method (307, 308). POST is repeated only if the server cannot have taken it.
 - **Directories** are received by a listing or, without one, as the server shows them: WebDAV, or the
-  directory pages of nginx, Apache and Python's `http.server`. nginx leaves out names that begin with a dot.
+  directory pages of nginx, Apache, lighttpd, Caddy, IIS, Jetty, Tomcat, rclone, miniserve, Go and Python.
+  nginx leaves out names that begin with a dot. An entry that a page links elsewhere, or that WebDAV says is
+  gone, is left out with a warning; where nothing else is there, that is an error (76).
   A directory in a listing is made, and holds what its own `listing` names. They are sent with one request
   for each file; directories are made by MKCOL where the server wants them made, and empty ones need WebDAV.
 - A second receive-dir fetches only what is not there. A file with a checksum in the listing is compared;

@@ -41,6 +41,9 @@ class Case(ABC):
     sizes: tuple[int, ...] = (0, 1, 4096, 5 * MIB)
     """Sizes of files that the connector can move."""
 
+    deepest = 1000
+    """Levels of directories that the server can deal with in the time of a test."""
+
     @abstractmethod
     def access(self, verb: Verb, path: str, port: int = 0, host: str = "") -> Access:
         """A document for ``path``; through another port or host if one is given."""

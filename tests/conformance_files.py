@@ -322,7 +322,8 @@ def validate_of_a_send_changes_nothing(case: Case, here: Path) -> None:
         (68, case.access(SEND_FILE, "sent/x", host="no-such-host.invalid")),
         (75, case.access(SEND_FILE, "sent/x", port=free_port())),
     ):
-        assert case.run("send-file-validate", access, env=AT_ONCE).code == code
+        result = case.run("send-file-validate", access, env=AT_ONCE)
+        assert result.code == (code if case.stores else 0), result.stderr
 
 
 @promise(SEND_FILE)

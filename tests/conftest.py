@@ -26,7 +26,19 @@ from tests.archive import SCAN, Archive  # noqa: E402
 from tests.asking import Asker  # noqa: E402
 from tests.calls import BODY, WHOLE, Caller  # noqa: E402
 from tests.far import Far  # noqa: E402
-from tests.servers import apache, delay, fault, nginx, proxy, sftp_fault, simple, ssh_others, sshd, xnat  # noqa: E402
+from tests.servers import (  # noqa: E402
+    apache,
+    delay,
+    fault,
+    nginx,
+    proxy,
+    rclone_http,
+    sftp_fault,
+    simple,
+    ssh_others,
+    sshd,
+    xnat,
+)
 
 _numbers = count(1)
 
@@ -55,6 +67,7 @@ def _running(what: str, start: Callable[[], AbstractContextManager[object]], nam
 
 web = _running("nginx", nginx.start, "web")
 httpd = _running("apache", apache.start, "httpd")
+rclone_web = _running("rclone", rclone_http.start, "rclone_web")
 with_shell = _running("sshd", sshd.start)
 sftp_only = _running("sshd", lambda: sshd.start(sftp_only=True), "sftp_only")
 dropbear = _running("dropbear", ssh_others.dropbear)

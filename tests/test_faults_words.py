@@ -2,6 +2,7 @@
 
 import contextlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -212,9 +213,12 @@ def test_any_directory_page_is_read_or_refused(body: bytes, kind: str, status: i
     from connectors.web import index
     from connectors.web.exchange import Reply as Answer
 
-    def ask(method: str, headers: dict[str, str], content: bytes | None) -> Answer:
+    def ask(method: str, headers: Any, content: bytes | None, begin: Any, take: Any) -> Answer:
         refused = method == "PROPFIND" and status != 207
-        return Answer(405 if refused else status, "", {"content-type": kind}, "http://h/d/", body)
+        reply = Answer(405 if refused else status, "", {"content-type": kind}, "http://h/d/")
+        begin(reply)
+        take(body)
+        return reply
 
     with contextlib.suppress(RedError):
         for child in index.children(ask, "http://h/d/"):

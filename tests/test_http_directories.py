@@ -14,6 +14,7 @@ from tests.servers import PASSWORD, USERNAME, Web, delay, fault
 from tests.servers.apache import Apache
 from tests.servers.fault import FaultServer, Reply
 from tests.servers.nginx import Nginx
+from tests.servers.rclone_http import Rclone
 from tests.servers.simple import Simple
 
 HTTP = "red-connector-http"
@@ -67,11 +68,22 @@ def test_the_index_pages_of_python_are_understood(plain: Simple, fresh: str, tmp
     assert read(tmp_path / "d") == TREE
 
 
-@pytest.mark.parametrize("server", ["nginx", "apache"])
+def test_the_index_pages_of_rclone_are_understood(rclone_web: Rclone, fresh: str, tmp_path: Path) -> None:
+    place(rclone_web, fresh)
+    result = receive({"url": f"{rclone_web.plain}/{fresh}"}, tmp_path / "d")
+    assert result.code == 0, result.stderr
+    assert result.stderr == "", "nothing was left out"
+    assert read(tmp_path / "d") == TREE
+
+
+SERVERS = {"nginx": "web", "apache": "httpd", "rclone": "rclone_web"}
+
+
+@pytest.mark.parametrize("server", SERVERS)
 def test_webdav_tells_what_there_is(
     request: pytest.FixtureRequest, fresh: str, tmp_path: Path, server: str
 ) -> None:
-    web = request.getfixturevalue("web" if server == "nginx" else "httpd")
+    web = request.getfixturevalue(SERVERS[server])
     place(web, fresh)
     web.folder(web.root / fresh / "nothing in it")
     result = receive({"url": f"{web.dav}/{fresh}"}, tmp_path / "d")
@@ -251,11 +263,11 @@ def test_a_directory_is_put_file_by_file_where_there_is_no_webdav(
     assert read(web.root / fresh / "to") == TREE
 
 
-@pytest.mark.parametrize("server", ["nginx", "apache"])
+@pytest.mark.parametrize("server", SERVERS)
 def test_folders_are_made_where_the_server_is_webdav(
     request: pytest.FixtureRequest, fresh: str, tmp_path: Path, server: str
 ) -> None:
-    web = request.getfixturevalue("web" if server == "nginx" else "httpd")
+    web = request.getfixturevalue(SERVERS[server])
     web.folder(web.root / fresh)
     write(tmp_path / "d", TREE)
     (tmp_path / "d" / "nothing in it").mkdir()

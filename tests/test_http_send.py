@@ -122,7 +122,15 @@ def test_a_webdav_server_gets_a_temporary_name_first_and_none_is_left(
     assert "MOVE" in [method for method, _ in seen]
 
 
-@pytest.mark.parametrize(("status", "code"), [(405, 0), (403, 0), (500, 75), (412, 73)])
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        *((status, 0) for status in (207, 300, 400, 403, 404, 405, 409, 412, 415, 422, 500, 501, 502)),
+        *((status, 75) for status in (408, 423, 425, 429, 503, 504, 507)),
+        (401, 77),
+        (413, 73),
+    ],
+)
 def test_a_temporary_name_is_removed_when_the_rename_fails(
     faulty: FaultServer, source: Path, status: int, code: int
 ) -> None:
@@ -133,6 +141,50 @@ def test_a_temporary_name_is_removed_when_the_rename_fails(
     result = send({"url": f"{faulty.url}/d/x", "method": "PUT"}, source, retries=0)
     assert result.code == code, result.stderr
     assert faulty.stored == ({} if code else {"/d/x": BODY})
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        *((status, 0) for status in (400, 403, 404, 405, 409, 415, 422, 451)),
+        *((status, 75) for status in (408, 423, 425, 429, 500, 503, 507)),
+        (401, 77),
+        (413, 73),
+        (501, 0),
+    ],
+)
+def test_a_server_that_refuses_the_temporary_name_gets_the_file_under_its_own(
+    faulty: FaultServer, source: Path, status: int, code: int
+) -> None:
+    faulty.on("/d/x", Reply(headers={"DAV": "1"}), method="OPTIONS")
+    hidden = next_hidden_name(faulty, source)
+    faulty.on(hidden, Reply(status=status), method="PUT")
+    result = send({"url": f"{faulty.url}/d/x", "method": "PUT"}, source, retries=0)
+    assert result.code == code, result.stderr
+    assert faulty.stored == ({} if code else {"/d/x": BODY})
+    assert ("under its own name" in result.stderr) is (code == 0)
+
+
+def test_a_rename_that_is_redirected_does_not_end_the_transfer(faulty: FaultServer, source: Path) -> None:
+    faulty.on("/d/x", Reply(headers={"DAV": "1"}), method="OPTIONS")
+    hidden = next_hidden_name(faulty, source)
+    faulty.on(hidden, Reply(status=302, headers={"Location": "/log-in"}), method="MOVE")
+    result = send({"url": f"{faulty.url}/d/x", "method": "PUT"}, source, retries=0)
+    assert result.code == 0, result.stderr
+    assert faulty.stored == {"/d/x": BODY}
+
+
+def test_a_directory_is_sent_where_temporary_names_are_refused_and_that_is_said_once(
+    faulty: FaultServer, tmp_path: Path
+) -> None:
+    faulty.on("/d", Reply(headers={"DAV": "1"}), method="OPTIONS")
+    (tmp_path / "d").mkdir()
+    for number in range(20):
+        (tmp_path / "d" / f"f{number}").write_bytes(b"%d" % number)
+    result = run(HTTP, "send-dir", {"url": f"{faulty.url}/d"}, tmp_path / "d")  # it has no MOVE
+    assert result.code == 0, result.stderr
+    assert faulty.stored == {f"/d/f{number}": b"%d" % number for number in range(20)}
+    assert result.stderr.count("under its own name") == 1
 
 
 def next_hidden_name(server: FaultServer, source: Path) -> str:
@@ -266,6 +318,96 @@ def test_a_server_that_refuses_an_expectation_that_nobody_has_is_asked_once_more
     assert len(faulty.requests("/x", "PUT")) == 2
 
 
+@pytest.mark.parametrize("wrong", [Reply(b""), Reply(b"a page"), Reply(b"", 404), Reply(b"", 500)])
+@pytest.mark.parametrize("right", [{}, {"ranges": False}, {"ranges": False, "chunked": True}])
+def test_a_look_that_contradicts_the_answer_to_put_is_made_again_in_another_way(
+    faulty: FaultServer, source: Path, wrong: Reply, right: dict[str, bool]
+) -> None:
+    faulty.on("/x", wrong, method="HEAD")
+    faulty.on("/x", Reply(BODY, **right))  # type: ignore[arg-type]
+    result = send({"url": f"{faulty.url}/x", "method": "PUT"}, source, retries=0)
+    assert result.code == 0, result.stderr
+
+
+@pytest.mark.parametrize("kept", [BODY[:-1], BODY + b"x", b""])
+@pytest.mark.parametrize("ways", [{}, {"ranges": False}, {"ranges": False, "chunked": True}])
+def test_a_look_that_finds_another_length_in_both_ways_is_65(
+    faulty: FaultServer, source: Path, kept: bytes, ways: dict[str, bool]
+) -> None:
+    faulty.on("/x", Reply(b""), method="HEAD")
+    faulty.on("/x", Reply(kept, **ways))  # type: ignore[arg-type]
+    result = send({"url": f"{faulty.url}/x", "method": "PUT"}, source, retries=0)
+    assert result.code == 65, result.stderr
+
+
+def test_a_look_takes_no_payload_where_the_length_is_stated(faulty: FaultServer, source: Path) -> None:
+    faulty.on("/x", Reply(b""), method="HEAD")
+    faulty.on("/x", Reply(BODY))
+    assert send({"url": f"{faulty.url}/x", "method": "PUT"}, source, retries=0).code == 0
+    assert faulty.requests("/x", "GET")[0].headers["range"] == "bytes=0-0"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "says"),
+    [(413, 73, "limit on the size"), (423, 75, "423"), (501, 76, "501"), (505, 76, "505"), (507, 75, "507")],
+)
+@pytest.mark.parametrize("method", UPLOADS)
+def test_the_status_of_a_refused_upload_has_its_exit_code(
+    faulty: FaultServer, source: Path, method: str, status: int, code: int, says: str
+) -> None:
+    faulty.on("/x", Reply(status=status), method=method)
+    result = send({"url": f"{faulty.url}/x", "method": method}, source, retries=0)
+    assert result.code == code, result.stderr
+    assert says in result.stderr
+
+
+def test_a_post_that_meets_a_lock_is_sent_again(faulty: FaultServer, source: Path) -> None:
+    faulty.on("/x", Reply(status=423), Reply(status=201), method="POST")
+    result = send({"url": f"{faulty.url}/x"}, source)
+    assert result.code == 0, result.stderr
+    assert faulty.stored == {"/x": BODY}
+
+
+@pytest.mark.parametrize(
+    ("method", "allow", "hint"),
+    [
+        ("POST", "GET, HEAD, PUT", "try method: PUT"),
+        ("POST", "", "try method: PUT"),
+        ("PUT", "GET,post", "try method: POST"),
+        ("POST", "GET, HEAD", "it allows GET, HEAD"),
+    ],
+)
+def test_a_method_that_is_not_allowed_comes_with_one_that_is(
+    faulty: FaultServer, source: Path, method: str, allow: str, hint: str
+) -> None:
+    faulty.on("/x", Reply(status=405, headers={"Allow": allow} if allow else {}), method=method)
+    access = {"url": f"{faulty.url}/x", "method": method}
+    result = send(access, source, retries=0)
+    assert result.code == 77, result.stderr
+    assert hint in result.stderr
+    for status in (200, 204, 405):
+        headers = {"Allow": allow} if allow else {}
+        faulty.on("/x", Reply(status=status, headers=headers), method="OPTIONS")
+        validated = run(HTTP, "send-file-validate", access, env={"RED_RETRIES": "0"})
+        assert validated.code == (77 if allow else 0), validated.stderr
+        assert not allow or hint in validated.stderr
+
+
+@pytest.mark.parametrize("server", ["nginx", "apache"])
+def test_validate_lets_every_send_pass_that_works(
+    request: pytest.FixtureRequest, fresh: str, source: Path, server: str
+) -> None:
+    web = request.getfixturevalue("web" if server == "nginx" else "httpd")
+    web.folder(web.root / fresh)
+    access = {"url": f"{web.dav}/{fresh}/x", "method": "PUT"}
+    for _ in range(2):  # the second time the file is there
+        result = run(HTTP, "send-file-validate", access)
+        assert result.code == 0, result.stderr
+        assert send(access, source).code == 0
+    for url in (f"{web.dav}/{fresh}", f"{web.dav}/{fresh}/"):
+        assert run(HTTP, "send-dir-validate", {"url": url}).code == 0
+
+
 # --- redirects ----------------------------------------------------------------------------------
 
 
@@ -374,6 +516,33 @@ def test_deep_json_is_no_crash(faulty: FaultServer, tmp_path: Path) -> None:
     assert result.code in (0, 65), result.stderr
 
 
+@pytest.mark.parametrize(
+    ("bad", "line", "column"),
+    [
+        (b"", 1, 1),
+        (b"<html></html>", 1, 1),
+        (b'{"a": 1} x', 1, 10),
+        (b'{"a":\n "\xc3\xbc\xc3\xbc", b}', 2, 8),
+        (b"[1,\n2,\n  tru]", 3, 6),
+        (b"[0" + b",\n1" * 200_000 + b",]", 200_001, 3),
+        (b'["' + b"x" * 200_000 + b'" :]', 1, 200_005),
+        (b"[\n" + b"7" * 200_000 + b"]", 2, 200_001),
+        (b"[\n\n", 3, 1),
+        (b'\n"\xff"', 2, 2),
+    ],
+)
+def test_the_place_of_what_is_not_json_is_told_and_its_text_is_not(
+    faulty: FaultServer, tmp_path: Path, bad: bytes, line: int, column: int
+) -> None:
+    (tmp_path / "in.json").write_bytes(bad)
+    access = {"url": f"{faulty.url}/x", "method": "PUT"}
+    result = run("red-connector-http-json", "send-file", access, tmp_path / "in.json")
+    assert result.code == 65, result.stderr
+    assert f"line {line}, column {column}:" in result.stderr
+    assert "xxx" not in result.stderr
+    assert "html" not in result.stderr
+
+
 def test_mock_send_says_so_and_sends_nothing(faulty: FaultServer, source: Path) -> None:
     mock = "red-connector-http-mock-send"
     result = run(mock, "send-file", {"url": f"{faulty.url}/x"}, source)
@@ -384,6 +553,20 @@ def test_mock_send_says_so_and_sends_nothing(faulty: FaultServer, source: Path) 
     # It checks all that it can.
     assert run(mock, "send-file", {"url": f"{faulty.url}/x"}, source.parent / "none").code == 66
     assert run(mock, "send-file", {"url": "http://127.0.0.1/x", "colour": 1}, source).code == 78
-    assert (
-        run(mock, "send-file-validate", {"url": "http://127.0.0.1:9/x"}, env={"RED_RETRIES": "0"}).code == 75
-    )
+
+
+@pytest.mark.parametrize("method", UPLOADS)
+def test_mock_send_contacts_nobody_when_sending(faulty: FaultServer, tmp_path: Path, method: str) -> None:
+    mock = "red-connector-http-mock-send"
+    access = {"url": f"{faulty.url}/x", "method": method}
+    (tmp_path / "d" / "empty").mkdir(parents=True)
+    (tmp_path / "d" / "f").write_bytes(b"f")
+    for arguments in (
+        ["send-file", access, tmp_path / "d" / "f"],
+        ["send-file-validate", access],
+        ["send-dir", access, tmp_path / "d"],
+        ["send-dir-validate", access],
+    ):
+        result = run(mock, *arguments)
+        assert result.code == 0, result.stderr
+    assert faulty.connections == 0

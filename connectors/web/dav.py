@@ -4,8 +4,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 
-from connectors.access import secrets
-from connectors.errors import NotPermitted, RedError
+from connectors.errors import RedError
 from connectors.transfer.job import TIDY_SECONDS
 from connectors.web import failures
 from connectors.web import url as urls
@@ -13,6 +12,8 @@ from connectors.web.client import Client
 from connectors.web.reply import Reply
 
 NO_SUCH_METHOD = {400, 404, 405, 406, 501}  # how servers answer a method that they do not have
+NO_PROPFIND = NO_SUCH_METHOD | {403, 409, 411, 415, 422, 505}  # or not this directory; it may have a page
+OTHER_SERVER = {400, 502}  # 9.9.4 says 502 of a Destination on another server
 PARENT_MISSING = {404, 409, 500}  # RFC 4918, 9.3.1 and 9.7.1 say 409; nginx says 500
 
 
@@ -33,9 +34,11 @@ class Dav:
             raise failures.of_reply(reply, sending=True)
         self.offered = reply.ok and "dav" in reply.headers
 
-    def refuse(self) -> None:
-        """The server says that it is WebDAV, but not for us."""
-        self.offered = False
+    def refuse(self) -> bool:
+        """Do without hidden names from now on; whether that is news."""
+        with self._lock:
+            was_offered, self.offered = self.offered, False
+        return was_offered
 
     def is_known(self, directory: str) -> bool:
         """Whether ``directory`` was made, or found, before."""
@@ -47,14 +50,23 @@ class Dav:
             return self._make(directory)
 
     def _make(self, directory: str) -> bool:
-        if directory in self._made:
-            return True
-        reply = self._ask("MKCOL", directory)
-        if reply.status in PARENT_MISSING:
-            above = urls.parent(directory)
-            if above is None or not self._make(above):
-                return False
+        """Upwards to one that is there or can be made, and down again; a tree may be deeper than a stack."""
+        missing: list[str] = []
+        while directory not in self._made:
             reply = self._ask("MKCOL", directory)
+            above = urls.parent(directory)
+            if reply.status not in PARENT_MISSING:
+                if not self._is_made(directory, reply):
+                    return False
+                break
+            if above is None:
+                return False
+            missing.append(directory)
+            directory = above
+        return all(self._is_made(one, self._ask("MKCOL", one)) for one in reversed(missing))
+
+    def _is_made(self, directory: str, reply: Reply) -> bool:
+        """Whether ``directory`` is there, after ``reply`` to MKCOL; False where the server has no MKCOL."""
         # 405 says that there is something already, or that the server has no MKCOL
         there = reply.status == 405 and self._ask("HEAD", directory).status not in (404, 405, 501)
         if not (reply.ok or there):
@@ -64,13 +76,16 @@ class Dav:
         self._made.add(directory)
         return True
 
-    def move(self, url: str, target: str) -> None:
-        """Let what is at ``url`` be at ``target`` (9.9), whatever was there; NotPermitted without MOVE."""
+    def move(self, url: str, target: str) -> Reply:
+        """Let what is at ``url`` be at ``target`` (9.9), whatever was there; the answer, refusals too.
+
+        Behind a proxy that ends TLS the server knows itself by http, and refuses https as another server.
+        """
         reply = self._ask("MOVE", url, {"Destination": target, "Overwrite": "T"})
-        if reply.status in NO_SUCH_METHOD:
-            raise NotPermitted(f"{secrets.shown_url(url)}: the server has no MOVE")
-        if not reply.ok:
-            raise failures.of_reply(reply, sending=True)
+        if reply.status in OTHER_SERVER and target.startswith("https:"):
+            inner = "http" + target.removeprefix("https")
+            reply = self._ask("MOVE", url, {"Destination": inner, "Overwrite": "T"})
+        return reply
 
     def delete(self, url: str) -> None:
         """Remove what is at ``url``, if that can be done quickly; nothing is said if not."""

@@ -19,32 +19,59 @@ from connectors.errors import (
 from connectors.web.curl import pycurl
 from connectors.web.reply import Reply
 
-NOT_TAKEN = {408, 425, 429, 503}  # the request was not handled, so any method may be repeated
+NOT_TAKEN = {408, 423, 425, 429, 503}  # the request was not handled, so any method may be repeated
 LONGEST_REASON = 200
 CHECK_AUTH = "check auth in the access document"
 CHECK_METHOD = "check method in the access document"
+LACKING = {501, 505}  # the server does not have what is asked of it, and will not have it next time
+TOO_LARGE = "the server's limit on the size of a body is too low for this file"
 CHECK_PROXY = "check the credentials in the proxy variables"
 
 
-def of_reply(reply: Reply, *, sending: bool) -> RedError:
-    """The error that an answer other than success means, to a request that sends a file or does not."""
+def of_reply(reply: Reply, *, sending: bool, method: str = "") -> RedError:
+    """The error that an answer other than success means, to a request that sends a file or does not.
+
+    ``method`` is what the access document says.
+    """
     status, place = reply.status, secrets.shown_url(reply.url)
     what = "send to" if sending else "receive"
     message = f"cannot {what} {place}: {status} {secrets.redact(reply.reason)[:LONGEST_REASON]}".rstrip()
+    if status in LACKING:
+        return ProtocolViolation(message, hint=CHECK_METHOD if status == 501 else "")
     if status in NOT_TAKEN or 500 <= status < 600:
-        hint = CHECK_METHOD if status == 501 else ""
-        return TemporaryFailure(message, hint=hint, retry_after=reply.retry_after)
+        return TemporaryFailure(message, retry_after=reply.retry_after)
     if status in (401, 407):
         return NotAuthenticated(message, hint=CHECK_AUTH if status == 401 else CHECK_PROXY)
     if status in (402, 403, 451):
         return NotPermitted(message, hint="the server knows who is asking, and refuses")
     if status in (404, 410) and not sending:
         return NotFound(message, hint="check url in the access document")
-    if status in (404, 409, 410, 412, 413):
+    if status == 413:
+        return CannotCreate(message, hint=TOO_LARGE if sending else "")
+    if status in (404, 409, 410, 412):
         return CannotCreate(message, hint="the server cannot store under this url")
     if status == 405:
-        return NotPermitted(message, hint=CHECK_METHOD)
+        return NotPermitted(message, hint=_other_method(reply, method) if sending else CHECK_METHOD)
     return ProtocolViolation(message)
+
+
+def _other_method(reply: Reply, method: str) -> str:
+    """What to try where ``method`` is refused: what the server allows (RFC 9110, 10.2.1), if it says so."""
+    others = [other for other in ("PUT", "POST") if other != method]
+    able = [other for other in others if other in reply.allowed] if reply.allowed else others[:1]
+    if not method:
+        return CHECK_METHOD
+    if not able:
+        return f"the server takes no file under this url; it allows {', '.join(sorted(reply.allowed))}"
+    return f"try method: {able[0]}"
+
+
+def not_allowed(reply: Reply, method: str) -> RedError:
+    """That the server's answer does not name ``method`` among those that it allows."""
+    place = secrets.shown_url(reply.url)
+    return NotPermitted(
+        f"cannot send to {place}: the server does not allow {method} there", hint=_other_method(reply, method)
+    )
 
 
 def of_redirect(status: int, place: str, target: str) -> RedError:

@@ -50,8 +50,23 @@ class Reply(NamedTuple):
         return text if then is not None and now is not None and then + 1 <= now else ""
 
     @property
+    def is_framed(self) -> bool:
+        """Whether the end of its body shows; otherwise it ends with the connection (RFC 9112, 6.3)."""
+        return "content-length" in self.headers or "transfer-encoding" in self.headers
+
+    @property
+    def allowed(self) -> frozenset[str]:
+        """The methods that it says are allowed here (RFC 9110, 10.2.1); empty if it says nothing."""
+        words = (word.strip().upper() for word in self.headers.get("allow", "").split(","))
+        return frozenset(word for word in words if word)
+
+    @property
     def is_html(self) -> bool:
         return "html" in self.headers.get("content-type", "").lower()
+
+    @property
+    def may_be_html(self) -> bool:
+        return self.is_html or "content-type" not in self.headers
 
     @property
     def retry_after(self) -> float | None:

@@ -12,8 +12,9 @@ SIGNING = re.compile(
     r"x-amz-.*|x-goog-.*|expires|se|st|sp|sv|sig|signature|token|key-pair-id|policy|awsaccesskeyid",
     re.IGNORECASE,
 )  # the parameters with which S3, Google, Azure and CloudFront sign a URL
+HTML_NAMES = (".html", ".htm", ".xhtml", ".shtml")
 UNRESERVED = re.compile(r"[A-Za-z0-9._~/-]+")  # RFC 3986, 2.3, and what separates
-PLAIN_CHILD = re.compile(r"([A-Za-z0-9._~%()!$&'*+,;=@-]+)(/?)")
+PLAIN_CHILD = re.compile(r"([A-Za-z0-9._~%()!$&'*+,;=@-]+)(/?)")  # a link to what is in the same directory
 ALLOWED = "/%:@!$&'()*+,;=~?[]"  # what a URL may hold as it is; anything else gets quoted
 
 
@@ -97,32 +98,22 @@ def parent(url: str) -> str | None:
     return urlunsplit(parts._replace(path=above + "/")) if name else None
 
 
-def child_name(directory: str, link: str) -> tuple[str, bool] | None:
-    """Name of the direct child of ``directory`` that ``link`` leads to, and whether it is a directory.
+def is_directory(url: str) -> bool:
+    """Whether it is written as the address of a directory."""
+    return url.partition("?")[0].endswith("/")
 
-    None if it leads elsewhere: up, out, to the directory itself, or to another view of it. The name
-    is what the server said; nobody has looked yet whether it is a safe one.
-    """
-    match = PLAIN_CHILD.fullmatch(link)  # nearly all are, and a page may hold a hundred thousand
-    if match and directory.partition("?")[0].endswith("/"):
-        name = os.fsdecode(unquote_to_bytes(match[1]))
-        return None if name in (".", "..") else (name, bool(match[2]))
-    target = resolve(directory, link)
-    if (
-        target is None or origin(target)[1] != origin(directory)[1]
-    ):  # a proxy may have changed scheme and port
-        return None
-    here, there = urlsplit(directory), urlsplit(target)
-    if there.query and there.query != here.query:
-        return None
-    base = unquote_to_bytes(here.path.rstrip("/") + "/")
-    if not unquote_to_bytes(there.path).startswith(base):
-        return None
-    depth = here.path.rstrip("/").count("/") + 1
-    name, slash, rest = "/".join(there.path.split("/")[depth:]).partition("/")
-    if not name or rest:
-        return None
-    return os.fsdecode(unquote_to_bytes(name)), bool(slash)
+
+def may_be_directory(url: str) -> bool:
+    """Whether HTML under it could be the page of a directory: neither a file of HTML nor an answer to a query
+    was asked for."""
+    return "?" not in url and not url.lower().endswith(HTML_NAMES)
+
+
+def segments(url: str) -> tuple[str, ...]:
+    """What the path of ``url`` consists of, decoded; what is empty is left out."""
+    return tuple(
+        os.fsdecode(unquote_to_bytes(segment)) for segment in urlsplit(url).path.split("/") if segment
+    )
 
 
 def identity(url: str) -> str:

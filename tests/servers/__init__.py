@@ -61,11 +61,25 @@ class Web:
 
     def folder(self, folder: Path) -> Path:
         """Make a folder under the document root, and its parents, writable for the server's user too."""
-        missing = [one for one in (folder, *folder.parents) if not one.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
-        for one in missing:
+        for one in make_dirs(folder):
             one.chmod(0o777)
         return folder
+
+
+def make_dirs(folder: Path) -> list[Path]:
+    """Make it and its parents, those that are missing: these. (pathlib recurses, and a tree may be deep.)"""
+    missing = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    for one in reversed(missing):
+        one.mkdir(exist_ok=True)
+    return missing
+
+
+def remove(folder: Path) -> None:
+    """Remove it and what is in it, however deep it is."""
+    subprocess.run(["rm", "-rf", "--", str(folder)], check=False)
 
 
 def free_port() -> int:
@@ -128,7 +142,7 @@ def folder() -> Iterator[Path]:
     try:
         yield path
     finally:
-        shutil.rmtree(path, ignore_errors=True)
+        remove(path)
 
 
 @contextlib.contextmanager

@@ -83,6 +83,8 @@ def apache(kind: type[HttpCase]) -> Callable[[pytest.FixtureRequest, str], HttpC
 
     def make(request: pytest.FixtureRequest, folder: str) -> HttpCase:
         httpd = request.getfixturevalue("httpd")
-        return kind(httpd, httpd.digest, "DIGEST", folder)
+        case = kind(httpd, httpd.digest, "DIGEST", folder)
+        case.deepest = 200  # it takes longer for each level than for the one before
+        return case
 
     return make

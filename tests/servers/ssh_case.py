@@ -15,6 +15,7 @@ class SshCase(Case):
     """The later generation: ``auth``, ``filePath``, ``dirPath``; and the server's key is known."""
 
     executable = "red-connector-ssh"
+    deepest = 60  # folders of a tree that is sent or received are opened one inside the other
 
     def __init__(self, server: Sshd, folder: str) -> None:
         self.server = server
