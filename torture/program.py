@@ -171,6 +171,9 @@ def _call(request: dict[str, Any]) -> None:
         for number, fd in enumerate((nothing, out, err)):
             os.dup2(fd, number)
         os.closerange(3, 4096)
+        # whoever forked may have had something else in their places, as pytest does
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", errors="backslashreplace", closefd=False)  # noqa: SIM115
         os.chdir(request["cwd"])
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # as connectors.__main__ has it
         for kind, most in request["resources"].items():
