@@ -45,6 +45,6 @@ COPY --from=build /opt/red-connectors /opt/red-connectors
 RUN mkdir /data && chown 1000:0 /data && chmod 0775 /data
 ENV PATH=/opt/red-connectors/bin:$PATH
 WORKDIR /data
-# Numbers, for Kubernetes' runAsNonRoot; not group 0, which the RED agent shuts out of the files it brings (mode 0005).
+# Numbers, for Kubernetes' runAsNonRoot; not group 0, which may not read the files that the RED agent brings (mode 0005).
 USER 1000:1000
 ENTRYPOINT ["/opt/red-connectors/entrypoint.sh"]

@@ -1,6 +1,6 @@
 #!/bin/sh
 # From a name to one Python process. Called through a link in bin/, it is that executable. Called as
-# entrypoint.sh, its first argument decides: an executable of ours (red-connector-http, or http for short),
+# entrypoint.sh, the first argument decides: one of our executables (red-connector-http, or http for short),
 # a command of the front door, or any other program, which is run as it is. Everything ends in exec, so
 # that signals and exit codes are the program's own.
 set -eu

@@ -31,12 +31,12 @@ class RedError(Exception):
     """Base of all foreseen failures.
 
     ``message`` is one line that says what failed, where and why; ``hint``, if any, what to try.
-    Neither needs to be free of secrets: everything is redacted on its way out.
+    Both may contain secrets: everything is redacted before it is printed.
     """
 
     code = Exit.SOFTWARE
     for_all = False
-    """Whether every other file of a directory would meet it too: it is said once then, and ends it all."""
+    """Whether every other file of a directory would fail too: then it is reported once and ends the transfer."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -45,7 +45,7 @@ class RedError(Exception):
 
     @property
     def parts(self) -> Sequence[object]:
-        """What it consists of, where several things went wrong at once."""
+        """The single failures, where several things went wrong at once."""
         return ()
 
     @property
@@ -91,7 +91,7 @@ class HostNotFound(RedError):
 
 
 class Unavailable(RedError):
-    """The connector lacks the verb, or the machine lacks what it takes."""
+    """The connector lacks the verb, or the machine lacks a requirement."""
 
     code = Exit.UNAVAILABLE
 
@@ -109,10 +109,10 @@ class LocalIOError(RedError):
 
 
 class TemporaryFailure(RedError):
-    """What may pass: refused, reset, timed out, cut short, overloaded.
+    """A failure that may pass: refused, reset, timed out, cut short, overloaded.
 
-    ``retry_after`` is the pause in seconds that the far end asked for, if it did. ``repeatable`` is
-    False where the far end may already have taken what was sent, so that sending again could double it.
+    ``retry_after`` is the pause in seconds that the server asked for, if it did. ``repeatable`` is
+    False where the server may already have stored what was sent, so that sending again could double it.
     """
 
     code = Exit.TEMPFAIL
@@ -126,7 +126,7 @@ class TemporaryFailure(RedError):
 
 
 class ProtocolViolation(RedError):
-    """The far end broke its protocol, or is not who it should be."""
+    """The server broke its protocol, or its identity is wrong."""
 
     code = Exit.PROTOCOL
 
@@ -146,7 +146,7 @@ class NotAuthenticated(NotPermitted):
 class Fault(NamedTuple):
     """One thing wrong with a document.
 
-    ``path`` is dotted, as it stands in that document (``access.auth.username``); ``line`` counts from
+    ``path`` is dotted, as in that document (``access.auth.username``); ``line`` counts from
     1 and is 0 where it is unknown; ``source`` names the document (a path, ``-`` or a variable).
     ``hint``, if any, is what to try.
     """
@@ -163,7 +163,7 @@ class Fault(NamedTuple):
 
 
 class ConfigError(RedError):
-    """The access document, the listing or an environment variable is wrong; holds every fault found."""
+    """The access document, the listing or an environment variable is wrong; contains every fault found."""
 
     code = Exit.CONFIG
 

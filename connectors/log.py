@@ -1,6 +1,6 @@
-"""Everything that is said on stderr: lines for people or, with RED_LOG=json, one JSON object each.
+"""Everything that is written to stderr: lines for people or, with RED_LOG=json, one JSON object each.
 
-Nothing else in the program writes there, so nothing can say a secret.
+Nothing else in the program writes there, so that every line is redacted.
 """
 
 import sys
@@ -64,7 +64,7 @@ def _write(text: str) -> None:
         else:
             sys.stderr.write(text)
         sys.stderr.flush()
-    except (OSError, ValueError):  # nobody can be told; the transfer is none the worse for it
+    except (OSError, ValueError):  # nowhere to report it, and the transfer goes on
         sys.stderr = None
 
 

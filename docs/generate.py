@@ -17,18 +17,18 @@ INTRODUCTION = """\
 # The connectors
 
 One section for each connector, one table for each verb: what its access data may hold. How to write a
-document around it, with secrets and variables, is told in [access-documents.md](access-documents.md).
+document around it, with secrets and variables: [access-documents.md](access-documents.md).
 
 `red-connectors example CONNECTOR VERB` prints the examples below, `red-connectors schema CONNECTOR VERB`
 the same tables as JSON Schema. This page is made from the schemas by `docs/generate.py`.
 
-What is called like the part files of a transfer (`.NAME.red-part`, `.NAME.red-state`) is left out of every
-directory, in both directions, with a warning: it is never what somebody wanted to move.
+Files named like the part files of a transfer (`.NAME.red-part`, `.NAME.red-state`) are left out of every
+directory, in both directions, with a warning.
 """
 
 NOTES = {
     "red-connector-http": """\
-- **Receiving** goes on where an earlier attempt ended, if the server proves by `ETag` or `Last-Modified`
+- **Receiving** continues where an earlier attempt ended, if the server proves by `ETag` or `Last-Modified`
   that the file is still the same. `Content-Length`, `Repr-Digest`, `Content-Digest`, `Digest` and
   `Content-MD5` are checked, in a header and in a trailer. Bytes are stored as the server sends them;
   nothing is decompressed.
@@ -38,10 +38,10 @@ NOTES = {
   followed only if it keeps the method (307, 308). POST is repeated only if the server cannot have taken it.
 - **Directories** are received by a listing or, without one, as the server shows them: WebDAV, or the
   directory pages of nginx, Apache, lighttpd, Caddy, IIS, Jetty, Tomcat, rclone, miniserve, Go and Python.
-  nginx leaves out names that begin with a dot. An entry that a page links elsewhere, or that WebDAV says is
-  gone, is left out with a warning; where nothing else is there, that is an error (76).
-  A directory in a listing is made, and holds what its own `listing` names. They are sent with one request
-  for each file; directories are made by MKCOL where the server wants them made, and empty ones need WebDAV.
+  nginx leaves out names that begin with a dot. An entry that a page links elsewhere, or that WebDAV reports
+  as gone, is left out with a warning; where nothing else is there, that is an error (76).
+  A directory in a listing is created, with what its own `listing` names. They are sent with one request
+  for each file; directories are created by MKCOL where the server requires it, and empty ones need WebDAV.
 - A second receive-dir fetches only what is not there. A file with a checksum in the listing is compared;
   any other remembers its version (`ETag` or `Last-Modified`, in an extended attribute, where the file
   system has them) and is asked for on that condition, unless it was changed locally.
@@ -111,7 +111,7 @@ What XNAT does, and why this connector does as it does: [xnat-rest-api.md](xnat-
 - **Where**: a resource of a project, subject, session or container: fields are left out from the right.
   `direction` tells the two sides of a reconstruction or assessor apart. Each ID stands for one thing:
   commas, `*` and `ALL`, and resources called by digits only, mean something else to XNAT and are refused.
-- **Who is meant**: a subject, session or assessor is found by its label in the project, or by the ID that
+- **Which one**: a subject, session or assessor is found by its label in the project, or by the ID that
   XNAT gave it. XNAT checks neither whether the session is that subject's nor, if it is named by its ID,
   whether it is in that project; labels are the safer choice.
 - **Logging in** is by username and password (`provider/username` as well), or by alias and secret of a

@@ -1,6 +1,6 @@
 #!/bin/sh
 # make demo: a file goes from a real web server through the image to here, and back again. What it made stays in
-# demo-output/. With the argument "venv", or where no container engine can be had, the same from a virtual environment.
+# demo-output/. With the argument "venv", or without a container engine, the same from a virtual environment.
 set -eu
 cd "$(dirname -- "$0")/.."
 checkout=$PWD
@@ -17,7 +17,7 @@ if [ "${1:-}" = venv ]; then engine=69; else image/build.sh || engine=$?; fi
 case $engine in
 0) ;;
 69)
-    echo "There is no container engine to be had: the same is done from a virtual environment instead."
+    echo "There is no container engine: using a virtual environment instead."
     make --silent .venv/installed
     ;;
 *) exit "$engine" ;;

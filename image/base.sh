@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sees that debian:trixie-slim is there: as it is, pulled, or, with no registry in reach, made from Debian's
+# Provides debian:trixie-slim: the local one, pulled, or, without a registry, made from Debian's
 # packages the way the official one is made (minbase, no documentation, manuals or translations).
 set -eu
 
@@ -9,7 +9,7 @@ timeout 300 docker pull --quiet "$base" >/dev/null 2>&1 && exit 0
 
 echo "$base cannot be pulled: making it from Debian's packages" >&2
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-    echo "neither a registry that has $base nor root on Debian, to make it from packages" >&2
+    echo "making it needs root on Debian, and no registry has it" >&2
     echo "hint: \`docker pull $base\` where there is a registry, or \`docker load\` it from a file" >&2
     exit 69
 fi

@@ -1,5 +1,5 @@
 #!/bin/sh
-# make image: builds red-connectors:latest, and red-connectors:VERSION, with whatever engine there is or can be had.
+# make image: builds red-connectors:latest, and red-connectors:VERSION, with the engine that is there or can be installed.
 set -eu
 cd "$(dirname -- "$0")/.."
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes a Docker engine answer. Where one does, nothing happens; as root on Debian or Ubuntu it is installed
+# Provides a running Docker engine. Where one answers, nothing happens; as root on Debian or Ubuntu it is installed
 # and started; elsewhere one line says what is missing (exit 69).
 set -eu
 
@@ -28,7 +28,7 @@ fi
 if [ -d /run/systemd/system ]; then
     systemctl start docker >&2 || missing "systemctl start docker failed"
 else
-    # Killed, it leaves pid files, and the next one believes them when anything has that pid, be it a zombie.
+    # A killed dockerd leaves pid files, and the next one trusts them if any process has that pid, even a zombie.
     for file in /var/run/docker.pid /var/run/docker/containerd/containerd.pid; do
         pid=$(cat "$file" 2>/dev/null || true)
         case $(readlink "/proc/${pid:-0}/exe") in */dockerd* | */containerd*) ;; *) rm -f "$file" ;; esac
