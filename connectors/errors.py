@@ -36,7 +36,7 @@ class RedError(Exception):
 
     code = Exit.SOFTWARE
     for_all = False
-    """Whether every other file of a directory would fail too. It is then reported once, and ends the transfer."""
+    """Whether every other file would fail too: it is then reported once, and ends the transfer."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
