@@ -8,7 +8,15 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from connectors.errors import CannotCreate, DataError, NotFound, NotPermitted, RedError, TemporaryFailure
+from connectors.errors import (
+    CannotCreate,
+    DataError,
+    NotFound,
+    NotPermitted,
+    ProtocolViolation,
+    RedError,
+    TemporaryFailure,
+)
 from connectors.remote import Arrived, Entry, Leaving, Load, Opened
 from connectors.secure_shell import many, sftp, trees, wire
 from connectors.secure_shell.sftp import Sftp
@@ -219,13 +227,19 @@ class SshRemote:
             try:
                 same = arrival.version.validator == version.validator
                 arrival.begin(version, arrival.offset if same else 0)
-                Download(talk, handle, arrival).run(version.size)
+                download = Download(talk, handle, arrival)
+                download.run(version.size)
                 now = wire.attributes(talk.ask(wire.FSTAT, handle))
             finally:
                 talk.close(handle)
         if (now.size, now.modified) != (here.size, here.modified):
             arrival.discard()
             raise TemporaryFailure(f"{self.describe(path)} changed while it was received")
+        if download.goes_on:
+            raise ProtocolViolation(
+                f"{self.describe(path)}: the server states {here.size} bytes, but the file has more",
+                hint="is it on a file system that states wrong sizes?",
+            )
 
     def _settled(self, path: str) -> Attributes:
         """What is known of the file. One that was changed a moment ago could change once more within the
