@@ -207,8 +207,8 @@ class SshRemote:
         self._check_directory()
         with self._about("") as talk:
             tree = Tree(self._session, talk, os.fsencode(self._join("")), self.describe())
-            found, now = tree.entries(), time.time()
-            for path, here in found:
+            now = time.time()
+            for path, here in tree.entries():
                 if stat.S_ISDIR(here.mode or 0):
                     yield Entry(path, True)
                 else:
@@ -331,19 +331,21 @@ class SshRemote:
 
     def _make(self, talk: Sftp, folder: str) -> None:
         """Make the folder and those that it is in, where they are missing."""
-        here = self._find(folder or ".")
-        if here is None:
-            self._make(talk, _above(folder))
+        missing = []
+        while (here := self._find(folder or ".")) is None:
+            missing.append(folder)
+            folder = _above(folder)
+        if not stat.S_ISDIR(here.mode or stat.S_IFDIR):
+            raise CannotCreate(
+                f"cannot make {self._place(folder)}: there is something else that is called so"
+            )
+        for folder in reversed(missing):
             try:
                 talk.ask(wire.MKDIR, _string(folder), wire.NO_ATTRIBUTES)
             except Status:
                 if self._find(folder) is None:  # else somebody was faster
                     self._check_no_link(folder)
                     raise
-        elif not stat.S_ISDIR(here.mode or stat.S_IFDIR):
-            raise CannotCreate(
-                f"cannot make {self._place(folder)}: there is something else that is called so"
-            )
 
     def make_dir(self, path: str) -> None:
         with self._about(path) as talk:

@@ -159,12 +159,13 @@ class Sftp:
         flow.flush()
         checked(*flow.next()[1:])
 
-    def remove(self, names: Sequence[bytes]) -> None:
-        """Remove files that are not wanted after all, in a cancelled call too; soon, or not at all."""
+    def remove(self, names: Sequence[bytes], kind: int = REMOVE) -> None:
+        """Remove files (RMDIR: folders) that are not wanted after all, in a cancelled call too; soon, or not
+        at all."""
         flow = Flow(self, last=True)
         with suppress(RedError, Cancelled):
             for name in names:
-                flow.ask(None, REMOVE, name)
+                flow.ask(None, kind, name)
             flow.flush()
             while flow.pending:
                 flow.next()
