@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from connectors.secure_shell.session import Session
 
 WIDEN_AFTER = 1 << 28  # bytes of the express window that have been used up
+MOST_SAID = 400  # bytes that are kept of what is not SFTP
 LOOK_EVERY = 0.1  # seconds between looks at whether to go on waiting
 
 Reply = tuple[Any, int, bytes]
@@ -74,6 +75,8 @@ class Sftp:
         self._received = self._widened = 0
         self._lost: RedError | None = None
         self._begun = False
+        self._said = b""
+        """What the server has said before it began to speak SFTP."""
         self.heard = time.monotonic()
         self.extensions: dict[str, bytes] = {}
         self.block = SAFE_BLOCK
@@ -82,7 +85,22 @@ class Sftp:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def begin(self) -> None:
-        """Agree on the version, and learn what the server can."""
+        """Agree on the version, and learn what the server can.
+
+        NotAuthenticated if the server ends the session at once.
+        """
+        try:
+            self._agree()
+        except RedError as error:
+            from connectors.secure_shell import farewell
+
+            try:
+                ended = farewell.of(self._channel, self.host, self._said, self.job)
+            finally:
+                self._cut()
+            raise ended or error from None
+
+    def _agree(self) -> None:
         flow = Flow(self)
         self._waiting[-1] = flow, None
         self.send(struct.pack(">IBI", 5, INIT, 3))
@@ -257,25 +275,30 @@ class Sftp:
         """The next bytes of the server's, in the thread that received them."""
         self.heard = time.monotonic()
         self._received += len(view)
+        if not self._begun:
+            self._said += bytes(view[: MOST_SAID - len(self._said)])
+        if self._lost:
+            return
         try:
             self._frames.feed(view)
         except RedError as error:
-            self.lose(error if self._begun else self._prattle(bytes(view[:100])))
+            self.lose(error if self._begun else self._prattle())
         except (struct.error, IndexError):
             self.lose(ProtocolViolation(f"{self.host}: its answers are not SFTP"))
 
     def _take(self, message: memoryview) -> None:
         kind = message[0]
         number = -1 if kind == VERSION else struct.unpack_from(">I", message, 1)[0]
-        self._begun = True
+        if not self._begun:
+            self._begun, self._said = True, b""
         waiting = self._waiting.pop(number, None)
         if waiting is None:
             raise ProtocolViolation(f"{self.host}: answers what was not asked")
         waiting[0].take(waiting[1], kind, message[1 if kind == VERSION else 5 :])
 
-    def _prattle(self, said: bytes) -> RedError:
-        """What comes first is not SFTP: for people, who know the words."""
-        words = " ".join(said.decode("utf-8", "replace").split())
+    def _prattle(self) -> RedError:
+        """What comes first is not SFTP. Quote the server's text, so that the user recognises it."""
+        words = " ".join(self._said.split(b"\0")[0][:100].decode("utf-8", "replace").split())
         return ProtocolViolation(
             f"{self.host}: what it sends is not SFTP, but {words!r}",
             hint="does a start-up file of the log-in shell, such as .bashrc, print something?",
@@ -288,14 +311,21 @@ class Sftp:
         return TemporaryFailure(f"{self.host}: {cause}")
 
     def lose(self, error: RedError) -> None:
-        """The conversation is over: whoever waits for an answer hears of it."""
-        from connectors.secure_shell import express
+        """The conversation is over: whoever waits for an answer hears of it.
 
+        The connection is cut; before SFTP has begun, that is for ``begin`` to do.
+        """
         if self._lost is None:
             self._lost = error
         waiting, self._waiting = self._waiting, {}
         for flow in {id(flow): flow for flow, _ in list(waiting.values())}.values():
             flow.replies.put((None, -1, b""))
+        if self._begun:
+            self._cut()
+
+    def _cut(self) -> None:
+        from connectors.secure_shell import express
+
         express.cut(self._channel)
 
     def why_lost(self) -> RedError:
