@@ -4,6 +4,7 @@ import posixpath
 import struct
 import threading
 import time
+from collections.abc import Iterator
 from itertools import count
 
 import pytest
@@ -22,6 +23,7 @@ from tests.servers.sftp_fault import (
     FAILURE,
     FSTAT,
     INIT,
+    MKDIR,
     NO_SUCH_FILE,
     OK,
     OLD,
@@ -36,12 +38,15 @@ from tests.servers.sftp_fault import (
     UNSUPPORTED,
     WRITE,
     Answers,
+    HangUp,
     Request,
+    SftpFault,
     attributes,
     data,
     names,
     packet,
     status,
+    string,
 )
 
 # --- closes, stalls ---------------------------------------------------------------------------------------
@@ -121,6 +126,83 @@ def test_what_a_server_that_is_slow_but_alive_sends_is_waited_for(caller: Caller
     caller.server.fault = to(READ, slow)
     caller.server.files[b"/data/file"] = bytearray(BODY[: 5 * 32768])
     assert caller.receive() == Exit.OK
+
+
+def trickling(server: SftpFault, pause: float) -> Answer:
+    """The right answer, byte by byte."""
+
+    def trickle(request: Request) -> Iterator[bytes]:
+        for byte in server.right(request):
+            time.sleep(pause)
+            yield bytes([byte])
+
+    return trickle
+
+
+@pytest.mark.parametrize("kind", [STAT, OPEN, FSTAT])
+def test_an_answer_that_trickles_is_75_in_time(caller: Caller, kind: int) -> None:
+    caller.server.fault = to(kind, trickling(caller.server, 0.2))
+    assert caller.receive() == Exit.TEMPFAIL
+    assert "silent for 0.5 s" in caller.said
+
+
+def test_an_introduction_that_trickles_is_75_in_time(caller: Caller) -> None:
+    def introduce(request: Request) -> Iterator[bytes]:
+        for byte in struct.pack(">IBI", 5, 2, 3) + string(b"x" * 100) + string(b"1"):
+            time.sleep(0.2)
+            yield bytes([byte])
+
+    caller.server.fault = to(INIT, introduce)
+    assert caller.receive() == Exit.TEMPFAIL
+
+
+def test_content_that_trickles_is_waited_for(caller: Caller) -> None:
+    """Each byte of it is progress."""
+    caller.server.files[b"/data/file"] = bytearray(b"ten bytes!")
+    caller.server.fault = to(READ, trickling(caller.server, 0.05), times=1)
+    assert caller.receive() == Exit.OK
+
+
+# --- answers that are lost ------------------------------------------------------------------------------
+
+
+def done_and_lost(server: SftpFault) -> Answer:
+    """The server does what it is asked for, and the connection is lost before it can say so."""
+
+    def lose(request: Request) -> Answers:
+        server.right(request)
+        raise HangUp
+
+    return lose
+
+
+@pytest.mark.parametrize("extensions", [{}, {b"posix-rename@openssh.com": b"1"}])
+@pytest.mark.parametrize("kind", [OPEN, WRITE, CLOSE, MKDIR, RENAME, EXTENDED])
+def test_what_was_done_though_the_answer_was_lost_is_no_obstacle(
+    caller: Caller, kind: int, extensions: dict[bytes, bytes]
+) -> None:
+    """To a file that is new, one that replaces another, and a directory; nothing hidden stays."""
+    caller.server.extensions = extensions
+    for old in (None, b"old"):
+        for send in (caller.send, caller.send_dir):
+            for name in (b"/data/new", b"/data/to/f0"):
+                caller.server.files.pop(name, None)
+                if old:
+                    caller.server.files[name] = bytearray(old)
+            caller.server.folders -= {b"/data/to"} if not old else set()
+            caller.server.fault = to(kind, done_and_lost(caller.server), times=1)
+            assert send(retries=2) == Exit.OK, (kind, old, caller.said)
+            left = [name for name in caller.server.files if b"red-part" in name]
+            assert not left, (kind, old, left)
+
+
+@pytest.mark.parametrize("after", range(4))
+def test_nor_is_it_where_a_file_can_only_be_replaced_step_by_step(caller: Caller, after: int) -> None:
+    caller.server.extensions = {}
+    caller.server.files[b"/data/new"] = bytearray(b"old")
+    caller.server.fault = to(RENAME, done_and_lost(caller.server), after=after, times=1)
+    assert caller.send(retries=2) == Exit.OK
+    assert not [name for name in caller.server.files if b"red-part" in name]
 
 
 # --- odd, but right ---------------------------------------------------------------------------------------
@@ -331,6 +413,17 @@ def test_what_changes_while_it_is_received_is_no_success(caller: Caller) -> None
     caller.server.fault = to(FSTAT, changed)
     assert caller.receive() == Exit.TEMPFAIL
     assert "changed" in caller.said
+
+
+@pytest.mark.parametrize("size", [0, 1, len(BODY) - 1])
+def test_a_file_that_became_shorter_while_it_was_received_is_no_success(caller: Caller, size: int) -> None:
+    def cut(request: Request) -> Answers:
+        del caller.server.files[b"/data/file"][size:]
+        return None
+
+    caller.server.fault = to(READ, cut, after=1)
+    assert caller.call("receive-file", {"filePath": "/data/file"}, caller.target) == Exit.TEMPFAIL
+    assert not caller.target.exists()
 
 
 def test_a_server_that_swallows_bytes_is_noticed(caller: Caller) -> None:

@@ -230,6 +230,14 @@ def test_a_command_that_does_not_start_leaves_no_channel_open(
         wait_until(lambda: channels(session) == before, "the channel is closed", 5)
 
 
+def test_what_a_server_writes_for_people_is_not_kept(sshd: Sshd) -> None:
+    with opened(at(sshd)) as session:
+        channel = session.channel()
+        channel.exec_command("head -c 100000 /dev/zero >&2; echo done")
+        assert channel.makefile("rb").read() == b"done\n"
+        assert len(channel.in_stderr_buffer) == 0
+
+
 def channels(session: Session) -> int:
     transport: Any = session.transport
     return len(transport._channels.values())

@@ -17,6 +17,7 @@ from connectors.errors import ProtocolViolation, RedError, TemporaryFailure
 from connectors.secure_shell.wire import (
     ANSWERS,
     CLOSE,
+    DATA,
     EXTENDED,
     EXTENDED_REPLY,
     INIT,
@@ -153,6 +154,8 @@ class Sftp:
         request = self.renaming(name, target)
         try:
             self.ask(*request)
+            if request[0] == RENAME:  # an attempt whose connection was lost may have left the old file there
+                self.remove([aside])
             return
         except Status as status:
             if request[0] == EXTENDED or status.status in (NO_SUCH_FILE, PERMISSION_DENIED):
@@ -272,8 +275,11 @@ class Sftp:
             self.lose(TemporaryFailure(f"{self.host}: interrupted"))
 
     def _feed(self, view: memoryview) -> None:
-        """The next bytes of the server's, in the thread that received them."""
-        self.heard = time.monotonic()
+        """The next bytes of the server's, in the thread that received them.
+
+        Progress is a message that is complete, and every byte of a file's content. Any other message must be
+        complete within the time that a server may be silent, however it trickles.
+        """
         self._received += len(view)
         if not self._begun:
             self._said += bytes(view[: MOST_SAID - len(self._said)])
@@ -281,6 +287,8 @@ class Sftp:
             return
         try:
             self._frames.feed(view)
+            if self._frames.kind == DATA:
+                self.heard = time.monotonic()
         except RedError as error:
             self.lose(error if self._begun else self._prattle())
         except (struct.error, IndexError):
@@ -291,6 +299,7 @@ class Sftp:
         number = -1 if kind == VERSION else struct.unpack_from(">I", message, 1)[0]
         if not self._begun:
             self._begun, self._said = True, b""
+        self.heard = time.monotonic()
         waiting = self._waiting.pop(number, None)
         if waiting is None:
             raise ProtocolViolation(f"{self.host}: answers what was not asked")
