@@ -150,6 +150,19 @@ def test_a_mount_whose_program_was_killed_is_replaced(sshd: Sshd, here: Path, fr
         assert (here / "m/a").read_bytes() == b"a"
 
 
+def test_a_mount_whose_program_was_killed_is_no_empty_folder_and_is_unmounted(
+    sshd: Sshd, here: Path, fresh: str
+) -> None:
+    """Whoever reads there must meet an error: an empty folder would look as if there were no files."""
+    sshd.place(f"{fresh}/a", b"a")
+    with mounted(access(sshd, fresh), here / "m"):
+        for pid in processes(here / "m"):
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not processes(here / "m"), "the mount's processes have ended", 5)
+        with pytest.raises(OSError, match="not connected"):
+            os.listdir(here / "m")
+
+
 def test_a_mount_whose_server_is_gone_is_replaced(sshd: Sshd, here: Path, fresh: str) -> None:
     """The server answers anew, but a mount made with a long time limit does not know that yet."""
     sshd.place(f"{fresh}/a", b"a")

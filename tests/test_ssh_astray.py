@@ -6,15 +6,19 @@ from itertools import count
 import pytest
 
 from connectors.errors import Exit
-from connectors.secure_shell import many
 from tests.calls import FILE, FOLDER, SENSIBLE, WHOLE, Answer, Caller, to
 from tests.far import snapshot
 from tests.servers.sftp_fault import (
     EOF,
+    FAILURE,
     HANDLE,
+    NO_SUCH_FILE,
+    OK,
     OPENDIR,
+    PERMISSION_DENIED,
     READDIR,
     REALPATH,
+    UNSUPPORTED,
     Answers,
     Request,
     attributes,
@@ -69,7 +73,7 @@ def test_folders_in_folders_without_end_are_76(caller: Caller) -> None:
     def open_any(request: Request) -> Answers:
         return [packet(HANDLE, request.number, string(b"%d" % request.count))]
 
-    inside = showing((b"again", FOLDER))
+    inside = showing((b"again" * 20, FOLDER))
     caller.server.fault = lambda request: open_any(request) if request.kind == OPENDIR else inside(request)
     assert caller.receive_dir() == Exit.PROTOCOL
 
@@ -77,19 +81,6 @@ def test_folders_in_folders_without_end_are_76(caller: Caller) -> None:
 def test_a_directory_that_repeats_itself_without_end_is_76(caller: Caller) -> None:
     page = [(b"f%d" % number, attributes(9, FILE)) for number in range(3)]
     caller.server.fault = to(READDIR, lambda request: [names(request, page)])
-    assert caller.receive_dir() == Exit.PROTOCOL
-
-
-def test_a_directory_with_new_names_without_end_is_76(
-    caller: Caller, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(many, "MOST_NAMES", 5000)
-
-    def page(request: Request) -> Answers:
-        found = [(b"%d-%d" % (request.count, number), attributes(9, FILE)) for number in range(1000)]
-        return [names(request, found)]
-
-    caller.server.fault = to(READDIR, page)
     assert caller.receive_dir() == Exit.PROTOCOL
 
 
@@ -101,6 +92,46 @@ def test_a_directory_that_ends_with_no_names_has_ended(caller: Caller) -> None:
         return [names(request, found)]
 
     caller.server.fault = to(READDIR, page)
+    assert caller.receive_dir() == Exit.OK
+    assert snapshot(caller.target) == WHOLE
+
+
+def test_an_answer_without_names_in_the_middle_is_not_the_end(caller: Caller) -> None:
+    seen = count()
+    pages = [list(WHOLE)[:1], [], list(WHOLE)[1:]]
+
+    def page(request: Request) -> Answers:
+        number = next(seen)
+        if number >= len(pages):
+            return [status(request, EOF)]
+        return [names(request, [(name, attributes(9, FILE)) for name in pages[number]])]
+
+    caller.server.fault = to(READDIR, page)
+    assert caller.receive_dir() == Exit.OK
+    assert snapshot(caller.target) == WHOLE
+
+
+@pytest.mark.parametrize("code", [FAILURE, PERMISSION_DENIED, NO_SUCH_FILE, UNSUPPORTED, OK])
+@pytest.mark.parametrize("after", [0, 1])
+def test_a_listing_that_breaks_off_is_no_success(caller: Caller, code: int, after: int) -> None:
+    """Whether or not it has shown something before."""
+    caller.server.fault = to(READDIR, lambda request: [status(request, code)], after=after)
+    assert caller.receive_dir() in SENSIBLE
+    assert not caller.target.exists()
+
+
+def test_entries_of_which_nothing_is_known_are_looked_at_or_reported(caller: Caller) -> None:
+    """Modes may come when asked for; a name that leads nowhere is an error."""
+    shown = [*WHOLE, b"nowhere"]
+
+    def page(request: Request) -> Answers:
+        return [names(request, [(name, bytes(4)) for name in shown])]
+
+    caller.server.fault = to(READDIR, page, times=1)
+    assert caller.receive_dir() == Exit.NOINPUT
+    assert "nowhere: a link that leads nowhere" in caller.said
+    shown.remove(b"nowhere")
+    caller.server.fault = to(READDIR, page, times=1)
     assert caller.receive_dir() == Exit.OK
     assert snapshot(caller.target) == WHOLE
 

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import subprocess
 import time
 from pathlib import Path
 
@@ -101,6 +102,24 @@ def test_however_many_go_at_once_they_arrive(far: Far, tmp_path: Path, parallel:
     assert snapshot(tmp_path / "d") == with_parents(tree)
     assert far.send_dir(tmp_path / "d", "to", RED_PARALLEL=parallel).code == 0
     assert snapshot(far.root / "to") == with_parents(tree)
+
+
+def test_a_thousand_folders_inside_each_other_go_and_come(far: Far, tmp_path: Path) -> None:
+    """Deeper than Python can call itself, so the tests leave it to other programs."""
+    source, target, there = tmp_path / "source", tmp_path / "target", far.root / "to"
+    place = source
+    for level in range(1001):
+        place.mkdir()
+        if level % 250 == 0:
+            (place / "file").write_bytes(b"%d" % level)
+        place /= "d"
+    try:
+        for result in (far.send_dir(source, "to"), far.receive_dir("to", target)):
+            assert result.code == 0, result.stderr
+        for copy in (there, target):
+            subprocess.run(["diff", "-r", source, copy], check=True)
+    finally:
+        subprocess.run(["rm", "-rf", source, target, there], check=True)
 
 
 # --- programs ---------------------------------------------------------------------------------------

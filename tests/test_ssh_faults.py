@@ -1,15 +1,17 @@
 """SFTP servers that close, stall, lie, and do what is odd but right."""
 
+import posixpath
 import struct
 import threading
 import time
+from collections.abc import Iterator
 from itertools import count
 
 import pytest
 
 from connectors.errors import Exit
-from tests.calls import BODY, FILE, Answer, Caller, fall_silent, hang_up, to
-from tests.far import build
+from tests.calls import BODY, FILE, WHOLE, Answer, Caller, fall_silent, hang_up, to
+from tests.far import build, snapshot
 from tests.servers.sftp_fault import (
     ATTRS,
     CLOSE,
@@ -21,6 +23,7 @@ from tests.servers.sftp_fault import (
     FAILURE,
     FSTAT,
     INIT,
+    MKDIR,
     NO_SUCH_FILE,
     OK,
     OLD,
@@ -35,11 +38,15 @@ from tests.servers.sftp_fault import (
     UNSUPPORTED,
     WRITE,
     Answers,
+    HangUp,
     Request,
+    SftpFault,
     attributes,
     data,
+    names,
     packet,
     status,
+    string,
 )
 
 # --- closes, stalls ---------------------------------------------------------------------------------------
@@ -119,6 +126,83 @@ def test_what_a_server_that_is_slow_but_alive_sends_is_waited_for(caller: Caller
     caller.server.fault = to(READ, slow)
     caller.server.files[b"/data/file"] = bytearray(BODY[: 5 * 32768])
     assert caller.receive() == Exit.OK
+
+
+def trickling(server: SftpFault, pause: float) -> Answer:
+    """The right answer, byte by byte."""
+
+    def trickle(request: Request) -> Iterator[bytes]:
+        for byte in server.right(request):
+            time.sleep(pause)
+            yield bytes([byte])
+
+    return trickle
+
+
+@pytest.mark.parametrize("kind", [STAT, OPEN, FSTAT])
+def test_an_answer_that_trickles_is_75_in_time(caller: Caller, kind: int) -> None:
+    caller.server.fault = to(kind, trickling(caller.server, 0.2))
+    assert caller.receive() == Exit.TEMPFAIL
+    assert "silent for 0.5 s" in caller.said
+
+
+def test_an_introduction_that_trickles_is_75_in_time(caller: Caller) -> None:
+    def introduce(request: Request) -> Iterator[bytes]:
+        for byte in struct.pack(">IBI", 5, 2, 3) + string(b"x" * 100) + string(b"1"):
+            time.sleep(0.2)
+            yield bytes([byte])
+
+    caller.server.fault = to(INIT, introduce)
+    assert caller.receive() == Exit.TEMPFAIL
+
+
+def test_content_that_trickles_is_waited_for(caller: Caller) -> None:
+    """Each byte of it is progress."""
+    caller.server.files[b"/data/file"] = bytearray(b"ten bytes!")
+    caller.server.fault = to(READ, trickling(caller.server, 0.05), times=1)
+    assert caller.receive() == Exit.OK
+
+
+# --- answers that are lost ------------------------------------------------------------------------------
+
+
+def done_and_lost(server: SftpFault) -> Answer:
+    """The server does what it is asked for, and the connection is lost before it can say so."""
+
+    def lose(request: Request) -> Answers:
+        server.right(request)
+        raise HangUp
+
+    return lose
+
+
+@pytest.mark.parametrize("extensions", [{}, {b"posix-rename@openssh.com": b"1"}])
+@pytest.mark.parametrize("kind", [OPEN, WRITE, CLOSE, MKDIR, RENAME, EXTENDED])
+def test_what_was_done_though_the_answer_was_lost_is_no_obstacle(
+    caller: Caller, kind: int, extensions: dict[bytes, bytes]
+) -> None:
+    """To a file that is new, one that replaces another, and a directory; nothing hidden stays."""
+    caller.server.extensions = extensions
+    for old in (None, b"old"):
+        for send in (caller.send, caller.send_dir):
+            for name in (b"/data/new", b"/data/to/f0"):
+                caller.server.files.pop(name, None)
+                if old:
+                    caller.server.files[name] = bytearray(old)
+            caller.server.folders -= {b"/data/to"} if not old else set()
+            caller.server.fault = to(kind, done_and_lost(caller.server), times=1)
+            assert send(retries=2) == Exit.OK, (kind, old, caller.said)
+            left = [name for name in caller.server.files if b"red-part" in name]
+            assert not left, (kind, old, left)
+
+
+@pytest.mark.parametrize("after", range(4))
+def test_nor_is_it_where_a_file_can_only_be_replaced_step_by_step(caller: Caller, after: int) -> None:
+    caller.server.extensions = {}
+    caller.server.files[b"/data/new"] = bytearray(b"old")
+    caller.server.fault = to(RENAME, done_and_lost(caller.server), after=after, times=1)
+    assert caller.send(retries=2) == Exit.OK
+    assert not [name for name in caller.server.files if b"red-part" in name]
 
 
 # --- odd, but right ---------------------------------------------------------------------------------------
@@ -218,14 +302,81 @@ def test_a_file_that_is_not_as_long_as_announced_is_no_success(caller: Caller, s
 
 @pytest.mark.parametrize("size", [0, len(BODY) - 1, len(BODY) + 1, 1 << 40, (1 << 64) - 1])
 def test_a_lie_about_the_length_that_is_kept_up_is_no_success_either(caller: Caller, size: int) -> None:
+    """But no size at all is none that is stated: such a file is read to its end."""
     caller.server.fault = lambda request: claiming(size)(request) if request.kind in (STAT, FSTAT) else None
-    code = caller.call("receive-file", {"filePath": "/data/file"}, caller.target)
-    if code == Exit.OK:  # only what cannot be known to be a lie
-        assert caller.target.read_bytes() == (BODY if not size else BODY[:size])
-        assert size < len(BODY)
-    else:
-        assert code in (Exit.TEMPFAIL, Exit.DATAERR, Exit.PROTOCOL)
-        assert not caller.target.exists()
+    assert caller.receive() == {0: Exit.OK, len(BODY) - 1: Exit.PROTOCOL}.get(size, Exit.TEMPFAIL)
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000, 32767, 32768, 65535, 65536, 70_000])
+def test_a_directory_of_files_that_are_longer_than_stated_is_no_success(caller: Caller, size: int) -> None:
+    """But of no size: then no size is stated, as in /proc."""
+    whole = {b"f%03d" % number: BODY[number : number + 80_000] for number in range(3)}
+    caller.server.files = {b"/data/d/" + name: bytearray(content) for name, content in whole.items()}
+
+    def stated(request: Request) -> Answers:
+        if request.kind == READDIR:
+            return listing(request) or [status(request, EOF)]
+        name = posixpath.basename(request.name)
+        is_file = request.kind == FSTAT or (request.kind == STAT and name in whole)
+        return claiming(size)(request) if is_file else None
+
+    entries = [(name, attributes(size, FILE)) for name in whole]
+    listing = to(READDIR, lambda request: [names(request, entries)], times=1)
+    caller.server.fault = stated
+    code = caller.call("receive-dir", {"dirPath": "/data/d"}, caller.target)
+    assert code == (Exit.OK if size == 0 else Exit.PROTOCOL), caller.said
+    assert snapshot(caller.target) == (whole if size == 0 else {})
+    assert size == 0 or f"states {size} bytes, but the file has more" in caller.said
+
+
+@pytest.mark.parametrize("most", [32768, 40_000])
+def test_a_server_that_gives_few_bytes_at_once_has_not_come_to_the_end(caller: Caller, most: int) -> None:
+    def short(request: Request) -> Answers:
+        offset, length = struct.unpack_from(">QI", request.rest)
+        content = bytes(caller.server.files[b"/data/d/f0"][offset : offset + min(length, most)])
+        return [data(request, content) if content else status(request, EOF)]
+
+    caller.server.files = {b"/data/d/" + name: bytearray(BODY[:most]) for name in WHOLE}
+    caller.server.fault = to(READ, short)
+    assert caller.call("receive-dir", {"dirPath": "/data/d"}, caller.target) == Exit.OK
+    for name in WHOLE:
+        caller.server.files[b"/data/d/" + name].extend(b"more")
+
+    def stated(request: Request) -> Answers:
+        if request.kind == READDIR:
+            return listing(request) or [status(request, EOF)]
+        is_file = request.kind == FSTAT or (request.kind == STAT and request.name != b"/data/d")
+        here = [packet(ATTRS, request.number, attributes(most, FILE, OLD + 1))]
+        return here if is_file else short(request) if request.kind == READ else None
+
+    entries = [(name, attributes(most, FILE, OLD + 1)) for name in WHOLE]
+    listing = to(READDIR, lambda request: [names(request, entries)], times=1)
+    caller.server.fault = stated
+    assert caller.call("receive-dir", {"dirPath": "/data/d"}, caller.target) == Exit.PROTOCOL
+    assert "the file has more" in caller.said
+
+
+def test_a_file_that_grows_while_it_is_received_has_changed(caller: Caller) -> None:
+    def grow(request: Request) -> Answers:
+        caller.server.files[b"/data/file"].extend(b"one more line\n")
+        return None
+
+    caller.server.fault = to(READ, grow)
+    assert caller.call("receive-file", {"filePath": "/data/file"}, caller.target) == Exit.TEMPFAIL
+    assert "changed while it was received" in caller.said
+    assert not caller.target.exists()
+
+
+@pytest.mark.parametrize("answer", [EOF, FAILURE, UNSUPPORTED, b""])
+def test_in_whatever_way_a_server_says_that_a_file_ends_there(caller: Caller, answer: int | bytes) -> None:
+    def end(request: Request) -> Answers:
+        (offset,) = struct.unpack_from(">Q", request.rest)
+        if offset < len(BODY):
+            return None
+        return [status(request, answer) if isinstance(answer, int) else data(request, answer)]
+
+    caller.server.fault = to(READ, end)
+    assert caller.receive() == Exit.OK
 
 
 @pytest.mark.parametrize("extra", [1, 1000, 500_000])
@@ -262,6 +413,17 @@ def test_what_changes_while_it_is_received_is_no_success(caller: Caller) -> None
     caller.server.fault = to(FSTAT, changed)
     assert caller.receive() == Exit.TEMPFAIL
     assert "changed" in caller.said
+
+
+@pytest.mark.parametrize("size", [0, 1, len(BODY) - 1])
+def test_a_file_that_became_shorter_while_it_was_received_is_no_success(caller: Caller, size: int) -> None:
+    def cut(request: Request) -> Answers:
+        del caller.server.files[b"/data/file"][size:]
+        return None
+
+    caller.server.fault = to(READ, cut, after=1)
+    assert caller.call("receive-file", {"filePath": "/data/file"}, caller.target) == Exit.TEMPFAIL
+    assert not caller.target.exists()
 
 
 def test_a_server_that_swallows_bytes_is_noticed(caller: Caller) -> None:

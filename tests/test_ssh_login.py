@@ -151,6 +151,56 @@ def test_a_server_that_hangs_up_during_the_log_in_is_75(tmp_path: Path) -> None:
     assert "closed the connection" in error.message
 
 
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "New password: ",
+        "Enter new UNIX password: ",
+        "(me@new-host) Your password has expired.\nPassword: ",
+        "You are required to change your password immediately (root enforced).\nPassword: ",
+        "(current) UNIX password: ",
+        "Retype the password: ",
+    ],
+)
+def test_a_question_for_a_new_password_is_77_and_not_answered_with_the_old_one(
+    tmp_path: Path, prompt: str
+) -> None:
+    servers.make_key(tmp_path / "host")
+    door = Inquisitive((prompt, False))
+    with guarded(door, tmp_path / "host") as listener:
+        error = failure(local(listener.port))
+    assert isinstance(error, NotAuthenticated)
+    assert " ".join(prompt.split()) in error.message
+    assert "change the password" in error.hint
+    assert door.asked == []
+
+
+@pytest.mark.parametrize("prompt", ["Password: ", "(me@new-passage) Password:", "Changeling's password: "])
+def test_other_questions_for_the_password_are_answered(tmp_path: Path, prompt: str) -> None:
+    servers.make_key(tmp_path / "host")
+    door = Inquisitive((prompt, False))
+    with guarded(door, tmp_path / "host") as listener:
+        failure(local(listener.port))
+    assert door.asked == [("answers", [PASSWORD])]
+
+
+def test_the_log_in_has_one_time_limit_for_all_its_questions(tmp_path: Path) -> None:
+    class Slow(ssh_faults.Door):
+        def check_auth_none(self, username: str) -> int:
+            time.sleep(0.6)
+            return super().check_auth_none(username)
+
+        def check_auth_password(self, username: str, password: str) -> int:
+            time.sleep(0.6)
+            return super().check_auth_password(username, password)
+
+    servers.make_key(tmp_path / "host")
+    with guarded(Slow(), tmp_path / "host") as listener:
+        error = failure(local(listener.port), auth_timeout=0.9)
+    assert error.code == Exit.TEMPFAIL
+    assert "within 0.9 s" in error.message
+
+
 def test_a_server_that_does_not_answer_the_log_in_is_75_within_the_time_limit(tmp_path: Path) -> None:
     class Slow(ssh_faults.Door):
         def check_auth_password(self, username: str, password: str) -> int:
@@ -175,8 +225,8 @@ def test_a_refusal_is_77_though_the_server_hangs_up_before_we_look(
 
     waited = waiting.for_event
 
-    def slow(*arguments: Any) -> None:
-        waited(*arguments)
+    def slow(*arguments: Any, **named: Any) -> None:
+        waited(*arguments, **named)
         time.sleep(0.5)
 
     monkeypatch.setattr(waiting, "for_event", slow)

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import Exit
-from connectors.secure_shell import sftp, trees
+from connectors.secure_shell import proof, sftp, shell
 from connectors.secure_shell.remote import A_DAY, SETTLED, SshRemote, version_of
 from connectors.secure_shell.wire import Attributes
 from tests import require
+from tests.conformance import wait_until
 from tests.far import SSH, Far, build, snapshot
 from tests.program import run
 from tests.servers import ssh_others
@@ -123,11 +124,19 @@ def test_the_umask_is_that_of_the_sftp_server_however_many_files_there_are(
     assert (modes, folders) == ({0o644 & taken}, {0o777 & taken})
 
 
-def test_what_shows_the_umask_is_gone_before_anything_else_is_done(far: Far) -> None:
+@pytest.mark.parametrize("trouble", [proof.Unusable, KeyboardInterrupt])
+def test_the_folder_that_proves_the_place_does_not_stay(
+    sshd: Sshd, fresh: str, trouble: type[BaseException]
+) -> None:
+    far = Far(sshd, fresh)
     folder = os.fsencode(far.server.remote(far.folder))
+
+    def fail() -> Iterator[tuple[bytes, int, bytes]]:
+        raise trouble
+        yield b"x", 0o644, b"x"
+
     with opened(at(far.server)) as session:
         talk = sftp.start(session, job())
-        for _ in range(2):
-            here, umask = trees._probed(talk, folder, folder + b"/.probe")
-            assert (here.mode, umask) == (far.root.stat().st_mode, 0o022)
-            assert snapshot(far.root) == {}
+        with pytest.raises(trouble):
+            shell.write(session, talk, folder, b".staging", fail())
+        wait_until(lambda: snapshot(far.root) == {}, "all is removed", 5)

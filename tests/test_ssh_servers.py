@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import Exit
-from connectors.secure_shell import sftp, shell, wire
+from connectors.secure_shell import proof, sftp, shell
 from tests import require
 from tests.conformance import MIB
 from tests.far import SSH, Far, build, snapshot
@@ -50,11 +50,9 @@ def test_any_log_in_shell_starts_find_and_tar(name: str) -> None:
     with require.running(name, lambda: with_shell(name)) as server, opened(at(server)) as session:
         folder = os.fsencode(server.root)
         talk = sftp.start(session, job())
-        here = wire.attributes(talk.ask(wire.STAT, wire.string(folder)))
-        shell.write(session, talk, folder, here, 0o27, b".staging", [(b"it's", 0o644, b"content")])
-        assert [path for path, _ in shell.find(session, talk, folder)] == ["", "it's"]
-        here = wire.attributes(talk.ask(wire.STAT, wire.string(folder)))
-        batches = list(shell.read(session, talk, folder, here, [[b"it's"]]))
+        shell.write(session, talk, folder, b".staging", [(b"it's", 0o640, b"content")])
+        assert [path for path, _ in shell.find(session, talk, folder, {})] == ["it's"]
+        batches = list(shell.read(session, talk, folder, [[b"it's"]]))
         assert batches == [[(b"it's", b"content")]]
         assert (server.root / "it's").stat().st_mode & 0o777 == 0o640
 
@@ -62,8 +60,8 @@ def test_any_log_in_shell_starts_find_and_tar(name: str) -> None:
 def test_find_and_tar_of_another_kind_are_not_used() -> None:
     with require.running("busybox", lambda: with_shell("busybox")) as server, opened(at(server)) as session:
         talk = sftp.start(session, job())
-        with pytest.raises(shell.Unusable):
-            shell.find(session, talk, os.fsencode(server.root))
+        with pytest.raises(proof.Unusable):
+            shell.find(session, talk, os.fsencode(server.root), {})
 
 
 @pytest.mark.parametrize("name", ["tcsh", "fish", "busybox"])

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 18  # bytes
 MOST_MESSAGES = 1 << 16  # bytes
+VERSION = b"\2"  # the kind of SFTP's first answer; nothing of ours is imported for it
 KEEPALIVE = "keepalive@openssh.com"  # OpenSSH's name for it; any server answers, if only that it knows none
 
 
@@ -66,6 +67,7 @@ def _read(access: int) -> "Passport | None":
 def _carry(passport: "Passport") -> None:
     """Log in, and return when sshfs or the server has ended; TemporaryFailure if the server is silent."""
     from connectors.errors import TemporaryFailure
+    from connectors.secure_shell import farewell
     from connectors.secure_shell.session import Session
     from connectors.settings import Settings
     from connectors.transfer.job import Job
@@ -74,16 +76,19 @@ def _carry(passport: "Passport") -> None:
     from connectors.verbs import Verb
 
     settings = Settings(timeout=passport.timeout)
-    session = Session(passport.place, Job(Verb.MOUNT_DIR, settings, Progress(), Receipts("")))
+    job = Job(Verb.MOUNT_DIR, settings, Progress(), Receipts(""))
+    session = Session(passport.place, job)
     channel = session.sftp_channel()
     transport = channel.get_transport()
     ended = threading.Event()
     heard = time.monotonic()
+    first = b""
 
     def inwards() -> None:
-        nonlocal heard
+        nonlocal heard, first
         while data := channel.recv(CHUNK):
             heard = time.monotonic()
+            first = first or data
             view = memoryview(data)
             while view:
                 view = view[os.write(1, view) :]
@@ -106,6 +111,8 @@ def _carry(passport: "Passport") -> None:
             raise TemporaryFailure(
                 f"{passport.place.server.host} has been silent for {passport.timeout:g} s: connecting anew"
             )
+    if first[4:5] != VERSION and (turned_away := farewell.of(channel, session.host, first, job)):
+        raise turned_away
     if not transport.is_active():
         raise TemporaryFailure(f"{passport.place.server.host} has closed the connection: connecting anew")
 

@@ -80,6 +80,8 @@ class Hop:
             seconds + LATER,
             f"{self.name}: no channel was opened",
         )
+        error_output: Any = channel.in_stderr_buffer
+        error_output.feed = lambda data: None  # nobody reads it, and it could fill the memory
         if isinstance(self._sock, Socket):
             self._sock.prompt = False
         return channel

@@ -3,7 +3,9 @@
 RFC 4252; keyboard-interactive is RFC 4256. No agent, no key that lies about, no second try.
 """
 
+import re
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,8 +22,14 @@ from connectors.transfer.job import Job
 Attempt = Callable[[AuthHandler, threading.Event], None]
 
 NO_MORE_METHODS = "14"  # SSH_DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE
-LONGEST_PROMPT = 80  # characters
+LONGEST_PROMPT = 200  # characters
+MOST_SAID = 10  # texts
 FAREWELL_WITHIN = 1.0  # seconds: for what was under way when the server hung up
+EXPIRED = re.compile(r"pass\w* (has |is )?expired|(must|required to) change (your |the )?pass", re.IGNORECASE)
+FOR_NEW = re.compile(
+    r"\bnew (\w+ )?pass|current (\w+ )?pass|\(current\)|\bre-?(type|enter)|\bchang(e|ing)\b", re.IGNORECASE
+)
+"""How servers tell that the password has to be changed, and how they ask for another one."""
 
 Prompts = Sequence[tuple[str, bool]]
 
@@ -44,6 +52,7 @@ class LogIn:
         self._who = f"{place} as {login.username}"
         self._job = job
         self._seconds = seconds
+        self._begun = time.monotonic()
 
     def with_key(self, key: paramiko.PKey) -> None:
         """Sign with ``key``, once. NotAuthenticated if it is refused, TemporaryFailure for no answer."""
@@ -66,11 +75,14 @@ class LogIn:
             self._require("password", lambda handler, event: handler.auth_password(user, password, event))
         elif "keyboard-interactive" in allowed:
             answer: Any = _Answer(password, self._who)
-            self._require("password", lambda handler, event: handler.auth_interactive(user, answer, event))
+            self._require(
+                "password", lambda handler, event: handler.auth_interactive(user, answer, event), answer.said
+            )
         else:
             raise self._not_offered("password", allowed)
 
-    def _require(self, what: str, attempt: Attempt) -> None:
+    def _require(self, what: str, attempt: Attempt, said: Sequence[str] = ()) -> None:
+        """Make the attempt, which must be enough; ``said`` is what the server has told us by then."""
         refusal = self._ask(attempt)
         if refusal is None:
             return
@@ -83,8 +95,9 @@ class LogIn:
         allowed = _allowed(refusal)
         if allowed:
             raise self._not_offered(what, allowed)
+        words = _quoted(*said)
         raise NotAuthenticated(
-            f"cannot log in to {self._who}: the server refuses the {_name(what)}",
+            f"cannot log in to {self._who}: the server refuses the {_name(what)}{words and f': {words}'}",
             hint="check username and password"
             if what == "password"
             else "check username and privateKey; is its public half in authorized_keys there?",
@@ -114,7 +127,8 @@ class LogIn:
                 if self._transport.is_alive():
                     raise
                 answered.set()
-        waiting.for_event(answered, self._job, self._seconds, f"{self._who}: no answer to the log-in")
+        complaint = f"{self._who}: no answer to the log-in"
+        waiting.for_event(answered, self._job, self._seconds, complaint, since=self._begun)
         if self._transport.is_authenticated():
             return None
         error = self._transport.get_exception()
@@ -122,9 +136,9 @@ class LogIn:
             return NotAuthenticated("")
         if isinstance(error, BadAuthenticationType | PartialAuthentication):
             return error
-        raise self._broken_off(error)
+        raise self._broken_off(error, handler)
 
-    def _broken_off(self, error: Exception | None) -> RedError:
+    def _broken_off(self, error: Exception | None, handler: AuthHandler) -> RedError:
         """Neither yes nor no: the conversation has ended."""
         code, farewell = self._notes.farewell
         if code == NO_MORE_METHODS or "authentication failures" in farewell:
@@ -134,7 +148,12 @@ class LogIn:
         if farewell:
             return TemporaryFailure(f"cannot log in to {self._who}: the server hangs up: {farewell}")
         if error is None or isinstance(error, EOFError):
-            return TemporaryFailure(f"cannot log in to {self._who}: the server closed the connection")
+            closed = f"cannot log in to {self._who}: the server closed the connection"
+            banner: Any = handler.banner  # declared as str, is bytes
+            if words := _quoted(banner.decode("utf-8", "replace")) if banner else "":
+                # So says OpenSSH that PAM turns the account away.
+                return NotAuthenticated(f"{closed}: {words}", hint="may this account log in there?")
+            return TemporaryFailure(closed, hint="may this account log in there? The server's log tells")
         if "Illegal info request" in str(error):  # the same number as SSH_MSG_USERAUTH_PASSWD_CHANGEREQ
             return NotAuthenticated(f"cannot log in to {self._who}: the password must be changed first")
         found = failures.of_exception(error, f"cannot log in to {self._who}")
@@ -142,23 +161,39 @@ class LogIn:
 
 
 class _Answer:
-    """Answers the one question for the password, and no other, and not twice."""
+    """Answers the one question for the password, and no other, and not twice; never one for a new password.
+
+    ``said`` is what the server told us beside.
+    """
 
     def __init__(self, password: bytes, who: str) -> None:
+        self.said: list[str] = []
         self._password: bytes | None = password
         self._who = who
 
     def __call__(self, title: str, instructions: str, prompts: Prompts) -> list[bytes]:
+        told = [text for text in (_quoted(title), _quoted(instructions)) if text]
+        self.said = [*self.said, *told][-MOST_SAID:]
         if not prompts:
             return []
         password, self._password = self._password, None
-        if password is None or len(prompts) > 1 or prompts[0][1]:  # shown while typed: no password is meant
-            questions = ", ".join(repr(prompt.strip()[:LONGEST_PROMPT]) for prompt, _ in prompts[:3])
+        questions = [_quoted(prompt) for prompt, _ in prompts[:3]]
+        is_expired = any(map(EXPIRED.search, (*self.said, *questions))) or any(map(FOR_NEW.search, questions))
+        is_shown = prompts[0][1]  # while it is typed: no password is meant
+        if password is None or len(prompts) > 1 or is_shown or is_expired:
+            asked = ", ".join(map(repr, (*self.said, *questions)))
             raise NotAuthenticated(
-                f"cannot log in to {self._who}: the server asks for {questions}",
-                hint="only one question for a password can be answered here: is it right, and is it enough?",
+                f"cannot log in to {self._who}: the server asks for {asked}",
+                hint="log in there with ssh to change the password"
+                if is_expired
+                else "only one question for a password can be answered here: is it right, and is it enough?",
             )
         return [password]
+
+
+def _quoted(*texts: str) -> str:
+    """What the server says, on one line and not without end."""
+    return " ".join(" ".join(texts).split())[:LONGEST_PROMPT]
 
 
 def _allowed(refusal: Exception) -> list[str]:

@@ -6,11 +6,12 @@ a time, that is what a directory costs; here the requests of different files sha
 
 import stat
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import groupby, islice
 from typing import Any, NamedTuple
 
-from connectors.errors import ProtocolViolation
+from connectors.errors import ProtocolViolation, RedError
 from connectors.remote import SMALL
 from connectors.secure_shell.sftp import Flow, Sftp
 from connectors.secure_shell.wire import (
@@ -34,6 +35,7 @@ from connectors.secure_shell.wire import (
     READDIR,
     REFUSALS,
     REMOVE,
+    SAFE_BLOCK,
     STAT,
     STATUS,
     WRITE,
@@ -46,9 +48,8 @@ from connectors.secure_shell.wire import (
 
 UNDER_WAY = 256  # files
 BYTES_UNDER_WAY = 4 << 20
-MOST_NAMES = 1 << 22  # in a directory; a server that shows more may never end
 
-_KNOWN, _OPENED, _READ, _WRITTEN, _MODED, _SIZED, _CLOSED, _RENAMED, _REMOVED = range(9)
+_KNOWN, _OPENED, _READ, _ENDED, _WRITTEN, _MODED, _SIZED, _CLOSED, _RENAMED, _REMOVED = range(10)
 _START = struct.pack(">Q", 0)
 _OK = struct.pack(">I", OK)
 _EOF = struct.pack(">I", EOF)
@@ -79,12 +80,13 @@ class Read(NamedTuple):
 class _Reading:
     """One file on its way."""
 
-    __slots__ = ("here", "size", "wanted")
+    __slots__ = ("content", "here", "size", "wanted")
 
     def __init__(self, wanted: Wanted) -> None:
         self.wanted = wanted
         self.size = wanted.size
         self.here: Attributes | None = None
+        self.content: bytes | None = None
 
 
 def read(sftp: Sftp, files: Iterable[Wanted]) -> Iterator[Read]:
@@ -108,19 +110,35 @@ def read(sftp: Sftp, files: Iterable[Wanted]) -> Iterator[Read]:
         flow.flush()
         for (stage, file), kind, payload in flow.some():
             if stage == _READ:  # the answer to CLOSE ends it
-                length = int.from_bytes(payload[:4], "big")
-                if kind == DATA and length == file.size == len(payload) - 4:
-                    yield Read(file.wanted.key, file.here, payload[4:])
-                elif kind == STATUS and payload[:4] == _EOF and file.size == 0:
-                    yield Read(file.wanted.key, file.here, b"")
+                content = _content(kind, payload)
+                if content is not None and len(content) == file.size:
+                    if file.size < SAFE_BLOCK:
+                        yield Read(file.wanted.key, file.here, content)
+                    file.content = content
+            elif stage == _ENDED:
+                if file.content is not None and _content(kind, payload) == b"":
+                    yield Read(file.wanted.key, file.here, file.content)
             elif stage == _OPENED and kind == HANDLE:
+                # One byte more than it should have: all servers give SAFE_BLOCK bytes at once if there are so
+                # many (draft, 6.4), so that less is the end. For a larger file that has to be asked.
                 flow.ask((_READ, file), READ, payload, struct.pack(">QI", 0, file.size + 1))
+                if file.size >= SAFE_BLOCK:
+                    flow.ask((_ENDED, file), READ, payload, struct.pack(">QI", file.size, 1))
                 flow.ask((_CLOSED, file), CLOSE, payload)
             elif stage == _KNOWN and kind == ATTRS and (here := attributes(payload)) and _is_small(here):
                 file.here, file.size = here, here.size
                 flow.ask((_OPENED, file), OPEN, file.wanted.name, FOR_READING_ONLY)
             else:
                 under_way -= 1
+
+
+def _content(kind: int, payload: bytes) -> bytes | None:
+    """What the answer to READ holds, nothing at the end of the file; None if it is no answer to it."""
+    if kind == STATUS and payload[:4] == _EOF:
+        return b""
+    if kind == DATA and int.from_bytes(payload[:4], "big") == len(payload) - 4:
+        return payload[4:]
+    return None
 
 
 def _is_small(here: Attributes) -> bool:
@@ -274,46 +292,76 @@ def found(sftp: Sftp, files: Mapping[Any, bytes]) -> dict[Any, Attributes]:
                 there[key] = attributes(payload)
 
 
-def listings(sftp: Sftp, folders: Mapping[Any, bytes], limit: int | None = None) -> dict[Any, Names] | None:
-    """What is in each of the ``folders`` (any key, and the name as a string of SFTP), read together.
+class Page(NamedTuple):
+    """Some of the names in a folder; at the end, no names, and whether all of them were shown."""
 
-    Those that cannot be read are left out. None if there are more names than ``limit``.
+    folder: Any
+    names: Names
+    is_last: bool = False
+    is_whole: bool = True
+
+
+class _Listing:
+    """A folder that is being listed."""
+
+    __slots__ = ("empty", "folder", "handle", "seen")
+
+    def __init__(self, folder: Any) -> None:
+        self.folder = folder
+        self.handle = b""
+        self.seen: set[int] = set()
+        self.empty = 0
+
+
+def listings(sftp: Sftp, folders: list[Any], name_of: Callable[[Any], bytes]) -> Iterator[Page]:
+    """What is in each of the ``folders``, page by page, many of them at once.
+
+    They are taken from the end of the list, to which more may be added meanwhile. ``name_of`` one is a string
+    of SFTP.
     """
     flow = Flow(sftp)
-    found: dict[Any, Names] = {}
-    handles: dict[Any, bytes] = {}
-    todo = iter(folders.items())
-    under_way = 0
-    while True:
-        for key, name in islice(todo, UNDER_WAY - under_way):
-            under_way += 1
-            flow.ask((_OPENED, key), OPENDIR, name)
-        if not flow.pending:
-            return found
-        flow.flush()
-        for (stage, key), kind, payload in flow.some():
-            if stage == _OPENED and kind == HANDLE:
-                found[key] = {}
-                handles[key] = payload
-                flow.ask((_READ, key), READDIR, payload)
-            elif stage == _READ and kind == NAME and payload[:4] != _NONE:
-                _add(sftp, found[key], payload)
-                if limit is not None and sum(map(len, found.values())) > limit:
-                    for handle in handles.values():
-                        sftp.close(handle)
-                    return None
-                flow.ask((_READ, key), READDIR, handles[key])
-            elif stage == _READ:
-                if (kind, payload[:4]) not in ENDS:
-                    del found[key]
-                flow.ask((_CLOSED, key), CLOSE, handles.pop(key))
-            else:
-                under_way -= 1
+    under_way: set[_Listing] = set()
+    try:
+        while True:
+            while folders and len(under_way) < UNDER_WAY:
+                under_way.add(listing := _Listing(folders.pop()))
+                flow.ask((_OPENED, listing), OPENDIR, name_of(listing.folder))
+            if not flow.pending:
+                return
+            flow.flush()
+            for (stage, listing), kind, payload in flow.some():
+                if stage == _OPENED and kind == HANDLE:
+                    listing.handle = payload
+                    flow.ask((_READ, listing), READDIR, payload)
+                elif stage == _READ and kind == NAME and not _has_ended(sftp, listing, payload):
+                    if names_ := dict(names(payload)):
+                        yield Page(listing.folder, names_)
+                    flow.ask((_READ, listing), READDIR, listing.handle)
+                elif stage != _CLOSED:
+                    is_whole = stage == _READ and (kind, payload[:4]) in ENDS
+                    yield Page(listing.folder, {}, is_last=True, is_whole=is_whole)
+                    under_way.discard(listing)
+                    if listing.handle:
+                        flow.ask((_CLOSED, listing), CLOSE, listing.handle)
+    finally:
+        with suppress(RedError):  # nothing depends on the answers
+            for listing in under_way:
+                if listing.handle:
+                    flow.ask((_CLOSED, listing), CLOSE, listing.handle)
+            flow.flush()
 
 
-def _add(sftp: Sftp, found: Names, payload: bytes) -> None:
-    """Add the names of an answer; a server that goes on for ever would be listened to for ever."""
-    before = len(found)
-    found.update(names(payload))
-    if not before < len(found) <= MOST_NAMES:
+def _has_ended(sftp: Sftp, listing: _Listing, payload: bytes) -> bool:
+    """Whether an answer without names is the end: the second one in a row is, of servers that have no other.
+
+    The same names once more are those of a server that never ends.
+    """
+    if payload[:4] == _NONE:
+        listing.empty += 1
+        return listing.empty == 2
+    listing.empty = 0
+    page = hash(payload)
+    if page in listing.seen:
         raise ProtocolViolation(f"{sftp.host}: shows a directory without end")
+    listing.seen.add(page)
+    return False

@@ -8,7 +8,15 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from connectors.errors import CannotCreate, DataError, NotFound, NotPermitted, RedError, TemporaryFailure
+from connectors.errors import (
+    CannotCreate,
+    DataError,
+    NotFound,
+    NotPermitted,
+    ProtocolViolation,
+    RedError,
+    TemporaryFailure,
+)
 from connectors.remote import Arrived, Entry, Leaving, Load, Opened
 from connectors.secure_shell import many, sftp, trees, wire
 from connectors.secure_shell.sftp import Sftp
@@ -199,8 +207,8 @@ class SshRemote:
         self._check_directory()
         with self._about("") as talk:
             tree = Tree(self._session, talk, os.fsencode(self._join("")), self.describe())
-            found, now = tree.entries(), time.time()
-            for path, here in found:
+            now = time.time()
+            for path, here in tree.entries():
                 if stat.S_ISDIR(here.mode or 0):
                     yield Entry(path, True)
                 else:
@@ -219,13 +227,19 @@ class SshRemote:
             try:
                 same = arrival.version.validator == version.validator
                 arrival.begin(version, arrival.offset if same else 0)
-                Download(talk, handle, arrival).run(version.size)
+                download = Download(talk, handle, arrival)
+                download.run(version.size)
                 now = wire.attributes(talk.ask(wire.FSTAT, handle))
             finally:
                 talk.close(handle)
         if (now.size, now.modified) != (here.size, here.modified):
             arrival.discard()
             raise TemporaryFailure(f"{self.describe(path)} changed while it was received")
+        if download.goes_on:
+            raise ProtocolViolation(
+                f"{self.describe(path)}: the server states {here.size} bytes, but the file has more",
+                hint="is it on a file system that states wrong sizes?",
+            )
 
     def _settled(self, path: str) -> Attributes:
         """What is known of the file. One that was changed a moment ago could change once more within the
@@ -317,19 +331,21 @@ class SshRemote:
 
     def _make(self, talk: Sftp, folder: str) -> None:
         """Make the folder and those that it is in, where they are missing."""
-        here = self._find(folder or ".")
-        if here is None:
-            self._make(talk, _above(folder))
+        missing = []
+        while (here := self._find(folder or ".")) is None:
+            missing.append(folder)
+            folder = _above(folder)
+        if not stat.S_ISDIR(here.mode or stat.S_IFDIR):
+            raise CannotCreate(
+                f"cannot make {self._place(folder)}: there is something else that is called so"
+            )
+        for folder in reversed(missing):
             try:
                 talk.ask(wire.MKDIR, _string(folder), wire.NO_ATTRIBUTES)
             except Status:
                 if self._find(folder) is None:  # else somebody was faster
                     self._check_no_link(folder)
                     raise
-        elif not stat.S_ISDIR(here.mode or stat.S_IFDIR):
-            raise CannotCreate(
-                f"cannot make {self._place(folder)}: there is something else that is called so"
-            )
 
     def make_dir(self, path: str) -> None:
         with self._about(path) as talk:

@@ -17,6 +17,7 @@ from connectors.errors import ProtocolViolation, RedError, TemporaryFailure
 from connectors.secure_shell.wire import (
     ANSWERS,
     CLOSE,
+    DATA,
     EXTENDED,
     EXTENDED_REPLY,
     INIT,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from connectors.secure_shell.session import Session
 
 WIDEN_AFTER = 1 << 28  # bytes of the express window that have been used up
+MOST_SAID = 400  # bytes that are kept of what is not SFTP
 LOOK_EVERY = 0.1  # seconds between looks at whether to go on waiting
 
 Reply = tuple[Any, int, bytes]
@@ -74,6 +76,8 @@ class Sftp:
         self._received = self._widened = 0
         self._lost: RedError | None = None
         self._begun = False
+        self._said = b""
+        """What the server has said before it began to speak SFTP."""
         self.heard = time.monotonic()
         self.extensions: dict[str, bytes] = {}
         self.block = SAFE_BLOCK
@@ -82,7 +86,22 @@ class Sftp:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def begin(self) -> None:
-        """Agree on the version, and learn what the server can."""
+        """Agree on the version, and learn what the server can.
+
+        NotAuthenticated if the server ends the session at once.
+        """
+        try:
+            self._agree()
+        except RedError as error:
+            from connectors.secure_shell import farewell
+
+            try:
+                ended = farewell.of(self._channel, self.host, self._said, self.job)
+            finally:
+                self._cut()
+            raise ended or error from None
+
+    def _agree(self) -> None:
         flow = Flow(self)
         self._waiting[-1] = flow, None
         self.send(struct.pack(">IBI", 5, INIT, 3))
@@ -135,6 +154,8 @@ class Sftp:
         request = self.renaming(name, target)
         try:
             self.ask(*request)
+            if request[0] == RENAME:  # an attempt whose connection was lost may have left the old file there
+                self.remove([aside])
             return
         except Status as status:
             if request[0] == EXTENDED or status.status in (NO_SUCH_FILE, PERMISSION_DENIED):
@@ -159,12 +180,13 @@ class Sftp:
         flow.flush()
         checked(*flow.next()[1:])
 
-    def remove(self, names: Sequence[bytes]) -> None:
-        """Remove files that are not wanted after all, in a cancelled call too; soon, or not at all."""
+    def remove(self, names: Sequence[bytes], kind: int = REMOVE) -> None:
+        """Remove files (RMDIR: folders) that are not wanted after all, in a cancelled call too; soon, or not
+        at all."""
         flow = Flow(self, last=True)
         with suppress(RedError, Cancelled):
             for name in names:
-                flow.ask(None, REMOVE, name)
+                flow.ask(None, kind, name)
             flow.flush()
             while flow.pending:
                 flow.next()
@@ -253,28 +275,39 @@ class Sftp:
             self.lose(TemporaryFailure(f"{self.host}: interrupted"))
 
     def _feed(self, view: memoryview) -> None:
-        """The next bytes of the server's, in the thread that received them."""
-        self.heard = time.monotonic()
+        """The next bytes of the server's, in the thread that received them.
+
+        Progress is a message that is complete, and every byte of a file's content. Any other message must be
+        complete within the time that a server may be silent, however it trickles.
+        """
         self._received += len(view)
+        if not self._begun:
+            self._said += bytes(view[: MOST_SAID - len(self._said)])
+        if self._lost:
+            return
         try:
             self._frames.feed(view)
+            if self._frames.kind == DATA:
+                self.heard = time.monotonic()
         except RedError as error:
-            self.lose(error if self._begun else self._prattle(bytes(view[:100])))
+            self.lose(error if self._begun else self._prattle())
         except (struct.error, IndexError):
             self.lose(ProtocolViolation(f"{self.host}: its answers are not SFTP"))
 
     def _take(self, message: memoryview) -> None:
         kind = message[0]
         number = -1 if kind == VERSION else struct.unpack_from(">I", message, 1)[0]
-        self._begun = True
+        if not self._begun:
+            self._begun, self._said = True, b""
+        self.heard = time.monotonic()
         waiting = self._waiting.pop(number, None)
         if waiting is None:
             raise ProtocolViolation(f"{self.host}: answers what was not asked")
         waiting[0].take(waiting[1], kind, message[1 if kind == VERSION else 5 :])
 
-    def _prattle(self, said: bytes) -> RedError:
-        """What comes first is not SFTP: for people, who know the words."""
-        words = " ".join(said.decode("utf-8", "replace").split())
+    def _prattle(self) -> RedError:
+        """What comes first is not SFTP. Quote the server's text, so that the user recognises it."""
+        words = " ".join(self._said.split(b"\0")[0][:100].decode("utf-8", "replace").split())
         return ProtocolViolation(
             f"{self.host}: what it sends is not SFTP, but {words!r}",
             hint="does a start-up file of the log-in shell, such as .bashrc, print something?",
@@ -287,14 +320,21 @@ class Sftp:
         return TemporaryFailure(f"{self.host}: {cause}")
 
     def lose(self, error: RedError) -> None:
-        """The conversation is over: whoever waits for an answer hears of it."""
-        from connectors.secure_shell import express
+        """The conversation is over: whoever waits for an answer hears of it.
 
+        The connection is cut; before SFTP has begun, that is for ``begin`` to do.
+        """
         if self._lost is None:
             self._lost = error
         waiting, self._waiting = self._waiting, {}
         for flow in {id(flow): flow for flow, _ in list(waiting.values())}.values():
             flow.replies.put((None, -1, b""))
+        if self._begun:
+            self._cut()
+
+    def _cut(self) -> None:
+        from connectors.secure_shell import express
+
         express.cut(self._channel)
 
     def why_lost(self) -> RedError:

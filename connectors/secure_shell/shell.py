@@ -3,23 +3,26 @@
 By SFTP a server answers four requests for each small file, and formats a line for each name that it
 lists. find and tar do the same in a fraction of the time. All this is a short cut: where there is no
 shell, or its find or tar are not GNU's, or anything looks odd, ``Unusable`` is raised, or less comes than
-was asked for, and the way through SFTP does the rest.
+was asked for, and the way through SFTP does the rest. So it is where the shell may see other files
+than SFTP: see connectors.secure_shell.proof.
 
 Nothing of what comes from outside stands in a command: the names are read from standard input.
 """
 
 import os
+import re
 import stat
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from connectors.errors import NotAuthenticated, RedError
-from connectors.secure_shell import many, tar, waiting
+from connectors.secure_shell import proof, tar, waiting, wire
+from connectors.secure_shell.proof import SAME_FOLDER, Unusable
 from connectors.secure_shell.sftp import LOOK_EVERY, Sftp, sender
-from connectors.secure_shell.wire import Attributes
+from connectors.secure_shell.wire import Attributes, string
 
 if TYPE_CHECKING:
     from connectors.secure_shell.session import Session
@@ -27,13 +30,16 @@ if TYPE_CHECKING:
 MANY = 300
 """Files: with fewer, starting a shell takes longer than it saves."""
 
-FIND = r"""
-IFS= read -r d && cd -- "$d" && exec find . -printf "%y %m %s %T@ %U %P\0"
+BEGIN = rf"""
+IFS= read -r d && read -r n && read -r e && cd -- "$d" && {SAME_FOLDER}
+"""
+FIND = rf"""
+{BEGIN} && exec find . -printf "%y %m %s %T@ %U %P\0"
 """
 # 64 KiB at once (-b 128): what a pipe holds, so that tar and sshd wake each other up less often.
 # An archive for each batch of names, and behind it a block that tells whether tar was content with it.
-READ = r"""
-IFS= read -r d && read -r e && cd -- "$d" && [ "$(stat -c "%Y %u %f" .)" = "$e" ] || exit 1;
+READ = rf"""
+{BEGIN} || exit 1;
 while read -r n; do
 head -c "$n" | tar -c -b 128 -f - --format=gnu --dereference --hard-dereference --null -T -;
 printf "\0%-511s" "red $?";
@@ -41,9 +47,10 @@ done
 """
 # Into a hidden folder $s of $d; looked at; and only then moved, each file and folder in one step. If anything
 # ends it, a connection that is lost included (tar meets the end of its input), $s is removed.
+# The folder $p that SFTP has made goes first, also if we end before we have said so ($u).
 WRITE = r"""
-IFS= read -r d && IFS= read -r s && read -r u && umask "$u" && read -r e &&
-cd -- "$d" && [ "$(stat -c "%Y %u %f" .)" = "$e" ] || exit 1;
+IFS= read -r d && IFS= read -r s && IFS= read -r p && cd -- "$d" || exit 1;
+read -r u || sleep 1; rmdir -- "$p" && [ "$u" ] && umask "$u" || exit 1;
 d=$(pwd -P && echo x) && d=${d%?x} && rm -rf -- "$s" && mkdir -- "$s" && cd -- "$s" || exit 1;
 tar -x -m -b 128 -f - --no-same-owner --no-same-permissions && cd new &&
 find . -type f -printf "%s %P\0" | LC_ALL=C sort -z | cmp -s - ../sizes &&
@@ -54,11 +61,18 @@ cd ..; cd -- "$d"; rm -rf -- "$s"; exit $r
 WIDEN_AFTER = 1 << 20  # bytes of the channel's window that have been used up
 LONGEST_LINE = 1 << 16  # bytes that find has to say of one file
 TOGETHER = 1 << 18  # bytes that are handed over at once
-KINDS = {"f": stat.S_IFREG, "d": stat.S_IFDIR, "l": stat.S_IFLNK}
-
-
-class Unusable(Exception):
-    """It cannot be done this way."""
+IN_MEMORY = 8 << 20  # bytes of what find says
+MOST_NAMES = 10_000_000  # in a tree; a find that shows more may never end
+KINDS = {
+    b"f": stat.S_IFREG,
+    b"d": stat.S_IFDIR,
+    b"l": stat.S_IFLNK,
+    b"p": stat.S_IFIFO,
+    b"s": stat.S_IFSOCK,
+    b"b": stat.S_IFBLK,
+    b"c": stat.S_IFCHR,
+}
+RECORDS = re.compile(rb"(?:[fdlpsbc] [0-7]{1,4} \d{1,18} -?\d{1,12}\.\d+ \d{1,10} [^\0]*\0)*+")
 
 
 class _Command:
@@ -187,50 +201,91 @@ def _running(session: "Session", talk: Sftp, script: str) -> Iterator[_Command]:
         command.close()
 
 
-def find(session: "Session", talk: Sftp, root: bytes) -> list[tuple[str, Attributes]]:
-    """All that is below ``root`` (absolute), parents before children, and ``root`` itself first as "".
-
-    Links are not followed.
-    """
-    if b"\n" in root:
-        raise Unusable
-    found: list[tuple[str, Attributes]] = []
-    rest = b""
-    with _running(session, talk, FIND) as command:
-        command.say(root + b"\n")
-        command.end()
-        for chunk in command.hear():
-            whole, end, rest = (rest + chunk).rpartition(b"\0")
-            found += map(_found, os.fsdecode(whole).split("\0") if end else ())
-            if len(rest) > LONGEST_LINE or len(found) > many.MOST_NAMES:
-                raise Unusable
-    if rest or not found or found[0][0]:
-        raise Unusable
-    return found
-
-
-def _found(line: str) -> tuple[str, Attributes]:
+@contextmanager
+def _removed(talk: Sftp, folder: bytes) -> Iterator[None]:
+    """The shell removes ``folder`` (a string of SFTP); SFTP does if anything goes wrong."""
     try:
-        kind, mode, size, modified, owner, path = line.split(" ", 5)
-        numbers = int(size), int(owner), int(mode, 8), int(modified.partition(".")[0])
-        if not (0 <= numbers[0] < 1 << 63 and 0 <= numbers[2] <= 0o7777):
-            raise ValueError
-    except ValueError:  # the log-in shell has said something, say
-        raise Unusable from None
-    bits = KINDS.get(kind, stat.S_IFSOCK) | numbers[2]
-    return path, Attributes(numbers[0], numbers[1], bits, numbers[3])
+        yield
+    except BaseException:
+        talk.remove([folder], wire.RMDIR)
+        raise
+
+
+def find(
+    session: "Session", talk: Sftp, root: bytes, shown: Mapping[str, Attributes]
+) -> Iterator[tuple[str, Attributes]]:
+    """All that is below ``root`` (absolute), each folder before what is in it. Links are not followed.
+
+    It must have all that SFTP has ``shown``, some of the tree, and in just the same way. Before anything is
+    given, find has ended well; what it said is on disk if it is long.
+    """
+    from tempfile import SpooledTemporaryFile  # 5 ms, for large trees only
+
+    begin = _begin(talk, root)
+    with ExitStack() as stack:
+        spool: IO[bytes] = stack.enter_context(SpooledTemporaryFile(IN_MEMORY))
+        try:
+            with _running(session, talk, FIND) as command:
+                command.say(begin)
+                command.end()
+                for records in _checked(command.hear(), shown):
+                    spool.write(records)
+        except OSError as error:  # no room
+            raise Unusable from error
+        spool.seek(0)
+        stack.pop_all()
+    return _records(spool)
+
+
+def _checked(chunks: Iterable[bytes], shown: Mapping[str, Attributes]) -> Iterator[bytes]:
+    """What find says, in whole records; Unusable if that is anything else, or not all that is ``shown``."""
+    missing = {os.fsencode(path): here for path, here in shown.items()}
+    count, rest = 0, b""
+    for chunk in chunks:
+        whole, end, rest = (rest + chunk).rpartition(b"\0")
+        records = whole.split(b"\0") if end else []
+        if not RECORDS.fullmatch(whole + end) or len(rest) > LONGEST_LINE:
+            raise Unusable
+        if records and not count and not records[0].endswith(b" "):  # it begins with the folder itself
+            raise Unusable
+        count += len(records)
+        if count > MOST_NAMES:
+            raise Unusable
+        for record in records if missing else ():
+            here = missing.pop(record.split(b" ", 5)[5], None)
+            if here and here != _found(record)[1]:
+                raise Unusable
+        yield whole + end
+    if rest or missing or not count:
+        raise Unusable
+
+
+def _records(spool: IO[bytes]) -> Iterator[tuple[str, Attributes]]:
+    with spool:
+        rest = b""
+        while chunk := spool.read(TOGETHER):
+            *records, rest = (rest + chunk).split(b"\0")
+            for record in records:
+                path, here = _found(record)
+                if path:
+                    yield path, here
+
+
+def _found(record: bytes) -> tuple[str, Attributes]:
+    kind, mode, size, modified, owner, path = record.split(b" ", 5)
+    bits = KINDS.get(kind, 0) | int(mode, 8)
+    return os.fsdecode(path), Attributes(int(size), int(owner), bits, int(modified.partition(b".")[0]))
 
 
 def read(
-    session: "Session", talk: Sftp, root: bytes, here: Attributes, batches: Iterable[Sequence[bytes]]
+    session: "Session", talk: Sftp, root: bytes, batches: Iterable[Sequence[bytes]]
 ) -> Iterator[list[tuple[bytes, bytes]]]:
     """Name and content of the files below ``root`` (absolute) that each of the ``batches`` names.
 
     Nothing is known of a batch before tar has ended: it tells of a file that has changed under its hands
-    only then. Where it is not content the batch is empty. ``here`` is what SFTP tells of ``root``.
+    only then. Where it is not content the batch is empty.
     """
-    if b"\n" in root:
-        raise Unusable
+    begin = _begin(talk, root)
     with _running(session, talk, READ) as command:
         todo = iter(batches)
         asked: list[int] = []  # how many files, of each batch that has not come yet
@@ -244,7 +299,7 @@ def read(
             else:
                 command.end()
 
-        command.say(root + b"\n" + _facts(here))
+        command.say(begin)
         ask()
         ask()  # so that the server need not wait for us
         batch: list[tuple[bytes, bytes]] = []
@@ -263,30 +318,31 @@ def read(
             raise Unusable from None
 
 
-def _facts(here: Attributes) -> bytes:
-    """What stat shows of a folder, in one line: the shell may see another one under a name than SFTP."""
-    return b"%d %d %x\n" % (here.modified or 0, here.owner or 0, here.mode or 0)
+def _begin(talk: Sftp, root: bytes) -> bytes:
+    """What BEGIN reads."""
+    if b"\n" in root:
+        raise Unusable
+    return root + b"\n" + proof.facts(talk, root)
 
 
 def write(
     session: "Session",
     talk: Sftp,
     folder: bytes,
-    here: Attributes,
-    umask: int,
     staging: bytes,
     files: Iterable[tuple[bytes, int, bytes | None]],
 ) -> None:
     """Make in ``folder`` (absolute) what ``files`` says: path, mode and content, None for a folder.
 
-    ``here`` is what SFTP tells of the folder; ``umask`` is taken from all modes. What is outermost in
-    ``files`` must not be there yet. Until all is complete it is in the hidden folder ``staging``. If this
-    raises, only whole files are there.
+    The umask of SFTP's server is taken from all modes. What is outermost in ``files`` must not be there yet.
+    Until all is complete it is in the hidden folder ``staging``. If this raises, only whole files are there.
     """
     if b"\n" in folder + staging:
         raise Unusable
-    with _running(session, talk, WRITE) as command:
-        command.say(b"%b\n%b\n%o\n" % (folder, staging, umask) + _facts(here))
+    name = proof.secret_name()
+    with _running(session, talk, WRITE) as command, _removed(talk, string(os.path.join(folder, name))):
+        command.say(b"%b\n%b\n%b\n" % (folder, staging, name))
+        command.say(b"%o\n" % proof.make(talk, os.path.join(folder, name)))
         sizes: list[bytes] = []
         pieces: list[bytes] = []
         gathered = 0

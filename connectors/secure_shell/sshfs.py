@@ -51,7 +51,6 @@ def program(place: Place, timeout: float) -> Iterator[Program]:
             f"fsname={source}",
             "reconnect",
             "idmap=user",  # the user who logs in is the one who mounts
-            "auto_unmount",  # also if sshfs is killed
             "rw" if place.writable else "ro",
         ]
         yield Program(

@@ -6,7 +6,7 @@ from typing import Any
 
 from connectors.errors import ProtocolViolation
 from connectors.secure_shell.sftp import Flow, Sftp
-from connectors.secure_shell.wire import DATA, EOF, READ, WRITE, Status, checked
+from connectors.secure_shell.wire import DATA, EOF, READ, STATUS, WRITE, Status, checked
 from connectors.transfer.arrival import Arrival
 from connectors.transfer.departure import Departure
 
@@ -24,6 +24,9 @@ class Download(Flow):
         self._handle = handle
         self._arrival = arrival
         self._position = arrival.size
+        self.goes_on = False
+        """Whether the file has more bytes than the server states."""
+        self._size: int | None = None
         self._end: int | None = None
         """Where the file ends, once the server has said so."""
         self._early: dict[int, bytes] = {}
@@ -37,7 +40,11 @@ class Download(Flow):
         self._low_water = 0
 
     def run(self, size: int | None) -> None:
-        """Receive up to ``size`` bytes of the whole file; up to its end if None."""
+        """Receive the rest of a file of ``size`` bytes; if None, all up to its end.
+
+        One more byte is asked for together with the last ones, to see whether the file ends there.
+        """
+        self._size = size
         block = self.sftp.block
         ahead = max(2, AHEAD // block)
         self._low_water = ahead // 2
@@ -50,8 +57,8 @@ class Download(Flow):
                 raise self._failure
             for offset, length in missing:
                 self._ask(offset, length)
-            while self._end is None and self._under_way < ahead and (size is None or asked < size):
-                length = block if size is None else min(block, size - asked)
+            while self._end is None and self._under_way < ahead and (size is None or asked <= size):
+                length = block if size is None else min(block, size - asked) or 1
                 self._ask(asked, length)
                 asked += length
                 if size is None and self._position == 0 and asked == block:
@@ -70,7 +77,9 @@ class Download(Flow):
         """In the receiving thread: the block to where it belongs; the worker is called when it has to ask."""
         offset, length = tag
         try:
-            if kind == DATA and payload[:4] == struct.pack(">I", len(payload) - 4):
+            if offset == self._size and kind in (DATA, STATUS):  # servers say in different ways that it ends
+                self.goes_on = kind == DATA and len(payload) > 4
+            elif kind == DATA and payload[:4] == struct.pack(">I", len(payload) - 4):
                 self._block(offset, length, payload[4:])
             else:
                 self._status(offset, kind, payload)

@@ -8,12 +8,12 @@ import os
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
-from typing import Any
 
 from connectors.remote import Arrived, Entry, Leaving, Load
 from connectors.secure_shell import many, shell, wire
+from connectors.secure_shell.proof import Unusable
 from connectors.secure_shell.session import Session
-from connectors.secure_shell.sftp import Flow, Sftp
+from connectors.secure_shell.sftp import Sftp
 from connectors.secure_shell.walk import real_name
 from connectors.secure_shell.wire import Status, string
 from connectors.transfer.departure import staging_name
@@ -22,24 +22,46 @@ from connectors.transfer.tree import parents_first
 Done = set[str]
 BATCH_FILES = 2000  # for each batch the server starts two programs, which takes it as long as 30 files
 BATCH_BYTES = 6 << 20  # which wait in memory for tar's last word
+SAMPLES = 4  # files
 
 
 def read(talk: Sftp, session: Session, root: str, files: Sequence[Entry]) -> Generator[Arrived, None, Done]:
-    """Those of the ``files`` below ``root`` that tar delivers as they are known to be."""
-    wanted = {os.fsencode(file.path): file for file in files if file.version}
+    """Those of the ``files`` below ``root`` that tar delivers as they are known to be.
+
+    Some, taken at random, are read through SFTP as well, and must be the same. A file of no size may still
+    have content, as those in /proc have, which tar does not see: it goes by SFTP alone.
+    """
+    wanted = {os.fsencode(file.path): file for file in files if file.version and file.size}
     done = Done()
     if len(wanted) < shell.MANY:
         return done
-    with suppress(shell.Unusable, Status):
+    with suppress(Unusable, Status):
         real = real_name(talk, os.fsencode(root))
-        here = wire.attributes(talk.ask(wire.STAT, string(real)))
-        for batch in shell.read(session, talk, real, here, _batches(wanted)):
+        samples = _samples(talk, real, wanted)
+        in_order = {name: wanted[name] for name in samples} | wanted
+        for batch in shell.read(session, talk, real, _batches(in_order)):
+            for name, content in batch:
+                if samples.pop(name, content) != content:
+                    raise Unusable
+            if samples:  # they should all have been in the first batch
+                raise Unusable
             for name, content in batch:
                 file = wanted.get(name)
                 if file and file.version and file.size == len(content):
                     yield Arrived(file, file.version, content)
                     done.add(file.path)
     return done
+
+
+def _samples(talk: Sftp, root: bytes, files: Mapping[bytes, Entry]) -> dict[bytes, bytes]:
+    """Name and content of some of the ``files``, as SFTP has them."""
+    names = list(files)
+    chosen = {names[int.from_bytes(os.urandom(4), "big") % len(names)] for _ in range(SAMPLES)}
+    wanted = [many.Wanted(name, string(os.path.join(root, name)), files[name].size) for name in chosen]
+    samples = {name: content for name, _, content in many.read(talk, wanted)}
+    if samples.keys() != chosen:
+        raise Unusable
+    return samples
 
 
 def _batches(wanted: Mapping[bytes, Entry]) -> Iterator[list[bytes]]:
@@ -87,37 +109,13 @@ def write(
     staging = os.fsencode(staging_name("tree", first.source, first.token))
     try:
         real = real_name(talk, os.fsencode(folder or "."))
-        here, umask = _probed(talk, real, os.path.join(real, staging))
-        shell.write(session, talk, real, here, umask, staging, members())
-    except (shell.Unusable, Status):
+        shell.write(session, talk, real, staging, members())
+    except (Unusable, Status):
         return done
     for file in left:
         done.add(file.entry.path)
         yield file
     return done
-
-
-def _probed(talk: Sftp, folder: bytes, probe: bytes) -> tuple[wire.Attributes, int]:
-    """What ``folder`` is; and the umask of SFTP's server (its option -u), which a shell need not have.
-
-    A folder ``probe`` in it shows that. It is made and removed by requests that go together: whatever becomes
-    of us, it does not stay.
-    """
-    flow = Flow(talk)
-    flow.ask(wire.MKDIR, wire.MKDIR, string(probe), wire.with_mode(0o777))
-    flow.ask(probe, wire.STAT, string(probe))
-    flow.ask(wire.RMDIR, wire.RMDIR, string(probe))
-    flow.ask(folder, wire.STAT, string(folder))
-    flow.flush()
-    shown: dict[Any, wire.Attributes] = {}
-    while flow.pending:
-        name, kind, payload = flow.next()
-        if kind == wire.ATTRS:
-            shown[name] = wire.attributes(payload)
-    mode = shown[probe].mode if len(shown) == 2 else None
-    if mode is None:
-        raise shell.Unusable
-    return shown[folder], 0o777 & ~mode
 
 
 def _names_in(talk: Sftp, root: str, wanted: Iterable[str]) -> set[str] | None:

@@ -13,9 +13,11 @@ LOOK_EVERY = 0.05  # seconds, to see whether the call was cancelled
 T = TypeVar("T")
 
 
-def for_event(event: threading.Event, job: Job, seconds: float, complaint: str) -> None:
-    """Until ``event`` is set; TemporaryFailure(``complaint``) after ``seconds``."""
-    deadline = time.monotonic() + seconds
+def for_event(
+    event: threading.Event, job: Job, seconds: float, complaint: str, *, since: float | None = None
+) -> None:
+    """Until ``event`` is set; TemporaryFailure(``complaint``) after ``seconds``, which began at ``since``."""
+    deadline = (time.monotonic() if since is None else since) + seconds
     while not event.wait(min(LOOK_EVERY, seconds)):
         job.check_cancelled()
         if time.monotonic() > deadline:

@@ -2,7 +2,8 @@
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Mapping
+from itertools import islice
 from typing import NamedTuple
 
 from connectors.errors import (
@@ -15,25 +16,51 @@ from connectors.errors import (
     TemporaryFailure,
 )
 from connectors.secure_shell import many, shell, wire
+from connectors.secure_shell.proof import Unusable
 from connectors.secure_shell.session import Session
 from connectors.secure_shell.sftp import Flow, Sftp
 from connectors.secure_shell.wire import Attributes, failure, string
 from connectors.transfer.tree import LISTING_HELPS, MOST_LINKED
 
-DEEPEST = 200  # directories inside each other; a server that shows more leads us in a circle
+LONGEST_PATH = 4095  # bytes that a system takes; a server that shows a longer one leads us in a circle
 FEW = 200  # names; with more, the server's own find is faster
+TOGETHER = 256  # links that are looked at, or folders that are entered
+
+Found = tuple[str, Attributes]
 
 
 class _Folder(NamedTuple):
+    """A folder at ``path`` below the tree's root.
+
+    The first ``start`` characters of the path lead to a folder whose real name is ``real``: the root, or what
+    a link led to. ``above`` are the real names of the folders that such links are in, and of the roots above
+    them, outermost first.
+    """
+
     path: str
-    ancestors: tuple[bytes, ...]
-    """The real names of the tree's root and of all folders on the way, this one included."""
+    real: bytes
+    start: int = 0
+    above: tuple[tuple[bytes, bytes], ...] = ()
 
     def join(self, name: bytes) -> str:
         return f"{self.path}/{os.fsdecode(name)}" if self.path else os.fsdecode(name)
 
-    def inner(self, name: bytes, real: bytes) -> "_Folder":
-        return _Folder(self.join(name), (*self.ancestors, real))
+    def inner(self, name: bytes) -> "_Folder":
+        return self._replace(path=self.join(name))
+
+    def linked(self, name: bytes, real: bytes) -> "_Folder":
+        """The folder ``real``, to which the link ``name`` in this one leads."""
+        path = self.join(name)
+        return _Folder(path, real, len(path), (*self.above, (self.real, self.real_name)))
+
+    @property
+    def real_name(self) -> bytes:
+        return _join(self.real, self.path[self.start :].lstrip("/"))
+
+    def is_in(self, real: bytes) -> bool:
+        """Whether it is the folder ``real``, or inside it by the way that led here."""
+        way = (*self.above, (self.real, self.real_name))
+        return any(_is_inside(real, first) and _is_inside(last, real) for first, last in way)
 
 
 class Tree:
@@ -45,101 +72,121 @@ class Tree:
         self._root = root
         self._place = place
         self._real = real_name(talk, root)
-        self._found: list[tuple[str, Attributes]] = []
+        self._shown: dict[str, Attributes] = {}
+        """What SFTP has shown, before links are followed."""
         self._links: list[tuple[bytes, _Folder]] = []
         self._failures: list[RedError] = []
         self._followed_folders = 0
 
-    def entries(self) -> list[tuple[str, Attributes]]:
-        """Path and attributes of each, parents before children.
+    def entries(self) -> Iterator[Found]:
+        """Path and attributes of each, parents before children; they are found as they are asked for.
 
         A link that leads out of the tree, back to a folder that it is in, or nowhere, and what is neither
-        file nor directory: one error reports all of them.
+        file nor directory: at the end, one error reports all of them.
         """
-        top = [_Folder("", (self._real,))]
-        if not self._walk(top, limit=FEW) and not self._find():
-            self._walk(top)
-        while self._links:
-            self._walk(self._followed())
-            if self._followed_folders > MOST_LINKED:
-                what = f"{self._place}: links to more than {MOST_LINKED} folders"
-                raise DataError(what, hint=LISTING_HELPS)
+        top = _Folder("", self._real)
+        walk = self._walk([top])
+        first = list(islice(walk, FEW + 1))
+        found = self._find(top) if len(first) > FEW else None
+        if found is None:
+            yield from first
+            yield from walk
+        else:
+            walk.close()
+            self._links, self._failures, self._followed_folders = [], [], 0
+            yield from self._sorted(found, top)
         if self._failures:
             what = f"{self._place}: {len(self._failures)} of its entries cannot be received"
             raise SeveralFailures(what, self._failures)
-        return self._found
 
-    def _walk(self, level: list[_Folder], limit: int | None = None) -> bool:
-        """List these folders and all below them; False, and nothing done, with more than ``limit`` names."""
-        while level:
-            if max(len(folder.ancestors) for folder in level) > DEEPEST:
-                raise ProtocolViolation(f"{self._place}: more than {DEEPEST} directories inside each other")
-            names = {folder: string(_join(self._root, folder.path)) for folder in level}
-            listings = many.listings(self._talk, names, None if limit is None else limit - len(self._found))
-            if listings is None:
-                self._found, self._links, self._failures = [], [], []
-                return False
-            below: list[_Folder] = []
-            self._check_entered([one for one in level if one in listings and b"." not in listings[one]])
-            for folder in level:
-                if folder not in listings:
+    def _walk(self, folders: list[_Folder]) -> Generator[Found, None, None]:
+        """What is in these folders and all below them, and where links in them lead to."""
+        entered: set[str] = set()
+        unentered: list[_Folder] = []
+        while folders:
+            for folder, names, is_last, is_whole in many.listings(self._talk, folders, self._name):
+                yield from self._added(folder, names, folders)
+                if b"." in names:
+                    entered.add(folder.path)
+                if is_last and not is_whole:
                     self._failures.append(self._unreadable(folder.path))
-                for name, here in listings.get(folder, {}).items():
-                    if name not in (b".", b".."):
-                        self._add(name, here, folder, below)
-            level = below
-        return True
+                elif is_last and folder.path not in entered:
+                    unentered.append(folder)
+                if is_last:
+                    entered.discard(folder.path)
+                if len(unentered) >= TOGETHER:
+                    self._check_entered(unentered)
+                if len(self._links) >= TOGETHER:
+                    yield from self._followed(folders)
+            self._check_entered(unentered)
+            yield from self._followed(folders)
 
-    def _check_entered(self, folders: Sequence[_Folder]) -> None:
+    def _check_entered(self, folders: list[_Folder]) -> None:
         """Note those that may be read but not entered (mode 0644): OpenSSH shows them without any entry."""
         entered = many.found(self._talk, {folder: self._entered(folder.path) for folder in folders})
         why = [self._unreadable(one.path) for one in folders if one not in entered]
         self._failures += [one for one in why if isinstance(one, NotPermitted)]  # else it knows no "."
+        folders.clear()
 
     def _entered(self, path: str) -> bytes:
         return string(_join(_join(self._root, path), "."))
 
-    def _add(self, name: bytes, here: Attributes, folder: _Folder, below: list[_Folder]) -> None:
-        if b"/" in name:
-            raise ProtocolViolation(f"{self._place}: shows a name that is a path")
-        path = folder.join(name)
-        kind = stat.S_IFMT(here.mode or 0)
-        if kind == stat.S_IFREG:
-            self._found.append((path, here))
-        elif kind == stat.S_IFDIR:
-            self._found.append((path, here))
-            below.append(folder.inner(name, os.path.join(folder.ancestors[-1], name)))
-        elif kind in (stat.S_IFLNK, 0):
-            self._links.append((name, folder))
-        else:
-            self._fail(DataError, path, "neither a file nor a directory")
+    def _name(self, folder: _Folder) -> bytes:
+        return string(_join(self._root, folder.path))
 
-    def _find(self) -> bool:
-        """List the whole tree by the server's find; False, and nothing done, where that does not work."""
-        try:
-            found = shell.find(self._session, self._talk, self._real)
-        except shell.Unusable:
-            return False
-        there = wire.attributes(self._talk.ask(wire.STAT, string(self._real)))
-        shown = found[0][1]
-        if (there.modified, there.owner, there.mode) != (shown.modified, shown.owner, shown.mode):
-            return False  # SFTP and the shell do not speak of the same place
-        folders = {"": _Folder("", (self._real,))}
-        for path, here in found[1:]:
-            if stat.S_ISREG(here.mode or 0):
-                self._found.append((path, here))
+    def _added(
+        self, folder: _Folder, names: Mapping[bytes, Attributes], folders: list[_Folder]
+    ) -> Iterator[Found]:
+        """Of what is in ``folder``, the files and directories; those are added to ``folders``."""
+        for name, here in names.items():
+            if name in (b".", b".."):
                 continue
-            parent, name = os.path.split(path)
-            if parent not in folders:
-                raise ProtocolViolation(f"{self._place}: its find shows what is in no folder of it")
-            below: list[_Folder] = []
-            self._add(os.fsencode(name), here, folders[parent], below)
-            if below:
-                folders[path] = below[0]
-        return True
+            if b"/" in name or not name:
+                raise ProtocolViolation(f"{self._place}: shows a name that is a path, or none")
+            path = folder.join(name)
+            if len(self._shown) <= FEW:
+                self._shown[path] = here
+            kind = stat.S_IFMT(here.mode or 0)
+            if kind == stat.S_IFREG:
+                yield path, here
+            elif kind == stat.S_IFDIR:
+                if len(path) > LONGEST_PATH:
+                    raise ProtocolViolation(f"{self._place}: shows directories inside each other without end")
+                yield path, here
+                folders.append(folder.inner(name))
+            elif kind in (stat.S_IFLNK, 0):
+                self._links.append((name, folder))
+            else:
+                self._fail(DataError, path, "neither a file nor a directory")
 
-    def _followed(self) -> list[_Folder]:
-        """Add what the links lead to; the folders among that, to be listed."""
+    def _find(self, top: _Folder) -> Iterator[Found] | None:
+        """What the server's find shows; None where it does not work, or shows something else than SFTP."""
+        try:
+            return shell.find(self._session, self._talk, top.real, self._shown)
+        except (Unusable, wire.Status):
+            return None
+
+    def _sorted(self, found: Iterator[Found], top: _Folder) -> Iterator[Found]:
+        """As _walk, of what find shows: each folder, and at once what is in it."""
+        way = [top]
+        linked: list[_Folder] = []
+        for path, here in found:
+            parent, _, name = path.rpartition("/")
+            while way and way[-1].path != parent:
+                way.pop()
+            if not way:
+                raise ProtocolViolation(f"{self._place}: its find shows what is in no folder of it")
+            if stat.S_ISREG(here.mode or 0):
+                yield path, here
+                continue
+            yield from self._added(way[-1], {os.fsencode(name): here}, way)
+            if len(self._links) >= TOGETHER:
+                yield from self._followed(linked)
+        yield from self._followed(linked)
+        yield from self._walk(linked)
+
+    def _followed(self, folders: list[_Folder]) -> Iterator[Found]:
+        """What the links lead to; the folders among that are added to ``folders``."""
         links, self._links = self._links, []
         flow = Flow(self._talk)
         for index, (name, folder) in enumerate(links):
@@ -151,28 +198,29 @@ class Tree:
         while flow.pending:
             tag, kind, payload = flow.next()
             answers[tag] = kind, payload
-        folders = []
         for index, (name, folder) in enumerate(links):
             kind, payload = answers[index, wire.STAT]
             resolved, real_name = answers[index, wire.REALPATH]
+            path = folder.join(name)
             if kind != wire.ATTRS or resolved != wire.NAME:
-                self._fail(NotFound, folder.join(name), "a link that leads nowhere")
+                self._fail(NotFound, path, "a link that leads nowhere")
                 continue
             here, real = wire.attributes(payload), _real_name(real_name)
-            inner = folder.inner(name, real)
-            if not (real + b"/").startswith(self._real.rstrip(b"/") + b"/"):
-                self._fail(DataError, inner.path, "a link that leads out of the directory")
-            elif real in folder.ancestors:
-                self._fail(DataError, inner.path, "a link to a folder that it is in")
+            if not _is_inside(real, self._real):
+                self._fail(DataError, path, "a link that leads out of the directory")
+            elif folder.is_in(real):
+                self._fail(DataError, path, "a link to a folder that it is in")
             elif stat.S_ISDIR(here.mode or 0):
-                self._found.append((inner.path, here))
-                folders.append(inner)
+                yield path, here
+                folders.append(folder.linked(name, real))
+                self._followed_folders += 1
             elif stat.S_ISREG(here.mode or 0):
-                self._found.append((inner.path, here))
+                yield path, here
             else:
-                self._fail(DataError, inner.path, "neither a file nor a directory")
-        self._followed_folders += len(folders)
-        return folders
+                self._fail(DataError, path, "neither a file nor a directory")
+        if self._followed_folders > MOST_LINKED:
+            what = f"{self._place}: links to more than {MOST_LINKED} folders"
+            raise DataError(what, hint=LISTING_HELPS)
 
     def _unreadable(self, path: str) -> RedError:
         """Why the directory could not be listed."""
@@ -195,6 +243,11 @@ def real_name(talk: Sftp, name: bytes) -> bytes:
 
 def _join(root: bytes, path: str) -> bytes:
     return os.path.join(root, os.fsencode(path)) if path else root
+
+
+def _is_inside(name: bytes, folder: bytes) -> bool:
+    """Whether the real name ``name`` is that of ``folder``, or of something in it."""
+    return (name + b"/").startswith(folder.rstrip(b"/") + b"/")
 
 
 def _real_name(payload: bytes) -> bytes:

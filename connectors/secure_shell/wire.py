@@ -166,6 +166,11 @@ class Frames:
         self._partial = bytearray()
         self._needed = 4
 
+    @property
+    def kind(self) -> int:
+        """Of the message that is not complete yet; 0 if there is none, or nothing is known of it."""
+        return self._partial[4] if len(self._partial) > 4 else 0
+
     def feed(self, view: memoryview) -> None:
         """The next bytes; ProtocolViolation if they are no messages. Only what is split is copied."""
         partial = self._partial

@@ -199,7 +199,7 @@ class SftpFault(Door):
             (flags,) = struct.unpack_from(">I", rest)
             if name not in self.files and not flags & 8:
                 return status(request, NO_SUCH_FILE)
-            if posixpath.dirname(name) not in self.folders:
+            if flags & 8 and posixpath.dirname(name) not in self.folders:
                 return status(request, NO_SUCH_FILE)
             if flags & 16:
                 self.files[name] = bytearray()

@@ -70,10 +70,11 @@ class Sshd:
         self.key = place / "client_ed25519"
         self.host_keys: dict[str, str] = {}
         self.fingerprints: dict[str, str] = {}
+        self.within: Sequence[str] = ()
 
     def running(self) -> contextlib.AbstractContextManager[None]:
         """A process of it that serves; once more, when a test has killed the one before."""
-        command = [needs("sshd"), "-D", "-e", "-f", str(self.folder / "sshd_config")]
+        command = [*self.within, needs("sshd"), "-D", "-e", "-f", str(self.folder / "sshd_config")]
         return daemon(command, [self.port], self.folder / "sshd.log")
 
     def remote(self, path: str) -> str:
@@ -168,12 +169,14 @@ def start(
     sftp_only: bool = False,
     interactive: bool = False,
     kinds: Sequence[str] = tuple(KINDS),
+    within: Sequence[str] = (),
 ) -> Iterator[Sshd]:
     """A server; Missing if sshd is not installed or this is not root.
 
     ``options`` are lines of sshd_config that go before all others: ``"MaxSessions 1"``,
     ``"PasswordAuthentication no"``, ``"Ciphers aes128-ctr"``. ``interactive`` asks for the password by
-    keyboard-interactive and in no other way. ``kinds`` are those of the host keys.
+    keyboard-interactive and in no other way. ``kinds`` are those of the host keys. ``within`` is a command
+    that starts it.
     """
     program = needs("sshd")
     make_account()
@@ -185,6 +188,7 @@ def start(
             chroot = stack.enter_context(_chroot())
             root, prefix, flavour = chroot / "data", "/data", SFTP_ONLY.replace("{chroot}", str(chroot))
         server = Sshd(place, root, prefix, free_port())
+        server.within = within
         root.mkdir()
         server.own(root)
         for kind in kinds:
