@@ -360,8 +360,9 @@ ACCESS and LISTING are JSON or YAML files, or - for standard input.
 Exit codes: 0 done, 64 usage, 65 wrong bytes, 66 not there, 68 no such host, 69 not available, 70 a fault
 of this program, 73 cannot create, 74 local disk, 75 try again later, 76 the far end broke its protocol,
 77 not allowed, 78 access document, listing or environment variable wrong.
-Environment: RED_SECRETS_DIR RED_VAR_name RED_RETRIES RED_TIMEOUT RED_PARALLEL RED_CA_BUNDLE RED_KNOWN_HOSTS
-RED_STRICT_HOST_KEYS RED_LOG RED_PROGRESS RED_RECEIPT HTTP_PROXY HTTPS_PROXY NO_PROXY""".splitlines()
+Environment: RED_SECRETS_DIR RED_VAR_name RED_RETRIES RED_TIMEOUT RED_PARALLEL RED_MAX_ENTRIES RED_CA_BUNDLE
+RED_KNOWN_HOSTS RED_STRICT_HOST_KEYS RED_LOG RED_PROGRESS RED_RECEIPT
+HTTP_PROXY HTTPS_PROXY NO_PROXY""".splitlines()
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
