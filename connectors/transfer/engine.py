@@ -181,7 +181,7 @@ def _receive_tree(remote: Remote, job: Job, tree: LocalTree, listing: Sequence[E
             _discover(remote, job, inventory)
         else:
             inventory.extend(listing)
-        collisions.check(inventory, tree.root)
+        collisions.check(inventory, tree.root, is_empty=was_empty)
         job.progress.expect(inventory.bytes)
         wanted = seen = 0
         try:
