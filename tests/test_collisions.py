@@ -92,6 +92,13 @@ def test_a_file_of_other_case_that_was_there_is_replaced(target: Path) -> None:
     assert list(read(target).values()) == [b"README"]
 
 
+@pytest.mark.parametrize("name", [".README.RED-PART", ".x/.Readme.Red-State", ".a.RED-part/b"])
+def test_names_that_are_those_of_part_files_here_are_73(target: Path, tmp_path: Path, name: str) -> None:
+    assert name in refused(target, files(name, "README"))
+    receive(FakeRemote(files(name, "README")), tmp_path)
+    assert read(tmp_path) == {name: name.encode(), "README": b"README"}
+
+
 def test_case_matters_where_the_file_system_says_so(tmp_path: Path) -> None:
     paths = ["a", "A", "b/x", "B/x", "é", "É", "e\u0301", "a.", "a "]
     for listing in (None, files(*paths)):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from connectors.errors import CannotCreate, Failures
 from connectors.remote import Entry
 from connectors.transfer.inventory import Inventory
-from connectors.transfer.names import hidden_name
+from connectors.transfer.names import hidden_name, is_hidden_name
 from connectors.transfer.spelling import Spellings
 from connectors.transfer.tree import LISTING_HELPS
 
@@ -33,11 +33,14 @@ def check(inventory: Inventory, local: str, *, is_empty: bool) -> None:
 def _obstacles(inventory: Inventory, local: str, is_empty: bool) -> Iterator[tuple[str, str]]:
     """Paths that cannot be here, and why."""
     longest = LONGEST_PATH - len(os.fsencode(local)) - len(hidden_name("/", "part"))
-    for _, entry in inventory.with_keys():
+    spellings = Spellings(local)
+    for key, entry in inventory.with_keys():
+        if ".red-" in key and any(map(is_hidden_name, key.split("\0"))) and not spellings.matter(entry.path):
+            yield entry.path, "on this file system that may be the name of a part file"
         if len(entry.path) > longest // 4 and len(os.fsencode(entry.path)) > longest:  # 4 for a character
             here = len(os.fsencode(entry.path))
             yield entry.path, f"the path is {here} bytes long, {longest} are possible here"
-    for one, other in collisions(inventory.with_keys(), Spellings(local)):
+    for one, other in collisions(inventory.with_keys(), spellings):
         yield other.path, _why(one, other)
     for path, other_path in () if is_empty else _linked(inventory, local):
         yield other_path, f"a link here makes it the same file as {path}"

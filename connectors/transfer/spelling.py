@@ -59,13 +59,21 @@ class Spellings:
             folder = f"{folder}/{name}" if folder else name
         return True
 
-    def _one_name(self, folder: str, name: str, twin: str) -> bool:
-        while folder and not os.path.isdir(os.path.join(self._root, folder)):
-            folder = os.path.dirname(folder)  # a new folder will be like the one that it is made in
-        place = os.path.join(self._root, folder)
+    def matter(self, folder: str) -> bool:
+        """Whether all names in the folder are told apart."""
+        place = self._nearest(folder)
         if place not in self._tells_apart:
             self._tells_apart[place] = not any(_is_found(place, *pair) for pair in SPELLINGS.items())
-        return not self._tells_apart[place] and _is_found(place, name, (twin,))
+        return self._tells_apart[place]
+
+    def _one_name(self, folder: str, name: str, twin: str) -> bool:
+        return not self.matter(folder) and _is_found(self._nearest(folder), name, (twin,))
+
+    def _nearest(self, folder: str) -> str:
+        """The folder, or what is there of its parents: new folders will be like the one they are made in."""
+        while folder and not os.path.isdir(os.path.join(self._root, folder)):
+            folder = os.path.dirname(folder)
+        return os.path.join(self._root, folder)
 
 
 def _is_found(place: str, name: str, twins: tuple[str, ...]) -> bool:
