@@ -19,16 +19,16 @@ from connectors.remote import MOST_TOGETHER, Entry, Remote
 from connectors.transfer import collisions, small, workers
 from connectors.transfer.arrival import Arrival, check_target, check_target_dir
 from connectors.transfer.departure import Departure, check_source, open_file
+from connectors.transfer.file_by_file import FileByFile
 from connectors.transfer.folders import LocalTree, single_file
 from connectors.transfer.inventory import Inventory, empty_folders
 from connectors.transfer.job import Job
 from connectors.transfer.local import make_dir, reading
 from connectors.transfer.names import below, hidden_in, safe_path, warn_of_hidden
-from connectors.transfer.one_by_one import OneByOne
 from connectors.transfer.part import version_of
 from connectors.transfer.retry import persistently
 from connectors.transfer.spelling import folded
-from connectors.transfer.tree import listed, local_tree
+from connectors.transfer.tree import already_there, listed, local_tree
 from connectors.verbs import Verb
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def check(remote: Remote, job: Job, listing: Sequence[Entry] | None) -> None:
     """The far end answers, lets us in, and has all that is to be read, or lets it be written."""
     files = [entry for entry in listing or () if not entry.is_dir]
     if files and not job.verb.sends:
-        each = OneByOne(job, lambda entry: _check(remote, job, entry.path), alone=1)
+        each = FileByFile(job, lambda entry: _check(remote, job, entry.path), alone=1)
         each.run(small.check(remote, job, files))
         each.finish(f"of {len(files)} files cannot be received")
         return
@@ -175,7 +175,7 @@ def _receive_tree(remote: Remote, job: Job, tree: LocalTree, listing: Sequence[E
             _receive(remote, job, entry.path, arrival)
 
     alone = 1 if remote.presents_password and listing is not None else 0
-    each = OneByOne(job, receive, alone)
+    each = FileByFile(job, receive, alone)
     with Inventory(tree.root, folded) as inventory:
         if listing is None:
             _discover(remote, job, inventory)
@@ -191,7 +191,7 @@ def _receive_tree(remote: Remote, job: Job, tree: LocalTree, listing: Sequence[E
                 files = [entry for entry in chunk if not entry.is_dir]
                 here = set[str]() if was_empty else _already_right(remote, job, tree, files)
                 to_fetch = [entry for entry in files if entry.path not in here]
-                there = set[str]() if was_empty else _there(tree, to_fetch)
+                there = set[str]() if was_empty else already_there(tree, to_fetch)
                 rest = small.receive(remote, job, tree, to_fetch, there)
                 each.done += len(to_fetch) - len(rest)
                 each.run(rest)
@@ -211,16 +211,6 @@ def _receive_tree(remote: Remote, job: Job, tree: LocalTree, listing: Sequence[E
 def _together(remote: Remote) -> int:
     """How many entries of a large tree to deal with at once."""
     return getattr(remote, "most_together", MOST_TOGETHER)
-
-
-def _there(tree: LocalTree, files: Sequence[Entry]) -> set[str]:
-    """The paths of the ``files`` where something is already."""
-    there = set()
-    for entry in files:
-        with suppress(OSError), tree.file(entry.path) as file:
-            os.stat(file.name, dir_fd=file.folder, follow_symlinks=False)
-            there.add(entry.path)
-    return there
 
 
 def _discover(remote: Remote, job: Job, inventory: Inventory) -> None:
@@ -291,7 +281,7 @@ def send_dir(remote: Remote, job: Job, local: str, promise: "Prepared") -> None:
     def send(entry: Entry) -> None:
         _send(remote, job, entry, below(local, entry.path), partial(tree.open, entry.path))
 
-    each = OneByOne(job, send, alone=1 if remote.presents_password else 0)
+    each = FileByFile(job, send, alone=1 if remote.presents_password else 0)
     with Inventory(_scratch(local)) as inventory, LocalTree(local, follow=True) as tree:
         inventory.extend(local_tree(local) if promise.listing is None else listed(local, promise.listing))
         job.progress.expect(inventory.bytes)

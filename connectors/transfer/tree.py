@@ -3,13 +3,16 @@
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from itertools import groupby
 from typing import NamedTuple
 
 from connectors.errors import DataError, Failures, NotFound, RedError
 from connectors.remote import Entry
 from connectors.transfer.departure import check_source
+from connectors.transfer.folders import LocalTree
 from connectors.transfer.local import reading
-from connectors.transfer.names import is_hidden_name, warn_of_hidden
+from connectors.transfer.names import below, is_hidden_name, warn_of_hidden
 
 MOST_LINKED = 10_000  # folders that links lead to: links to folders with links multiply
 MOST_HIDDEN = 10_000  # names of part files that are remembered, to say how many there are
@@ -51,6 +54,33 @@ def listed(root: str, listing: Sequence[Entry]) -> Sequence[Entry]:
     if failures:
         raise failures.error(f"cannot send {root}: {failures.count} of what is listed cannot be sent")
     return listing
+
+
+def already_there(tree: LocalTree, files: Sequence[Entry]) -> set[str]:
+    """The paths of the ``files`` where something is, and of what earlier calls have left in their folders."""
+    there: set[str] = set()
+    with tree.one_by_one() as places:
+        for folder, some in groupby(files, key=lambda file: file.path.rpartition("/")[0]):
+            left, is_empty = _left_in(below(tree.root, folder))
+            there.update(f"{folder}/{name}" if folder else name for name in left)
+            for file in () if is_empty else some:
+                with suppress(OSError):  # asked by name: where case does not count, another one may be meant
+                    place, name = places.find(file.path)
+                    os.stat(name, dir_fd=place, follow_symlinks=False)
+                    there.add(file.path)
+    return there
+
+
+def _left_in(folder: str) -> tuple[list[str], bool]:
+    """The names of part files in a folder; and whether there is nothing else."""
+    left, others = [], 0
+    with suppress(OSError), os.scandir(folder) as names:
+        for one in names:
+            if is_hidden_name(one.name):
+                left.append(one.name)
+            else:
+                others += 1
+    return left, not others
 
 
 def parents_first(folders: Iterable[str]) -> list[str]:

@@ -12,7 +12,7 @@ from connectors.transfer.job import Job
 GIVE_UP_AFTER = 8  # files in a row, each with its retries used up
 
 
-class OneByOne:
+class FileByFile:
     """``action`` for all files that ``run`` gets, call by call.
 
     The first ``alone`` go one by one: where each file presents a password, one that is wrong is tried
