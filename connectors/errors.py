@@ -181,21 +181,57 @@ class ConfigError(RedError):
         return f"{len(self.faults)} faults" if self.parts else self.message
 
 
-class SeveralFailures(RedError):
-    """Some of many files failed. 75 only if all of them may succeed later; else the first other code."""
+MOST_NAMED = 20
+"""Failures that are told one by one; of more, how many they are."""
 
-    def __init__(self, what: str, failures: Sequence[RedError]) -> None:
+
+class SeveralFailures(RedError):
+    """Some of many files failed. 75 only if all of them may succeed later; else the first other code.
+
+    ``count`` is how many failed, where ``failures`` are not all of them.
+    """
+
+    def __init__(self, what: str, failures: Sequence[RedError], *, hint: str = "", count: int = 0) -> None:
         lasting = [failure for failure in failures if failure.code != Exit.TEMPFAIL]
         worst = (lasting or list(failures))[0]
-        super().__init__(f"{what}: {failures[0].message}", hint=worst.hint)
+        super().__init__(f"{what}: {failures[0].message}", hint=hint or worst.hint)
         self.what = what
         self.failures = failures
         self.code = worst.code
+        self._count = count or len(failures)
 
     @property
     def parts(self) -> Sequence[str]:
-        return [failure.message for failure in self.failures]
+        named = [failure.message for failure in self.failures[:MOST_NAMED]]
+        more = self._count - len(named)
+        return [*named, f"and {more} more"] if more else named
 
     @property
     def summary(self) -> str:
         return self.what
+
+
+class Failures:
+    """Collects what goes wrong with many files, and remembers as much as is told: the first ones by path."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._passing: list[tuple[str, RedError]] = []
+        self._lasting: list[tuple[str, RedError]] = []
+
+    def __bool__(self) -> bool:
+        return self.count > 0
+
+    def add(self, path: str, failure: RedError) -> None:
+        kept = self._passing if failure.code == Exit.TEMPFAIL else self._lasting
+        kept.append((path, failure))
+        kept.sort(key=lambda one: one[0])
+        del kept[MOST_NAMED:]
+        self.count += 1
+
+    def error(self, what: str, *, hint: str = "") -> SeveralFailures:
+        """One error for all; its code is that of the first one that does not pass."""
+        first = sorted((*self._passing, *self._lasting), key=lambda one: one[0])[:MOST_NAMED]
+        if self._lasting and self._lasting[0] not in first:
+            first[-1] = self._lasting[0]
+        return SeveralFailures(what, [failure for _, failure in first], hint=hint, count=self.count)

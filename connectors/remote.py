@@ -73,9 +73,11 @@ class Remote(Protocol):
         """
 
     def entries(self) -> Iterable[Entry]:
-        """All files and directories, at any depth, parents before children; their names as they are.
+        """All files and directories, at any depth, in any order; their names as they are.
 
-        ConfigError with a hint where the far end cannot tell.
+        One by one, as they are found: there may be millions, and the engine stops where RED_MAX_ENTRIES says.
+        A directory that has something in it may be left out. What cannot be listed to its end is an error,
+        never an empty directory. ConfigError with a hint where the far end cannot tell.
         """
 
     def make_dir(self, path: str) -> None:
@@ -84,6 +86,9 @@ class Remote(Protocol):
 
 SMALL = 1 << 16
 """Bytes: larger files gain nothing from going together."""
+
+MOST_TOGETHER = 10_000
+"""Files and directories of a large tree that are in memory at once."""
 
 
 class Arrived(NamedTuple):
@@ -118,6 +123,7 @@ class ManyAtOnce(Protocol):
     All of them take the files of a tree and pass over in silence what does not work out at once; the engine
     then does the rest one by one, with retries and words. Called in one thread.
 
+    A large tree comes in parts, of MOST_TOGETHER files or of ``most_together`` if the Remote has that.
     ``write_small`` gets files of up to SMALL bytes, or of ``most_packed`` if the Remote has that.
     """
 

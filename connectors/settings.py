@@ -19,6 +19,7 @@ class Settings(NamedTuple):
     retries: int = 4
     timeout: float = 60.0
     parallel: int = 8
+    max_entries: int = 10_000_000
     ca_bundle: str = ""
     known_hosts: str = ""
     strict_host_keys: bool = False
@@ -46,7 +47,7 @@ def read(environ: Mapping[str, str]) -> Settings:
             value = -1
         if not least <= value <= most:
             kind = "a whole number" if whole else "a number of seconds"
-            fault(name, f"must be {kind} from {least:g} to {most:g}")
+            fault(name, f"must be {kind} from {least:g} to {most:.12g}")
             return default
         return value
 
@@ -82,6 +83,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         retries=int(number("RED_RETRIES", defaults.retries, 0, 1000)),
         timeout=number("RED_TIMEOUT", defaults.timeout, 0.001, 86400, whole=False),
         parallel=int(number("RED_PARALLEL", defaults.parallel, 1, 256)),
+        max_entries=int(number("RED_MAX_ENTRIES", defaults.max_entries, 1, 10**9)),
         ca_bundle=readable("RED_CA_BUNDLE"),
         known_hosts=readable("RED_KNOWN_HOSTS"),
         strict_host_keys=choice("RED_STRICT_HOST_KEYS", SWITCH) == "1",

@@ -35,6 +35,7 @@ ENVIRONMENT = {
     "RED_RETRIES": "further attempts after a failure that may pass (4)",
     "RED_TIMEOUT": "seconds without a byte until an attempt is given up (60)",
     "RED_PARALLEL": "files moved at once in a directory transfer (8)",
+    "RED_MAX_ENTRIES": "entries of a directory until it counts as endless (10000000)",
     "RED_CA_BUNDLE": "file with the certificate authorities to trust (PEM)",
     "RED_KNOWN_HOSTS": "known_hosts file; unknown SSH hosts are refused",
     "RED_STRICT_HOST_KEYS": "1: refuse SSH hosts whose key is not stated anywhere",

@@ -286,6 +286,7 @@ def a_setting_that_makes_no_sense_is_78(case: Case, here: Path) -> None:
         ("RED_RETRIES", "-1"),
         ("RED_TIMEOUT", "soon"),
         ("RED_PARALLEL", "0"),
+        ("RED_MAX_ENTRIES", "1e6"),
         ("RED_LOG", "loud"),
     ):
         result = case.run("receive-file-validate", case.access(RECEIVE_FILE, "x"), env={name: value})

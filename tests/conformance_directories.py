@@ -18,6 +18,7 @@ from tests.conformance import (
     visible,
     wrong_password,
 )
+from tests.file_systems import without_case
 from tests.servers import delay, free_port, make_dirs, remove
 
 Tree = dict[str, bytes]
@@ -192,6 +193,34 @@ def a_second_run_fetches_nothing_that_is_there_and_right(case: Case, here: Path)
         assert case.run(*arguments).code == 0
         assert relay.passed < 0.05 * first
     assert read(here / "x") == tree
+
+
+@promise(RECEIVE_DIR)
+def names_that_are_one_file_here_are_73_and_nothing_moves(case: Case, here: Path) -> None:
+    tree = {name: case.payload(9, seed) for seed, name in enumerate(("README", "data", "readme", "sub/x"))}
+    place(case, "dir", tree)
+    access = case.access(RECEIVE_DIR, "dir")
+    with without_case(here) as windows:
+        for parallel in ("1", "8"):
+            for extra in ([], ["--listing", listing(tree)]):
+                result = case.run("receive-dir", access, windows, *extra, env={"RED_PARALLEL": parallel})
+                assert result.code == 73, result.stderr
+                assert "README" in result.stderr
+                assert "readme" in result.stderr
+                assert read(windows) == {}
+    assert case.run("receive-dir", access, here / "x").code == 0
+    assert read(here / "x") == tree
+
+
+@promise(RECEIVE_DIR)
+def a_directory_with_more_entries_than_are_allowed_is_76(case: Case, here: Path) -> None:
+    place(case, "dir", {f"{seed}": case.payload(9) for seed in range(5)})
+    access = case.access(RECEIVE_DIR, "dir")
+    result = case.run("receive-dir", access, here / "x", env={"RED_MAX_ENTRIES": "4"})
+    assert result.code == 76, result.stderr
+    assert "RED_MAX_ENTRIES" in result.stderr
+    assert list(here.iterdir()) == []
+    assert case.run("receive-dir", access, here / "x", env={"RED_MAX_ENTRIES": "5"}).code == 0
 
 
 @promise(RECEIVE_DIR)

@@ -6,7 +6,7 @@ set -eu
 
 packages="nginx-light libnginx-mod-http-dav-ext openssl"
 [ "${1:-}" = web ] || packages="$packages apache2-bin openssh-server openssh-client sshfs fuse3 dropbear-bin zsh docker-compose"
-[ "${1:-}" = web ] || packages="$packages proftpd-core proftpd-mod-crypto rclone tcsh fish busybox"
+[ "${1:-}" = web ] || packages="$packages proftpd-core proftpd-mod-crypto rclone tcsh fish busybox ntfs-3g"
 [ "${1:-}" != bench ] || packages="$packages aria2 rsync wget curl"
 
 if ! command -v dpkg-query >/dev/null; then

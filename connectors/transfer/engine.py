@@ -12,28 +12,29 @@ from connectors.errors import (
     CannotCreate,
     ChecksumError,
     ConfigError,
-    Exit,
     ProtocolViolation,
     RedError,
-    SeveralFailures,
 )
-from connectors.remote import Entry, Remote
-from connectors.transfer import small, workers
+from connectors.remote import MOST_TOGETHER, Entry, Remote
+from connectors.transfer import collisions, small, workers
 from connectors.transfer.arrival import Arrival, check_target, check_target_dir
 from connectors.transfer.departure import Departure, check_source, open_file
+from connectors.transfer.file_by_file import FileByFile
 from connectors.transfer.folders import LocalTree, single_file
+from connectors.transfer.inventory import Inventory, empty_folders
 from connectors.transfer.job import Job
 from connectors.transfer.local import make_dir, reading
 from connectors.transfer.names import below, hidden_in, safe_path, warn_of_hidden
 from connectors.transfer.part import version_of
 from connectors.transfer.retry import persistently
-from connectors.transfer.tree import listed, local_tree, names_below
+from connectors.transfer.spelling import folded
+from connectors.transfer.tree import already_there, listed, local_tree
 from connectors.verbs import Verb
 
 if TYPE_CHECKING:
     from connectors.access.prepare import Prepared
 
-GIVE_UP_AFTER = 8  # files in a row, each with its retries used up
+MOST_HIDDEN = 10_000  # names of part files that are remembered, to say how many there are
 
 
 def check_local(verb: Verb, local: str) -> None:
@@ -64,9 +65,9 @@ def check(remote: Remote, job: Job, listing: Sequence[Entry] | None) -> None:
     """The far end answers, lets us in, and has all that is to be read, or lets it be written."""
     files = [entry for entry in listing or () if not entry.is_dir]
     if files and not job.verb.sends:
-        rest = small.check(remote, job, files)
-        summary = f"of {len(files)} files cannot be received"
-        _all(job, rest, lambda entry: _check(remote, job, entry.path), summary, alone=1)
+        each = FileByFile(job, lambda entry: _check(remote, job, entry.path), alone=1)
+        each.run(small.check(remote, job, files))
+        each.finish(f"of {len(files)} files cannot be received")
         return
     try:
         workers.run(job, [lambda: _check(remote, job, "")], 1)
@@ -77,11 +78,6 @@ def check(remote: Remote, job: Job, listing: Sequence[Entry] | None) -> None:
 
 def _check(remote: Remote, job: Job, path: str) -> None:
     persistently(job, lambda: remote.check(job.verb, path))
-
-
-def total_size(files: Sequence[Entry]) -> int:
-    """In bytes, as far as it is known."""
-    return sum(entry.size or 0 for entry in files)
 
 
 def receive_file(remote: Remote, job: Job, local: str, promise: "Prepared") -> None:
@@ -151,15 +147,15 @@ def _send(remote: Remote, job: Job, entry: Entry, local: str, opener: Callable[[
 def receive_dir(remote: Remote, job: Job, local: str, promise: "Prepared") -> None:
     """The directory's contents into ``local``: what the listing names, or all that the far end shows.
 
-    A file that is there and has its checksum is not fetched again. ``local`` is made if need be, and
-    removed again if nothing came to be in it.
+    A file that is there and has its checksum is not fetched again. ``local`` is made if need be. If nothing
+    arrives in it, it is left as it was.
     """
     made = not os.path.isdir(local)
     make_dir(local)
     try:
         with LocalTree(local) as tree:
             _receive_tree(remote, job, tree, promise.listing)
-    except RedError:
+    except BaseException:
         if made:
             with suppress(OSError):  # not empty: some of it has arrived, or may go on
                 os.rmdir(local)
@@ -167,13 +163,8 @@ def receive_dir(remote: Remote, job: Job, local: str, promise: "Prepared") -> No
 
 
 def _receive_tree(remote: Remote, job: Job, tree: LocalTree, listing: Sequence[Entry] | None) -> None:
-    entries = _discovered(remote, job) if listing is None else listing
-    for entry in entries:
-        tree.make(entry.path if entry.is_dir else entry.path.rpartition("/")[0])
-    files = [entry for entry in entries if not entry.is_dir]
-    job.progress.expect(total_size(files))
-    there = names_below(tree.root)
-    here = _already_right(remote, job, tree, [entry for entry in files if entry.path in there])
+    with reading(tree.root), os.scandir(tree.root) as names:
+        was_empty = next(names, None) is None
 
     def receive(entry: Entry) -> None:
         source = remote.identity(entry.path)
@@ -185,23 +176,62 @@ def _receive_tree(remote: Remote, job: Job, tree: LocalTree, listing: Sequence[E
             )
             _receive(remote, job, entry.path, arrival)
 
-    to_fetch = [entry for entry in files if entry.path not in here]
     alone = 1 if remote.presents_password and listing is not None else 0
-    rest = small.receive(remote, job, tree, to_fetch, there)
-    _all(job, rest, receive, f"of {len(to_fetch)} files were not received", alone)
+    each = FileByFile(job, receive, alone)
+    with Inventory(tree.root, folded) as inventory:
+        if listing is None:
+            _discover(remote, job, inventory)
+        else:
+            inventory.extend(listing)
+        collisions.check(inventory, tree.root, is_empty=was_empty)
+        job.progress.expect(inventory.bytes)
+        wanted = seen = 0
+        try:
+            for chunk in inventory.chunks(_together(remote)):
+                for entry in chunk:
+                    tree.make(entry.path if entry.is_dir else entry.path.rpartition("/")[0])
+                files = [entry for entry in chunk if not entry.is_dir]
+                here = set[str]() if was_empty else _already_right(remote, job, tree, files)
+                to_fetch = [entry for entry in files if entry.path not in here]
+                there = set[str]() if was_empty else already_there(tree, to_fetch)
+                rest = small.receive(remote, job, tree, to_fetch, there)
+                each.done += len(to_fetch) - len(rest)
+                each.run(rest)
+                wanted, seen = wanted + len(to_fetch), seen + len(files)
+                if each.given_up:
+                    each.leave(inventory.files - seen)
+                    break
+                if each.done or not each.failed:
+                    tree.keep_folders()
+            each.finish(f"of {wanted} files were not received")
+        except BaseException:
+            if not each.done:
+                tree.remove_folders()
+            raise
 
 
-def _discovered(remote: Remote, job: Job) -> list[Entry]:
-    """What the far end shows, every name of it checked."""
-    entries: list[Entry] = []
+def _together(remote: Remote) -> int:
+    """How many entries of a large tree to deal with at once."""
+    return getattr(remote, "most_together", MOST_TOGETHER)
+
+
+def _discover(remote: Remote, job: Job, inventory: Inventory) -> None:
+    """Put into the ``inventory`` what the far end shows, every name of it checked."""
     hidden: dict[str, None] = {}
+    most = job.settings.max_entries
 
     def discover() -> None:
-        entries.clear()
+        inventory.clear()
         hidden.clear()
-        for entry in remote.entries():
+        for number, entry in enumerate(remote.entries()):
+            if number == most:
+                raise ProtocolViolation(
+                    f"{remote.describe()} shows more than {most:,} files and directories",
+                    hint="raise RED_MAX_ENTRIES if it is that large; a listing moves only what it names",
+                )
             if part := hidden_in(entry.path):
-                hidden[part] = None  # of a transfer to this directory: left there, or under way
+                if len(hidden) < MOST_HIDDEN:
+                    hidden[part] = None  # of a transfer to this directory: left there, or under way
                 continue
             try:
                 safe_path(entry.path)
@@ -210,11 +240,10 @@ def _discovered(remote: Remote, job: Job) -> list[Entry]:
                     f"{remote.describe()} shows a dangerous name, {entry.path!r}: {error}",
                     hint="a listing (--listing) that does not name it leaves it out",
                 ) from None
-            entries.append(entry)
+            inventory.add(entry)
 
     workers.run(job, [lambda: persistently(job, discover)], 1)
-    warn_of_hidden(list(hidden))
-    return entries
+    warn_of_hidden(sorted(hidden))
 
 
 def _already_right(remote: Remote, job: Job, tree: LocalTree, files: Sequence[Entry]) -> set[str]:
@@ -250,61 +279,32 @@ def _already_right(remote: Remote, job: Job, tree: LocalTree, files: Sequence[En
 
 def send_dir(remote: Remote, job: Job, local: str, promise: "Prepared") -> None:
     """The contents of ``local``, or those of them that the listing names; empty directories too."""
-    entries = local_tree(local) if promise.listing is None else listed(local, promise.listing)
-    with_contents = {os.path.dirname(entry.path) for entry in entries}
-    empty = [entry.path for entry in entries if entry.is_dir and entry.path not in with_contents]
-    files = [entry for entry in entries if not entry.is_dir]
-    job.progress.expect(total_size(files))
 
     def send(entry: Entry) -> None:
         _send(remote, job, entry, below(local, entry.path), partial(tree.open, entry.path))
 
-    def make_dirs() -> None:
-        for path in empty if entries else [""]:
-            remote.make_dir(path)
+    each = FileByFile(job, send, alone=1 if remote.presents_password else 0)
+    with Inventory(_scratch(local)) as inventory, LocalTree(local, follow=True) as tree:
+        inventory.extend(local_tree(local) if promise.listing is None else listed(local, promise.listing))
+        job.progress.expect(inventory.bytes)
+        seen = 0
+        for chunk in inventory.chunks(_together(remote)):
+            files = [entry for entry in chunk if not entry.is_dir]
+            each.run(small.send(remote, job, tree, files))
+            seen += len(files)
+            if each.given_up:
+                each.leave(inventory.files - seen)
+                break
+        each.finish(f"of {seen} files were not sent")
+        empty = empty_folders(inventory)
+        tasks = (partial(persistently, job, partial(remote.make_dir, path)) for path in empty)
+        workers.run(job, tasks, 1)
 
-    alone = 1 if remote.presents_password else 0
-    with LocalTree(local, follow=True) as tree:
-        rest = small.send(remote, job, tree, files)
-        _all(job, rest, send, f"of {len(files)} files were not sent", alone)
-    workers.run(job, [lambda: persistently(job, make_dirs)], 1)
 
-
-def _all(
-    job: Job, files: Sequence[Entry], action: Callable[[Entry], None], what: str, alone: int = 0
-) -> None:
-    """``action`` for each file, several at once; one error, "3 ``what``", reports all that failed.
-
-    The first ``alone`` go one by one: where each file presents a password, one that is wrong is tried
-    once, not once by each worker. When file after file runs out of retries the far end is down, and the
-    rest is not tried.
-    """
-    failures: dict[str, RedError] = {}
-    untried: list[str] = []
-    failing_in_a_row = 0
-
-    def task(entry: Entry) -> None:
-        nonlocal failing_in_a_row
-        if failing_in_a_row >= max(GIVE_UP_AFTER, job.settings.parallel):
-            untried.append(entry.path)
-            return
-        try:
-            action(entry)
-            failing_in_a_row = 0
-        except RedError as failure:
-            if failure.for_all:
-                raise
-            failures[entry.path] = failure
-            failing_in_a_row = failing_in_a_row + 1 if failure.code == Exit.TEMPFAIL else 0
-
-    tasks = [partial(task, entry) for entry in files]
-    workers.run(job, tasks[:alone], 1)
-    workers.run(job, tasks[alone:], job.settings.parallel)
-    if failures:
-        summary = f"{len(failures)} {what}"
-        if untried:
-            summary += f", and {len(untried)} not tried, as nothing got through any more"
-        raise SeveralFailures(summary, [failures[entry.path] for entry in files if entry.path in failures])
+def _scratch(local: str) -> str | None:
+    """A folder for temporary files, if there is one; ``local`` itself may be read-only."""
+    places = (os.environ.get("TMPDIR", ""), "/tmp", "/var/tmp", local)
+    return next((place for place in places if place and os.access(place, os.W_OK | os.X_OK)), None)
 
 
 def mount_dir(remote: Remote, job: Job, local: str, promise: "Prepared") -> None:

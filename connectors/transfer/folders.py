@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from connectors.errors import CannotCreate, DataError, TemporaryFailure
+from connectors.errors import CannotCreate, DataError, RedError, TemporaryFailure
 from connectors.transfer.local import cannot_create, cannot_read, creating, reading
 from connectors.transfer.names import below
 
@@ -63,6 +63,7 @@ class LocalTree:
         self._open: dict[str, Folder] = {}  # the latest used last
         self._links: dict[str, str] = {}
         self._moved: list[str] = []
+        self._new: list[str] = []
         self._lock = threading.Lock()
         self._closed = False
 
@@ -74,6 +75,16 @@ class LocalTree:
             return
         with creating(below(self.root, path)):
             self.release(self.hold(path, make=True))
+
+    def keep_folders(self) -> None:
+        """The folders that have been made until now stay, whatever comes."""
+        self._new.clear()
+
+    def remove_folders(self) -> None:
+        """Remove those that have been made and are empty."""
+        for path in reversed(self._new):
+            with suppress(OSError, RedError), self.file(path) as folder:
+                os.rmdir(folder.name, dir_fd=folder.folder)
 
     @contextmanager
     def file(self, path: str) -> Iterator[LocalFile]:
@@ -149,6 +160,7 @@ class LocalTree:
             if make:
                 with suppress(FileExistsError):
                     os.mkdir(name, dir_fd=folder.fd)
+                    self._new.append(step)
             try:
                 fd = os.open(name, INNER, dir_fd=folder.fd)
             except NotADirectoryError:
@@ -168,9 +180,17 @@ class LocalTree:
             self._close(self._open.pop(path))
 
     def _close(self, folder: Folder) -> None:
-        if place_of(folder.fd) != folder.place:
+        if place_of(folder.fd) != folder.place and not self._is_still(folder):
             self._moved.append(below(self.root, folder.path))
         os.close(folder.fd)
+
+    def _is_still(self, folder: Folder) -> bool:
+        """Whether the folder has its path, if in other letters: the kernel tells the spelling last used."""
+        path = below(self._real_root, folder.path) if folder.path else self._real_root
+        try:
+            return os.path.realpath(path) == path and os.path.samestat(os.stat(path), os.fstat(folder.fd))
+        except OSError:
+            return False
 
     # -- links -------------------------------------------------------------------------------------
 

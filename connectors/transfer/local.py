@@ -71,11 +71,13 @@ def reason(error: OSError) -> str:
     return error.strerror or type(error).__name__
 
 
-def make_dir(path: str) -> None:
-    """Make the directory; it may exist, its parent must."""
+def make_dir(path: str) -> bool:
+    """Make the directory; it may exist, its parent must. Whether it is new."""
     with creating(path):
         try:
             os.mkdir(path)
         except FileExistsError:
             if not os.path.isdir(path):
                 raise
+            return False
+    return True

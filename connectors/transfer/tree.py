@@ -3,71 +3,84 @@
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from itertools import groupby
+from typing import NamedTuple
 
-from connectors.errors import DataError, NotFound, RedError, SeveralFailures
+from connectors.errors import DataError, Failures, NotFound, RedError
 from connectors.remote import Entry
 from connectors.transfer.departure import check_source
+from connectors.transfer.folders import LocalTree
 from connectors.transfer.local import reading
-from connectors.transfer.names import is_hidden_name, warn_of_hidden
+from connectors.transfer.names import below, is_hidden_name, warn_of_hidden
 
 MOST_LINKED = 10_000  # folders that links lead to: links to folders with links multiply
+MOST_HIDDEN = 10_000  # names of part files that are remembered, to say how many there are
 LISTING_HELPS = "a listing (--listing) moves only what it names"
 
 
-def local_tree(root: str) -> list[Entry]:
-    """All files and directories below ``root``, sorted, parents before children.
+def local_tree(root: str) -> Iterator[Entry]:
+    """All files and directories below ``root``, in any order.
 
     A symbolic link that leads out of ``root``, back to a folder it is in, or nowhere, and anything
-    that is neither file nor directory cannot be sent: one error reports all of them.
+    that is neither file nor directory cannot be sent: at the end, one error reports all of them.
     """
     with reading(root):
         if not os.path.isdir(root):
             os.listdir(root)  # raises the error that fits
-    failures: list[RedError] = []
+    failures = Failures()
     hidden: list[str] = []
-    entries = list(_walk(root, failures, hidden))
+    yield from _walk(root, failures, hidden)
     if failures:
-        raise SeveralFailures(f"cannot send {root}: {len(failures)} of its entries cannot be sent", failures)
-    warn_of_hidden(hidden)
-    return entries
+        raise failures.error(f"cannot send {root}: {failures.count} of its entries cannot be sent")
+    warn_of_hidden(sorted(hidden))
 
 
 def listed(root: str, listing: Sequence[Entry]) -> Sequence[Entry]:
     """``listing``, of which every entry is there and inside ``root``; one error reports all that are not."""
-    failures: list[RedError] = []
-    real_root = os.path.realpath(root)
+    failures = Failures()
+    real_paths = _RealPaths(root)
     for entry in listing:
         local = os.path.join(root, entry.path)
         try:
-            _check_inside(real_root, local)
+            _check_inside(real_paths.root, local, real_paths.of(entry.path))
             if entry.is_dir:
                 with reading(local):
                     os.listdir(local)
             else:
                 check_source(local)
         except RedError as failure:
-            failures.append(failure)
+            failures.add(entry.path, failure)
     if failures:
-        raise SeveralFailures(
-            f"cannot send {root}: {len(failures)} of what is listed cannot be sent", failures
-        )
+        raise failures.error(f"cannot send {root}: {failures.count} of what is listed cannot be sent")
     return listing
 
 
-def names_below(root: str) -> set[str]:
-    """The paths below ``root`` of all that is neither a directory nor in one that is a link."""
-    found: set[str] = set()
-    folders = [""]
-    while folders:
-        below = folders.pop()
-        with reading(root), os.scandir(os.path.join(root, below)) as names:
-            for one in names:
-                path = f"{below}/{one.name}" if below else one.name
-                if one.is_dir(follow_symlinks=False):
-                    folders.append(path)
-                else:
-                    found.add(path)
-    return found
+def already_there(tree: LocalTree, files: Sequence[Entry]) -> set[str]:
+    """The paths of the ``files`` where something is, and of what earlier calls have left in their folders."""
+    there: set[str] = set()
+    with tree.one_by_one() as places:
+        for folder, some in groupby(files, key=lambda file: file.path.rpartition("/")[0]):
+            left, is_empty = _left_in(below(tree.root, folder))
+            there.update(f"{folder}/{name}" if folder else name for name in left)
+            for file in () if is_empty else some:
+                with suppress(OSError):  # asked by name: where case does not count, another one may be meant
+                    place, name = places.find(file.path)
+                    os.stat(name, dir_fd=place, follow_symlinks=False)
+                    there.add(file.path)
+    return there
+
+
+def _left_in(folder: str) -> tuple[list[str], bool]:
+    """The names of part files in a folder; and whether there is nothing else."""
+    left, others = [], 0
+    with suppress(OSError), os.scandir(folder) as names:
+        for one in names:
+            if is_hidden_name(one.name):
+                left.append(one.name)
+            else:
+                others += 1
+    return left, not others
 
 
 def parents_first(folders: Iterable[str]) -> list[str]:
@@ -80,47 +93,80 @@ def parents_first(folders: Iterable[str]) -> list[str]:
     return sorted(found, key=lambda folder: (folder.count("/") + bool(folder), folder))
 
 
-def _check_inside(real_root: str, local: str) -> None:
-    if os.path.commonpath((real_root, os.path.realpath(local))) != real_root:
+class _RealPaths:
+    """Of what is below ``root``; each folder is looked at once, so that depth does not count."""
+
+    def __init__(self, root: str) -> None:
+        self.root = os.path.realpath(root)
+        self._folders = {"": self.root}
+
+    def of(self, path: str) -> str:
+        folder, _, name = path.rpartition("/")
+        missing = []
+        while folder not in self._folders:
+            missing.append(folder)
+            folder = folder.rpartition("/")[0]
+        real = self._folders[folder]
+        for folder in reversed(missing):
+            real = self._folders[folder] = _followed(os.path.join(real, folder.rpartition("/")[2]))
+        return _followed(os.path.join(real, name))
+
+
+def _followed(local: str) -> str:
+    return os.path.realpath(local) if os.path.islink(local) else local
+
+
+def _check_inside(real_root: str, local: str, real: str) -> None:
+    if os.path.commonpath((real_root, real)) != real_root:
         raise DataError(f"{local} is a link that leads out of the directory", hint=LISTING_HELPS)
 
 
-def _walk(root: str, failures: list[RedError], hidden: list[str]) -> Iterator[Entry]:
+class _Folder(NamedTuple):
+    """A folder on the way; ``real`` is its real path."""
+
+    path: str
+    real: str
+    parent: "_Folder | None"
+
+    def is_in(self, real: str) -> bool:
+        """Whether that is the real path of this folder, or of one that it is in."""
+        folder: _Folder | None = self
+        while folder and folder.real != real:
+            folder = folder.parent
+        return folder is not None
+
+
+def _walk(root: str, failures: Failures, hidden: list[str]) -> Iterator[Entry]:
     """Folder by folder, without recursion: there may be more inside each other than Python bears."""
     links = 0
-    top: tuple[str, ...] = (os.path.realpath(root),)
-    folders = [(_names_in(root), "", top)]
+    real_root = os.path.realpath(root)
+    folders = [_Folder("", real_root, None)]
     while folders:
-        names, below, ancestors = folders.pop()
-        for one in names:
-            path = f"{below}/{one.name}" if below else one.name
-            if is_hidden_name(one.name):
-                hidden.append(path)  # left by a transfer that is under way or was killed
-                continue
-            try:
-                if one.is_file(follow_symlinks=False):  # nearly all of them, and cheaper so
-                    yield Entry(path, is_dir=False, size=_size(one))
+        folder = folders.pop()
+        place = os.path.join(root, folder.path)
+        with reading(place), os.scandir(place) as names:
+            for one in names:
+                path = f"{folder.path}/{one.name}" if folder.path else one.name
+                if is_hidden_name(one.name):
+                    if len(hidden) < MOST_HIDDEN:
+                        hidden.append(path)  # left by a transfer that is under way or was killed
                     continue
-                mode, size, real = _resolve(one.path, ancestors)
-            except RedError as failure:
-                failures.append(failure)
-                continue
-            if not stat.S_ISDIR(mode):
-                yield Entry(path, is_dir=False, size=size)
-                continue
-            links += one.is_symlink()
-            if links > MOST_LINKED:
-                raise DataError(f"{root}: links to more than {MOST_LINKED} folders", hint=LISTING_HELPS)
-            yield Entry(path, is_dir=True)
-            folders.append((names, below, ancestors))  # to go on with when this one is through
-            folders.append((_names_in(one.path), path, (*ancestors, real)))
-            break
-
-
-def _names_in(folder: str) -> "Iterator[os.DirEntry[str]]":
-    """What is in it, by name."""
-    with reading(folder), os.scandir(folder) as found:
-        return iter(sorted(found, key=lambda one: one.name))
+                try:
+                    if one.is_file(follow_symlinks=False):  # nearly all of them, and cheaper so
+                        yield Entry(path, is_dir=False, size=_size(one))
+                        continue
+                    mode, size, real = _resolve(one.path, folder, real_root)
+                except RedError as failure:
+                    failures.add(path, failure)
+                    continue
+                if not stat.S_ISDIR(mode):
+                    yield Entry(path, is_dir=False, size=size)
+                    continue
+                links += one.is_symlink()
+                if links > MOST_LINKED:
+                    raise DataError(f"{root}: links to more than {MOST_LINKED} folders", hint=LISTING_HELPS)
+                yield Entry(path, is_dir=True)
+                folders.append(_Folder(path, real, folder))
 
 
 def _size(file: "os.DirEntry[str]") -> int | None:
@@ -131,19 +177,19 @@ def _size(file: "os.DirEntry[str]") -> int | None:
         return None
 
 
-def _resolve(local: str, ancestors: tuple[str, ...]) -> tuple[int, int, str]:
-    """Mode, size and real path of what ``local`` is or links to."""
+def _resolve(local: str, folder: _Folder, real_root: str) -> tuple[int, int, str]:
+    """Mode, size and real path of what ``local``, in this folder, is or links to."""
     with reading(local):
         here = os.lstat(local)
-    real = os.path.join(ancestors[-1], os.path.basename(local))
+    real = os.path.join(folder.real, os.path.basename(local))
     if stat.S_ISLNK(here.st_mode):
         real = os.path.realpath(local)
         try:
             here = os.stat(local)
         except OSError:
             raise NotFound(f"{local} is a link that leads nowhere", hint=LISTING_HELPS) from None
-        _check_inside(ancestors[0], local)
-        if real in ancestors:
+        _check_inside(real_root, local, real)
+        if folder.is_in(real):
             raise DataError(f"{local} is a link to a folder that it is in", hint=LISTING_HELPS)
     if not (stat.S_ISDIR(here.st_mode) or stat.S_ISREG(here.st_mode)):
         raise DataError(f"{local} is neither a file nor a directory", hint=LISTING_HELPS)

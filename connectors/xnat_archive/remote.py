@@ -30,6 +30,7 @@ OVERHEAD = 4096  # bytes that an archive has for each file beside its content: i
 class XnatRemote:
     """The file or folder at ``place``; everything is asked by ``session``."""
 
+    most_together = 1_000_000  # one archive holds them all: for parts it would have to come again
     presents_password = False  # a wrong one is found out by the first request, in ``open``
     most_packed = MOST_PACKED
 
