@@ -1,7 +1,6 @@
 """A transfer under a fault, and one more without it, which must succeed."""
 
 import json
-import shutil
 import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -74,6 +73,8 @@ class Trial:
         self.checked = case.chance(0.7) if checked is None else checked
         self.fickle: dict[str, set[bytes]] = {}
         """Files that change at the server meanwhile, with all that they are."""
+        self.optional: set[str] = set()
+        """Files that need not be sent."""
         self.old = {path: content(case, scene, 5000) for path in self.content if case.chance(old)}
         if verb.of_directory and case.chance(old) and not self.with_listing:
             self.old[f"{FOLDER}/other"] = b"of somebody else"
@@ -216,7 +217,10 @@ class Trial:
                 require(judge.snapshot(self.here) == here, "the files that were sent are others now")
             wanted = {} if self.checking or self._mocks else self.wanted
             self._settle(whole)
-            judge.files(self._far(), far, wanted, whole=whole, where="at the server")
+            now = self._far()
+            for path in self.optional - now.keys():
+                wanted.pop(path, None)
+            judge.files(now, far, wanted, whole=whole, where="at the server")
         else:
             now = self._far()
             require(
@@ -237,8 +241,3 @@ class Trial:
         deadline = time.monotonic() + 1
         while whole and time.monotonic() < deadline and any(map(judge.hidden, self._far())):
             time.sleep(0.02)
-
-    def start_afresh(self) -> None:
-        """Forget all that has arrived."""
-        shutil.rmtree(self.here)
-        self.here.mkdir()

@@ -71,6 +71,8 @@ class Nonsense(NamedTuple):
     twist: Callable[[Case, Request, Answer], object]
     codes: Collection[int] = BROKEN
     slow: bool = False
+    stored: Callable[[bytes], bytes] = bytes
+    """What may be stored as well, of a file's content."""
 
 
 def _set(**changes: object) -> Callable[[Case, Request, Answer], object]:
@@ -118,7 +120,11 @@ def _many_1xx(case: Case, request: Request, answer: Answer) -> None:
 def _coded(case: Case, request: Request, answer: Answer) -> None:
     if request.method == "GET" and answer.status == 200 and answer.body:
         answer.fields["Content-Encoding"] = case.pick(("gzip", "br", "x-unknown"))
-        answer.body = b"\x1f\x8b" + answer.body[::-1]
+        answer.body = _code(answer.body)
+
+
+def _code(content: bytes) -> bytes:
+    return b"\x1f\x8b" + content[::-1]
 
 
 def _wrong_digest(name: str, form: str) -> Callable[[Case, Request, Answer], object]:
@@ -178,7 +184,7 @@ TWISTS: dict[str, Nonsense] = {
     ),
     "answers before the answer": Nonsense(_many_1xx, frozenset()),
     "a part that nobody asked for": Nonsense(_set(status=206)),
-    "a content coding that nobody asked for": Nonsense(_coded, BROKEN | WRONG),
+    "a content coding that nobody asked for": Nonsense(_coded, BROKEN | WRONG, stored=_code),  # as sent
     "a wrong Content-MD5": Nonsense(_wrong_digest("Content-MD5", "{}"), WRONG),
     "a wrong Repr-Digest": Nonsense(_wrong_digest("Repr-Digest", "sha-256=:{}:"), WRONG),
     "a wrong Content-Digest": Nonsense(_wrong_digest("Content-Digest", "sha-256=:{}:"), WRONG),
@@ -227,6 +233,8 @@ def _register(name: str, nonsense: Nonsense) -> None:
         with scene(case) as one:
             trial = trial_of(case, one)
             lie = lie_for(case, trial)
+            if not trial.verb.sends:
+                trial.fickle = {path: {data, nonsense.stored(data)} for path, data in trial.content.items()}
             lie.twist = lambda request, answer: nonsense.twist(case, request, answer)
             lied_to(case, one, trial, lie, frozenset(nonsense.codes), slow=nonsense.slow)
 

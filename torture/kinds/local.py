@@ -205,7 +205,7 @@ def _open_files(case: Case) -> None:
 @kind(GROUP, "a folder that may not be written", weight=5, needs=["root"])
 def _not_writable(case: Case) -> None:
     with trial_of(case, RECEIVING) as (trial, _):
-        trial.receipt = False
+        trial.receipt = trial.really = False  # that user cannot read this checkout, perhaps
         trial.here.chmod(0o755)
         case.folder.chmod(0o755)
         for one in [one for one in trial.here.rglob("*") if one.is_dir()]:
@@ -258,11 +258,12 @@ def _source_changes(case: Case) -> None:
                 elif case.chance(0.5):
                     file.write_bytes(new)
                 else:
-                    other = file.with_name("new")
+                    other = case.folder / "new"
                     other.write_bytes(new)
                     other.rename(file)
 
-        trial.fickle[path] = {old} if new is None else {old, new}
+        trial.fickle[path] = {old} if new is None else {old, new, b""}  # empty for the moment of writing
+        trial.optional = {path} if new is None else set()
         total = sum(map(len, trial.content.values())) + 3000
         fault = line.Fault("call", int(case.random.random() * total), up=case.chance(0.7), call=change)
         case.note(f"{path} becomes {'nothing' if new is None else len(new)} after {fault.after} bytes")
