@@ -18,12 +18,14 @@ from connectors.errors import ConfigError, Fault, ProtocolViolation
 from connectors.transfer.job import Job
 from connectors.web import early, failures
 from connectors.web import url as urls
+from connectors.web.challenge import Digest
 from connectors.web.curl import pycurl
 from connectors.web.exchange import Exchange, Line, Source, Unheard
 from connectors.web.reply import Reply
 
 MOST_REDIRECTS = 10
 TOO_MANY = {429, 503}
+MOST_CHALLENGES = 2  # to one request: the first one, and that its answer is too old
 NOT_FINAL = {417, *TOO_MANY}  # the request was not taken, and may be repeated
 SUPPRESS_CONNECT_HEADERS = 265  # libcurl has that option, pycurl has no name for it
 TLS_BUFFER = 64 << 10  # bytes: TLS hands over 16 KiB at a time, and what stays in the cache is a tenth faster
@@ -78,6 +80,12 @@ class Client:
         self._cancelled = job.cancelled
         self._timeout = job.settings.timeout
         self._pace = job.pace
+        self._digest: Digest | None = None
+        self._not_final = NOT_FINAL
+        if identity.method == "DIGEST":
+            self._not_final = NOT_FINAL | {401}
+            if not identity.username.isascii():
+                self._digest = Digest(identity.username, identity.password)
         self._expects = True  # 100 Continue, before it sends a large body
         self._identity = identity
         self._home = urljoin(identity.home, "/")
@@ -167,18 +175,22 @@ class Client:
 
     def _answer(self, line: Line, task: Task, url: str) -> Reply:
         """The answer of ``url`` itself, the request repeated where the server has not taken it."""
-        refused = 0
+        refused = challenged = 0
         while True:
             expects = self._expects
+            answered = bool(self._digest and self._digest.is_ready)
             turn = 0 if task.last else self._pace.enter()
             try:
                 reply = self._asked(line, task, url)
             finally:
                 if not task.last:
                     self._pace.leave()
-            if reply.status not in NOT_FINAL:
+            if reply.status not in self._not_final:
                 self._pace.succeeded()
                 return reply
+            if reply.status == 401 and challenged < MOST_CHALLENGES and self._may_answer(reply, answered):
+                challenged += 1
+                continue
             if reply.status == 417 and expects and task.departure:
                 self._expects = False  # the server, or a proxy, is one of those that do not know it
                 continue
@@ -194,6 +206,16 @@ class Client:
                 task.sink(reply.body)
             return reply
 
+    def _may_answer(self, reply: Reply, answered: bool) -> bool:
+        """Whether to ask again with an answer to the challenge in ``reply``: Digest, with names that are not
+        ASCII, of the user or the realm."""
+        text = reply.headers.get("www-authenticate", "")
+        if not self._is_ours(reply.url) or not (self._digest or not text.isascii()):
+            return False
+        if not self._digest:
+            self._digest, answered = Digest(self._identity.username, self._identity.password), False
+        return self._digest.hears(text, refused=answered)
+
     def _asked(self, line: Line, task: Task, url: str) -> Reply:
         def attempt() -> Reply:
             if task.departure:
@@ -204,7 +226,7 @@ class Client:
                 departure=task.departure,
                 on_reply=task.on_reply,
                 sink=task.sink,
-                not_final=NOT_FINAL,
+                not_final=self._not_final,
                 meanwhile=task.meanwhile,
                 when=task.when,
             )
@@ -220,10 +242,12 @@ class Client:
 
     def _prepare(self, line: Line, task: Task, url: str) -> None:
         """Set ``line`` up for the ``task`` at ``url``."""
-        ours = url.startswith(self._home) or urls.may_share_credentials(self._home, url)
+        ours = self._is_ours(url)
         what = task.method, task.body, task.departure, task.last, task.follow, task.when
         purpose = (*what, ours, url[:6], self._expects, *task.headers.items())
-        if line.purpose != purpose:  # else it is the next file of many, and only its name is new
+        if (
+            line.purpose != purpose or self._digest
+        ):  # else it is the next file of many, and only its name is new
             line.handle.reset()
             line.offer = early.offer(line.handle)
             self._configure(line.handle, url, task, ours=ours)
@@ -233,6 +257,10 @@ class Client:
                 line.handle.setopt(pycurl.TIMEOUT_MS, max(1, int(task.last * 1000)))
             line.purpose = purpose
         line.handle.setopt(pycurl.URL, url)
+
+    def _is_ours(self, url: str) -> bool:
+        """Whether ``url`` may see who is asking."""
+        return url.startswith(self._home) or urls.may_share_credentials(self._home, url)
 
     def _configure(self, handle: pycurl.Curl, url: str, task: Task, *, ours: bool) -> None:
         """What requests to ``url`` have in common, and who is asking, if it is one of ``ours``."""
@@ -250,6 +278,8 @@ class Client:
         fields = {**OWN_FIELDS, **task.headers}
         if ours:
             fields = self._introduce(handle, fields)
+            if self._digest and self._digest.is_ready:
+                fields["Authorization"] = self._digest.answer(task.method, url)
         if task.follow:
             _take_cookies(handle, fields)
         lines = [_field(name, value) for name, value in fields.items()]
@@ -267,7 +297,7 @@ class Client:
     def _introduce(self, handle: pycurl.Curl, fields: Mapping[str, str]) -> dict[str, str]:
         """Log in on ``handle``; the header fields to send, those of the access document among them."""
         who = self._identity
-        if who.method in ("BASIC", "DIGEST"):
+        if who.method in ("BASIC", "DIGEST") and not self._digest:
             handle.setopt(pycurl.HTTPAUTH, getattr(pycurl, f"HTTPAUTH_{who.method}"))
             handle.setopt(pycurl.USERNAME, _bytes(who.username))
             handle.setopt(pycurl.PASSWORD, _bytes(who.password))

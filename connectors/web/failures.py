@@ -16,6 +16,7 @@ from connectors.errors import (
     RedError,
     TemporaryFailure,
 )
+from connectors.web.challenge import schemes
 from connectors.web.curl import pycurl
 from connectors.web.reply import Reply
 
@@ -41,7 +42,7 @@ def of_reply(reply: Reply, *, sending: bool, method: str = "") -> RedError:
     if status in NOT_TAKEN or 500 <= status < 600:
         return TemporaryFailure(message, retry_after=reply.retry_after)
     if status in (401, 407):
-        return NotAuthenticated(message, hint=CHECK_AUTH if status == 401 else CHECK_PROXY)
+        return NotAuthenticated(message, hint=_other_login(reply) if status == 401 else CHECK_PROXY)
     if status in (402, 403, 451):
         return NotPermitted(message, hint="the server knows who is asking, and refuses")
     if status in (404, 410) and not sending:
@@ -64,6 +65,12 @@ def _other_method(reply: Reply, method: str) -> str:
     if not able:
         return f"the server takes no file under this url; it allows {', '.join(sorted(reply.allowed))}"
     return f"try method: {able[0]}"
+
+
+def _other_login(reply: Reply) -> str:
+    """Which ways to log in the server offers, if it says so."""
+    offered = schemes(reply.headers.get("www-authenticate", ""))
+    return f"{CHECK_AUTH}: the server wants {' or '.join(offered)} (auth.method)" if offered else CHECK_AUTH
 
 
 def not_allowed(reply: Reply, method: str) -> RedError:

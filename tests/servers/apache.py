@@ -10,6 +10,8 @@ from tests.servers import PASSWORD, USERNAME, Missing, Seen, Web, daemon, folder
 
 MODULES = Path("/usr/lib/apache2/modules")
 REALM = "test"
+OTHER_REALM = "Dateien für alle"  # asked for in folders called other
+UMLAUT = "jürgen"  # another user, with the same password
 PORTS = ("plain", "digest", "dav")
 
 CONFIG = """
@@ -45,6 +47,9 @@ Listen 127.0.0.1:{dav}
         AuthUserFile {folder}/passwords
         Require valid-user
     </Location>
+    <LocationMatch "^/[^/]+/other/">
+        AuthName "{other_realm}"
+    </LocationMatch>
 </VirtualHost>
 <VirtualHost 127.0.0.1:{dav}>
     <Location />
@@ -75,6 +80,12 @@ class Apache(Web):
         return seen
 
 
+def _password_of(user: str, realm: str) -> str:
+    """A line of the file with the passwords."""
+    secret = hashlib.md5(f"{user}:{realm}:{PASSWORD}".encode(), usedforsecurity=False).hexdigest()
+    return f"{user}:{realm}:{secret}\n"
+
+
 @contextlib.contextmanager
 def start() -> Iterator[Apache]:
     """All of Apache's ports in one server; Missing if it is not installed."""
@@ -87,8 +98,8 @@ def start() -> Iterator[Apache]:
         server.root.mkdir()
         server.root.chmod(0o777)
         place.chmod(0o777)  # the lock database lies here, and Apache never serves as root
-        secret = hashlib.md5(f"{USERNAME}:{REALM}:{PASSWORD}".encode(), usedforsecurity=False).hexdigest()
-        (place / "passwords").write_text(f"{USERNAME}:{REALM}:{secret}\n")
+        lines = [_password_of(user, realm) for user in (USERNAME, UMLAUT) for realm in (REALM, OTHER_REALM)]
+        (place / "passwords").write_text("".join(lines))
         names = (
             "mpm_event", "authz_core", "authz_user", "authn_core", "authn_file", "auth_digest", "dav",
             "dav_fs", "autoindex", "dir", "mime",
@@ -99,6 +110,7 @@ def start() -> Iterator[Apache]:
                 folder=place,
                 root=server.root,
                 realm=REALM,
+                other_realm=OTHER_REALM,
                 user="User www-data\nGroup www-data" if os.getuid() == 0 else "",
                 modules="\n".join(f"LoadModule {name}_module {MODULES}/mod_{name}.so" for name in names)
                 + f"\nTypesConfig {place}/mime.types",
