@@ -22,6 +22,9 @@ NOT_TAKEN = {408, 425, 429, 503}  # the request was not handled, so any method m
 LONGEST_REASON = 200
 CHECK_AUTH = "check auth in the access document"
 CHECK_METHOD = "check method in the access document"
+TOO_LARGE = (
+    "this is larger than the server, or a proxy in front of it, accepts: ask who runs it to raise the limit"
+)
 CHECK_PROXY = "check the credentials in the proxy variables"
 
 
@@ -39,7 +42,9 @@ def of_reply(reply: Reply, *, sending: bool) -> RedError:
         return NotPermitted(message, hint="the server knows who is asking, and refuses")
     if status in (404, 410) and not sending:
         return NotFound(message, hint="check url in the access document")
-    if status in (404, 409, 410, 412, 413):
+    if status == 413:
+        return CannotCreate(message, hint=TOO_LARGE)
+    if status in (404, 409, 410, 412):
         return CannotCreate(message, hint="the server cannot store under this url")
     if status == 405:
         return NotPermitted(message, hint=CHECK_METHOD)

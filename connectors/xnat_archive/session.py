@@ -186,7 +186,7 @@ class Session:
             failure.hint = "this user may not do that in this project"
         elif isinstance(failure, NotFound) or reply.status == 404:
             failure.hint = CHECK_PLACE if said else f"check baseUrl: is that XNAT? Else {CHECK_PLACE}"
-        elif isinstance(failure, CannotCreate):
+        elif isinstance(failure, CannotCreate) and reply.status != 413:
             failure.hint = ""
         return failure
 
