@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -132,13 +133,25 @@ def leaks(text: str) -> list[str]:
 
 def peak(process: "subprocess.Popen[bytes]") -> float:
     """The most memory that it has had, in MiB, once it has ended well."""
+    return peak_and_words(process)[0]
+
+
+def peak_and_words(process: "subprocess.Popen[bytes]", code: int = 0) -> tuple[float, str]:
+    """The most memory that it has had, in MiB, and what it said, once it has ended with ``code``."""
     most = 0
-    while process.poll() is None:
-        with contextlib.suppress(OSError, IndexError, ValueError):
-            status = Path(f"/proc/{process.pid}/status").read_text()
-            most = int(status.partition("VmHWM:")[2].split()[0])
-        time.sleep(0.005)
+
+    def watch() -> None:
+        nonlocal most
+        while process.poll() is None:
+            with contextlib.suppress(OSError, IndexError, ValueError):
+                status = Path(f"/proc/{process.pid}/status").read_text()
+                most = int(status.partition("VmHWM:")[2].split()[0])
+            time.sleep(0.005)
+
+    watching = threading.Thread(target=watch)
+    watching.start()
     _, said = process.communicate()
-    assert process.returncode == 0, said
+    watching.join()
+    assert process.returncode == code, said[:1000]
     assert most
-    return most / 1024
+    return most / 1024, said.decode()
