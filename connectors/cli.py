@@ -156,7 +156,8 @@ def _told_by_place(document: "Document", schema: registry.Schema) -> Iterator[No
     try:
         yield
     except ConfigError as error:
-        raise ConfigError([placed(fault) for fault in error.faults], hint=error.hint) from None
+        faults = document.placed(map(placed, error.faults))
+        raise ConfigError(faults, hint=error.hint) from None
 
 
 def _umount(program: str, local: str) -> None:
@@ -189,7 +190,8 @@ def _connector(program: str, document: "Document", faults: list[Fault]) -> str:
     if command in registry.MODULES:
         return command
     if command is not None:
-        raise ConfigError([*faults, document.fault(path, registry.no_such(printable(command)))])
+        unknown = document.fault(path, registry.no_such(printable(command)))
+        raise ConfigError(document.placed([*faults, unknown]))
     missing = document.fault(path, "required: the name of the connector (a string)")
     faults = [*faults, *document.faults, *_misspelt(document)]
     if path not in {fault.path for fault in faults}:  # where it is no string
@@ -197,7 +199,7 @@ def _connector(program: str, document: "Document", faults: list[Fault]) -> str:
     hint = "add a line such as command: red-connector-http, or call the connector itself"
     if "redVersion" in document.value:
         hint = "this is a whole RED file: cut out the connector of one input or output"
-    raise ConfigError(faults, hint=hint)
+    raise ConfigError(document.placed(faults), hint=hint)
 
 
 def _misspelt(document: "Document") -> list[Fault]:

@@ -70,6 +70,8 @@ def _write(text: str) -> None:
 
 def _line(text: str) -> str:
     """On one line, whatever a file name or a server put into it."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 

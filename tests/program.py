@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -131,15 +132,27 @@ def leaks(text: str) -> list[str]:
     return sorted(form for form in forms if form in text)
 
 
-def peak(process: "subprocess.Popen[bytes]", *, fails: bool = False) -> float:
-    """The most memory that it has had, in MiB, once it has ended well; or has not, if it ``fails``."""
+def peak(process: "subprocess.Popen[bytes]", *codes: int) -> float:
+    """The most memory that it has had, in MiB, once it has ended with one of the ``codes`` (0)."""
+    return peak_and_words(process, *codes)[0]
+
+
+def peak_and_words(process: "subprocess.Popen[bytes]", *codes: int) -> tuple[float, str]:
+    """The most memory that it has had, in MiB, and what it said, once it has ended with one of ``codes``."""
     most = 0
-    while process.poll() is None:
-        with contextlib.suppress(OSError, IndexError, ValueError):
-            status = Path(f"/proc/{process.pid}/status").read_text()
-            most = int(status.partition("VmHWM:")[2].split()[0])
-        time.sleep(0.005)
+
+    def watch() -> None:
+        nonlocal most
+        while process.poll() is None:
+            with contextlib.suppress(OSError, IndexError, ValueError):
+                status = Path(f"/proc/{process.pid}/status").read_text()
+                most = int(status.partition("VmHWM:")[2].split()[0])
+            time.sleep(0.005)
+
+    watching = threading.Thread(target=watch)
+    watching.start()
     _, said = process.communicate()
-    assert bool(process.returncode) == fails, said
+    watching.join()
+    assert process.returncode in (codes or (0,)), said[:1000]
     assert most
-    return most / 1024
+    return most / 1024, said.decode()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from connectors import registry
-from connectors.access import document, parsing, secrets
+from connectors.access import bounds, document, secrets
 from connectors.errors import ConfigError
 from connectors.verbs import RECEIVE_DIR, RECEIVE_FILE, SEND_FILE
 from tests.access import Documents, no_secrets, places
@@ -86,15 +86,15 @@ def test_a_url_in_place_of_a_document_is_explained_without_its_password() -> Non
 def test_a_document_is_not_read_without_bound(tmp_path: Path) -> None:
     path = tmp_path / "data"
     with open(path, "wb") as file:
-        os.truncate(file.fileno(), parsing.MOST_BYTES + 1)
-    with pytest.raises(ConfigError, match="is larger than 256 MiB"):
+        os.truncate(file.fileno(), bounds.MOST_BYTES + 1)
+    with pytest.raises(ConfigError, match="is larger than 64 MiB"):
         document.read(str(path))
 
 
 def test_yaml_is_bounded_more_tightly_than_json(
     documents: Documents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parsing, "MOST_YAML", 40)
+    monkeypatch.setattr(bounds, "MOST_YAML", 40)
     assert documents.access(f'{{"url": "{URL}", "method": "GET"  }}')["url"] == URL
     assert "too large for YAML" in documents.fault(f"url: {URL}\nmethod: GET # and so on\n").message
 
@@ -174,7 +174,7 @@ def test_a_key_that_is_given_twice_is_a_fault_with_its_line(
 @pytest.mark.parametrize(
     ("text", "path", "message"),
     [
-        ("a: 1\non: 2\n", "on", "a key must be a string: put it in quotes"),
+        ("a: 1\ntrue: 2\n", "true", "a key must be a string: put it in quotes"),
         ("a: 1\n2: b\n", "2", "a key must be a string: put it in quotes"),
         ("a: 1\n? [x]\n: b\n", "", "a key must be a string; a variable {{name}} must stand in quotes"),
         ("a: 1\nurl: {{name}}\n", "url", "a key must be a string; a variable {{name}} must stand in quotes"),
@@ -216,7 +216,7 @@ def test_aliases_that_stand_for_too_much_are_refused(documents: Documents) -> No
     ]
     text = "\n".join(["a: &a [x, x, x, x, x, x, x, x, x, x]", *ten_times])
     fault = documents.fault(text)
-    assert (fault.line, fault.message) == (6, "its aliases stand for more than 1,000,000 nodes")
+    assert (fault.line, fault.message) == (7, "its aliases stand for more than 1,200,000 values")
 
 
 @pytest.mark.parametrize(
@@ -327,7 +327,7 @@ def test_a_directory_entrys_listing_is_used_unless_one_is_given(documents: Docum
 def test_a_fault_in_a_huge_listing_has_its_path_but_no_line(
     documents: Documents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parsing, "MOST_LINES", 100)
+    monkeypatch.setattr(bounds, "MOST_LINES", 100)
     listing = '[{"class": "File", "basename": "a"},\n' + " " * 100 + '{"class": "File", "basename": ".."}]'
     assert places(documents.faults("url: http://h/", RECEIVE_DIR, listing)) == [("[1].basename", 0)]
 
@@ -422,3 +422,32 @@ def test_a_connectors_name_at_the_front_door_is_told_how_to_call_it(name: str) -
 )
 def test_a_connector_that_there_is_not_is_told_which_one_was_meant(name: str, advice: str) -> None:
     assert registry.no_such(name).startswith(f"there is no connector {name}; {advice}")
+
+
+@pytest.mark.parametrize(
+    ("scalar", "value"),
+    [
+        *((word, word) for word in ("no", "NO", "yes", "on", "off", "y", "n", "12:30", "12:30:45", "0b2")),
+        *((word, word) for word in ("1.2.3", "1e", "+", "-x", ".", "0x", "0xg", "_1", "1,000", "=", "nan")),
+        *(("012", 12), ("0o12", 10), ("0x1F", 31), ("0b101", 5), ("-7", -7), ("+7", 7), ("1_000", 1000)),
+        *(("1e3", 1000.0), ("1.", 1.0), (".5", 0.5), ("-1.5e-3", -0.0015), (".inf", float("inf"))),
+        *(("true", True), ("False", False), ("TRUE", True), ("~", None), ("null", None), ("", None)),
+        *(("'no'", "no"), ('"012"', "012"), ("!!str 012", "012"), ("!!int 012", 12), ("!!float 1", 1)),
+        *(("!!bool true", True), ("!!null ~", None), ("|-\n  012", "012")),
+    ],
+)  # fmt: skip
+def test_yaml_is_read_by_the_rules_of_version_1_2(documents: Documents, scalar: str, value: object) -> None:
+    found = document.read(documents.write(f"x: {scalar}\nlast: 1\n")).access["x"]
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    "scalar", ["!!int no", "!!bool 1", "!!float x", "!!null x", "2026-13-01", "!!int true", "9" * 5000]
+)
+def test_what_looks_like_a_number_or_a_date_and_is_none_is_a_fault(documents: Documents, scalar: str) -> None:
+    with pytest.raises(ConfigError, match="looks like a number or a date but is none: put it in quotes"):
+        document.read(documents.write(f"x: {scalar}\n"))
+
+
+def test_words_of_yaml_1_1_can_be_keys(documents: Documents) -> None:
+    assert document.read(documents.write("no: 1\non: 2\n")).access == {"no": 1, "on": 2}

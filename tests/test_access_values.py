@@ -215,7 +215,7 @@ def test_a_null_is_not_taken_for_the_default(documents: Documents) -> None:
 
 @pytest.mark.parametrize(
     ("value", "what"),
-    [("2026-01-31", "a date"), ("12", "an integer"), ("1.5", "a number"), ("yes", "a boolean")],
+    [("2026-01-31", "a date"), ("12", "an integer"), ("1.5", "a number"), ("true", "a boolean")],
 )
 def test_yaml_that_is_no_string_is_told_to_use_quotes(documents: Documents, value: str, what: str) -> None:
     fault = documents.fault(f"url: http://h/\nauth: {{username: a, password: {value}}}")

@@ -349,7 +349,7 @@ def test_a_look_takes_no_payload_where_the_length_is_stated(faulty: FaultServer,
 
 @pytest.mark.parametrize(
     ("status", "code", "says"),
-    [(413, 73, "limit on the size"), (423, 75, "423"), (501, 76, "501"), (505, 76, "505"), (507, 75, "507")],
+    [(413, 73, "limits the size"), (423, 75, "423"), (501, 76, "501"), (505, 76, "505"), (507, 75, "507")],
 )
 @pytest.mark.parametrize("method", UPLOADS)
 def test_the_status_of_a_refused_upload_has_its_exit_code(

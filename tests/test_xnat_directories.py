@@ -380,3 +380,56 @@ def test_two_files_that_mean_the_same_name_both_arrive(archive: Archive) -> None
     resource.catalogue["a#b"] = resource.catalogue.pop("y")
     assert archive.receive_dir().code == 0
     assert archive.got == {"a#b": b"y", "a%23b": b"a#b"}
+
+
+# --- the archive is a short cut ---
+
+
+@pytest.mark.parametrize("checksums", [True, False])
+def test_files_that_are_too_large_together_are_sent_in_smaller_archives(
+    archive: Archive, checksums: bool
+) -> None:
+    archive.site.switches.checksums = checksums
+    archive.site.switches.largest_body = 1 << 20
+    tree = {f"{number}.dcm": os.urandom(100_000) for number in range(40)} | {"one": bytes(1 << 20)}
+    result = archive.send_dir(tree)
+    assert result.code == 0, result.stderr
+    assert archive.stored() == tree
+    assert len(archive.site.requests("/files/", "PUT")) < 20
+
+
+def test_of_many_files_only_the_one_that_is_too_large_alone_fails_and_its_name_is_told(
+    archive: Archive,
+) -> None:
+    archive.site.switches.largest_body = 100_000
+    tree = {f"{number}": os.urandom(20_000) for number in range(30)}
+    result = archive.send_dir({**tree, "huge.dcm": os.urandom(200_000)})
+    assert result.code == 73, result.stderr
+    assert "huge.dcm" in result.stderr
+    assert "413" in result.stderr
+    assert archive.stored() == tree
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 406, 409, 411, 413, 415, 422, 500, 501, 502])
+@pytest.mark.parametrize("verb", ["send-dir", "receive-dir"])
+def test_whatever_a_server_answers_to_an_archive_the_files_go_one_by_one(
+    archive: Archive, verb: str, status: int
+) -> None:
+    tree = {"a": b"1", "b": b"22", "c/d": b"333"}
+    if verb == "receive-dir":
+        for name, content in tree.items():
+            archive.site.place(SCAN, "R", name, content)
+    archive.site.fail("", "extract=true|format=zip", Fault(status, times=-1))
+    result = archive.send_dir(tree) if verb == "send-dir" else archive.receive_dir()
+    assert result.code == 0, result.stderr
+    assert (archive.stored() if verb == "send-dir" else archive.got) == tree
+
+
+@pytest.mark.parametrize("checksums", [True, False])
+def test_an_archive_that_arrived_but_whose_answer_was_lost_is_sent(archive: Archive, checksums: bool) -> None:
+    archive.site.switches.checksums = checksums
+    archive.site.fail("PUT", "extract=true", Fault(lose=True, times=3))
+    archive.env["RED_RETRIES"] = "3"
+    result = archive.send_dir(PLAIN)
+    assert result.code == 0, result.stderr
+    assert archive.stored() == PLAIN

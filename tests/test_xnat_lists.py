@@ -9,7 +9,7 @@ import pytest
 
 from tests.archive import FILES, SCAN, Archive
 from tests.conformance import visible
-from tests.program import CHECKOUT, environment
+from tests.program import CHECKOUT, environment, peak, start
 from tests.servers.xnat import Resource
 from tests.servers.xnat.exchange import Answer, Exchange
 from tests.servers.xnat.files import Files
@@ -124,12 +124,84 @@ def test_a_list_of_files_takes_no_more_memory_than_its_rows_say(
 def test_a_list_without_end_is_76_and_says_that_it_is_too_long(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Files, "_row", lambda *_: {"Name": "x" * 1_000_000})
+    monkeypatch.setattr(Files, "_row", lambda *_: {"URI": URI + "x" * 1_000_000, "Size": "0"})
     for number in range(150):
         archive.site.place(SCAN, "R", str(number), b"")
     result = archive.receive()
     assert result.code == 76, result.stderr
     assert "longer than 128 MiB" in result.stderr
+
+
+LARGE = [{"URI": f"{URI}{number}", "Size": "3", "cat_ID": "9", "digest": ""} for number in range(20_000)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b'{"ResultSet":{"Result":{"x":', b"}}}"),
+        (b'{"ResultSet":[', b"]}"),
+        (b'{"Result":', b"}"),
+        (b'{"ResultSet":{"Result":[', b"]}}"),
+        (b'{"ResultSet":{"Other":', b"}}"),
+        (b"", b""),
+        (b'{"ResultSet":{"Result":', b"}} and a page"),
+        (b'{"ResultSet":{"totalRecords":"20001","Result":', b"}}"),
+        (b'{"ResultSet":{"Result":', b',"totalRecords":"30000"}}'),
+        (b'{"ResultSet":{"x":' + b"[" * 3_000_000, b""),
+    ],
+)
+def test_a_long_list_that_is_none_is_76(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, before: bytes, after: bytes
+) -> None:
+    listing(monkeypatch, before + json.dumps(LARGE).encode() + after)
+    result = archive.receive_dir()
+    assert result.code == 76, result.stderr
+    assert "no answer of XNAT's REST API" in result.stderr
+
+
+@pytest.mark.parametrize("more", [b'"totalRecords":"3"', b'"totalRecords":1'])
+def test_a_list_with_fewer_files_than_it_counts_itself_is_76(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, more: bytes
+) -> None:
+    listing(monkeypatch, b'{"ResultSet":{"Result":[],' + more + b"}}")
+    result = archive.receive_dir()
+    assert result.code == 76, result.stderr
+
+
+def test_an_empty_list_of_a_resource_that_has_files_is_76_and_not_an_empty_directory(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listing(monkeypatch, rows())
+    result = archive.receive_dir()
+    assert result.code == 76, result.stderr
+    assert "XNAT counts 1 file and lists none" in result.stderr
+
+
+@pytest.mark.parametrize("count", [1, 20_000])
+def test_a_list_that_ends_in_the_middle_is_75(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """Without a length, the end of the connection is the end of the answer."""
+    body = rows(*LARGE[:count])
+    for end in (len(body) - 1, len(body) - 2, len(body) - 10, len(body) // 2):
+        listing(monkeypatch, body[:end])
+        result = archive.receive_dir()
+        assert result.code == 75, result.stderr
+
+
+def test_a_list_of_a_hundred_thousand_files_takes_little_memory(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few, many = rows(*LARGE[:10]), rows(*(
+        {"Name": f"{n}.dcm", "Size": str(n * 1000), "URI": f"{URI}folder/file-{n:06}.dcm", "cat_ID": "9",
+         "collection": "R", "file_tags": "", "file_format": "", "file_content": "", "digest": f"{n:032x}"}
+        for n in range(100_000)
+    ))  # fmt: skip
+    peaks = []
+    for body in (few, many):
+        listing(monkeypatch, body)
+        peaks.append(peak(start("red-connector-xnat-http", "receive-dir-validate", archive.access(None))))
+    assert peaks[1] - peaks[0] < 30, peaks
 
 
 # --- what is said ---

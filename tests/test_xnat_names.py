@@ -77,9 +77,12 @@ def test_names_of_which_one_is_how_another_is_kept_come_back_as_they_were(
     st.sets(st.sampled_from(["a b", "a%20b", "a%2520b", "a%252520b", "a%2Bb", "a+b", "%41", "A"]), min_size=1)
 )
 def test_each_file_has_a_name_of_its_own(kept: set[str]) -> None:
-    names = catalogue._names(sorted(kept))
+    files = catalogue.Catalogue({one: bytes(catalogue.SIZE_BYTES) for one in sorted(kept)})
+    names = {row.kept: name for name, row in files.below("")}
+    assert set(names) == kept
     assert len(set(names.values())) == len(kept)
     assert all(name in (one, place.meant_by(one)) for one, name in names.items())
+    assert all(found and found.kept == one for one, name in names.items() if (found := files.find(name)) or 1)
 
 
 def test_what_is_sent_can_be_asked_for_by_anybody(archive: Archive, ask: Asker) -> None:

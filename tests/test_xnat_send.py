@@ -333,3 +333,42 @@ def test_without_checksums_a_file_that_was_there_is_read_again(archive: Archive,
     assert archive.stored() == {"x": new}
     assert [one.taken for one in archive.site.requests("/files/x", "PUT")] == [size]
     assert len(archive.site.requests("/files/x", "GET")) == 1
+
+
+@pytest.mark.parametrize("checksums", [True, False])
+@pytest.mark.parametrize("overwrite", [True, False])
+@pytest.mark.parametrize("size", [0, 10, 3_000_000])
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_file_that_arrived_but_whose_answer_was_lost_is_sent(
+    archive: Archive, times: int, size: int, overwrite: bool, checksums: bool
+) -> None:
+    archive.site.switches.checksums = checksums
+    archive.site.fail("PUT", "/files/x", Fault(lose=True, times=times))
+    archive.env["RED_RETRIES"] = "3"
+    content = os.urandom(size)
+    result = archive.send(content, overwriteExistingFile=overwrite)
+    assert result.code == 0, result.stderr
+    assert archive.stored() == {"x": content}
+
+
+@pytest.mark.parametrize("checksums", [True, False])
+def test_a_file_that_was_there_before_is_73_though_an_answer_was_lost(
+    archive: Archive, checksums: bool
+) -> None:
+    archive.site.switches.checksums = checksums
+    archive.site.place(SCAN, "R", "x", b"theirs")
+    archive.site.fail("PUT", "/files/x", Fault(lose=True))
+    archive.env["RED_RETRIES"] = "3"
+    result = archive.send(b"ours !")
+    assert result.code == 73, result.stderr
+    assert archive.stored() == {"x": b"theirs"}
+
+
+def test_a_file_that_is_too_large_for_the_server_is_73_at_once_with_a_hint(archive: Archive) -> None:
+    archive.site.switches.largest_body = 1 << 20
+    archive.env["RED_RETRIES"] = "4"
+    result = archive.send(bytes(1_500_000))
+    assert result.code == 73, result.stderr
+    assert "413" in result.stderr
+    assert "hint: this is larger than the server" in result.stderr
+    assert len(archive.site.requests("/files/x", "PUT")) == 1

@@ -187,6 +187,29 @@ def test_an_expired_password_is_77_and_says_so(archive: Archive, verb: str) -> N
     assert (archive.here / "out").read_bytes() == b"1"
 
 
+@pytest.mark.parametrize("verb", ["receive-file", "receive-dir", "send-file"])
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"<html><title>Status page</title><h3>Your password has expired</h3></html>",
+        b"<html><h1>HTTP Status 403</h1><p><b>Message</b> You must change your password.</p></html>",
+    ],
+)
+def test_an_account_that_has_to_change_its_password_is_77_with_the_sites_words_and_asked_once(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, page: bytes, status: int, verb: str
+) -> None:
+    monkeypatch.setattr(Service, "answer", lambda *_: Answer(page, "text/html", status))
+    archive.env["RED_RETRIES"] = "4"
+    (archive.here / "out").write_bytes(b"1")
+    access, local = archive.access(None if "dir" in verb else "y"), "got" if "dir" in verb else "out"
+    result = archive.call(verb, access, archive.here / local)
+    assert result.code == 77, result.stderr
+    assert "password" in result.stderr.partition("hint:")[0]
+    assert "hint: the password has expired: log in with a browser" in result.stderr
+    assert len([one for one in archive.site.seen if one.method != "DELETE"]) == 1
+
+
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirect_of_what_is_sent_is_refused_and_names_the_base_url_to_use(
     archive: Archive, status: int

@@ -5,9 +5,10 @@
 {class: File, connector: {command: …, access: {…}}}     one entry of a RED file's inputs or outputs
 """
 
+from functools import lru_cache
 from typing import Any
 
-from connectors.access import parsing
+from connectors.access import bounds, parsing
 from connectors.access.parsing import Parsed, must_be
 from connectors.access.paths import join
 from connectors.errors import ConfigError, Fault
@@ -74,6 +75,9 @@ class Document(Parsed):
             self.faults.append(self.fault(self.access_path, "required: the access data, a mapping"))
 
     def _check_keys(self, mapping: dict[str, Any], known: tuple[str, ...], path: str) -> None:
+        if len(mapping) > bounds.MOST_KEYS:
+            self.faults.append(self.fault(path, f"has more than {bounds.MOST_KEYS:,} keys"))
+            return
         for key, value in mapping.items():
             if key not in known:
                 self.unknown.append((join(path, key), key, known))
@@ -117,12 +121,17 @@ def meant(key: str, known: "list[str] | tuple[str, ...]", missing: "list[str] | 
 
     Rather one of those that are ``missing``, if it holds ``key`` or ``key`` holds it, than any that is alike.
     """
-    from difflib import get_close_matches  # 10 ms, for a fault only
-
     folded = {name.lower(): name for name in known}
     for name in missing:
         short, long = sorted((name.lower(), key.lower()), key=len)
         if len(short) >= SHORTEST_PIECE and short in long:
             return name
-    matches = get_close_matches(key.lower()[:100], folded, n=1, cutoff=0.6)
-    return folded[matches[0]] if matches else ""
+    return folded.get(_closest(key.lower()[:100], tuple(folded)), "")
+
+
+@lru_cache
+def _closest(key: str, known: tuple[str, ...]) -> str:
+    """Remembered, for a listing may have the same fault in every entry."""
+    from difflib import get_close_matches  # 10 ms, for a fault only
+
+    return next(iter(get_close_matches(key, known, n=1, cutoff=0.6)), "")

@@ -2,21 +2,15 @@
 
 import os
 import sys
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from connectors.access import secrets
-from connectors.access.paths import looked_in, type_name
+from connectors.access import bounds, secrets
+from connectors.access.paths import looked_in, printable, type_name
 from connectors.errors import ConfigError, Fault
 
-MOST_BYTES = 256 * 1024 * 1024
-"""No document is larger; what is, is a mistake such as the data file itself."""
-
-MOST_YAML = 16 * 1024 * 1024
-"""Characters. A YAML tree takes twenty times its text in memory, and 0.5 s for each MiB."""
-
-MOST_LINES = 4 * 1024 * 1024
-"""Characters. In larger texts, say a listing of 30,000 files, faults have a path but no line."""
+TWICE = "given twice: keep one"
 
 
 class Parsed:
@@ -27,32 +21,49 @@ class Parsed:
         self.value = value
         self._text = text
 
-    def line(self, path: str) -> int:
-        """The line (from 1) of ``path``, or of the nearest that holds it; 0 if that cannot be told."""
-        from connectors.access import nodes
-
-        try:
-            return nodes.line_of(self._root, path) if self._root is not None else 0
-        except RecursionError:
-            return 0
-
-    @cached_property
-    def _root(self) -> Any:
-        from connectors.access import nodes  # only for a fault: no sound document pays for it
-
-        return nodes.compose(self._text) if len(self._text) <= MOST_LINES else None
-
     def fault(self, path: str, message: str) -> Fault:
-        return Fault(path, message, self.line(path), self.source)
+        """One without a line, which ``placed`` finds for all of them at once."""
+        return Fault(path, message, 0, self.source)
+
+    def placed(self, faults: Iterable[Fault]) -> list[Fault]:
+        """The ``faults``, those of this document with their lines, or with that of the nearest that holds
+        what is meant; 0 where that is not known."""
+        faults = list(faults)
+        ours = [fault.path for fault in faults if fault.source == self.source and not fault.line]
+        lines = _lines(self._text, ours)
+        return [
+            fault._replace(line=lines.get(fault.path, 0))
+            if fault.source == self.source and not fault.line
+            else fault
+            for fault in faults
+        ]
+
+
+def _lines(text: str, paths: list[str]) -> dict[str, int]:
+    from connectors.access import yaml_text  # only for a fault: no sound document pays for it
+
+    return yaml_text.lines(text, paths) if paths and len(text) <= bounds.MOST_LINES else {}
 
 
 def load(source: str) -> Parsed:
     """Read ``source``, a path or ``-`` for standard input; ConfigError says what is wrong with it."""
     text = _decode(_bytes(source), source)
+    with _deep():
+        try:
+            return _parse(text, source)
+        except RecursionError:
+            raise _error(source, bounds.TOO_DEEP) from None
+
+
+@contextmanager
+def _deep() -> Iterator[None]:
+    """Let Python's JSON parser, which counts its levels as calls, go as deep as ``bounds.DEEPEST``."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(before + bounds.DEEPEST)
     try:
-        return _parse(text, source)
-    except RecursionError:
-        raise _error(source, "is nested too deeply") from None
+        yield
+    finally:
+        sys.setrecursionlimit(before)
 
 
 def _error(source: str, message: str, line: int = 0) -> ConfigError:
@@ -64,16 +75,18 @@ def _bytes(source: str) -> bytes:
         if source == "-":
             if sys.stdin is None:
                 raise _error(source, "cannot be read: standard input is closed")
-            data = sys.stdin.buffer.read(MOST_BYTES + 1)
+            data = sys.stdin.buffer.read(bounds.MOST_BYTES + 1)
         else:
             with open(source, "rb") as file:
-                data = file.read(MOST_BYTES + 1)
+                data = file.read(bounds.MOST_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path, standard input closed
         reason = getattr(error, "strerror", None) or str(error)
         advice, hint = _advice(source, error)
         raise ConfigError([Fault("", f"cannot be read: {reason}{advice}", 0, source, hint)]) from None
-    if len(data) > MOST_BYTES:
-        raise _error(source, f"is larger than {MOST_BYTES // 1024**2} MiB: no access document or listing is")
+    if len(data) > bounds.MOST_BYTES:
+        raise _error(
+            source, f"is larger than {bounds.MOST_BYTES // 1024**2} MiB: no access document or listing is"
+        )
     return data
 
 
@@ -103,6 +116,8 @@ def _decode(data: bytes, source: str) -> str:
 def _parse(text: str, source: str) -> Parsed:
     import json
 
+    if text.count("{") + text.count("[") > bounds.most_collections(text):  # those in strings as well
+        raise _error(source, bounds.TOO_DENSE)
     from_json: tuple[str, int] | None = None
     repeated: list[str] = []
 
@@ -111,7 +126,7 @@ def _parse(text: str, source: str) -> Parsed:
         if len(mapping) != len(pairs):
             unseen = set(mapping)
             for key, _ in pairs:
-                if key not in unseen:
+                if key not in unseen and len(repeated) < bounds.MOST_FAULTS:
                     repeated.append(key)
                 unseen.discard(key)
         return mapping
@@ -125,47 +140,60 @@ def _parse(text: str, source: str) -> Parsed:
     else:
         if not repeated:
             return Parsed(source, text, value)
-        document = Parsed(source, text, value)
-        raise ConfigError(_repeated(document, text) or [_twice(document, key) for key in repeated])
+        raise ConfigError(
+            _repeated(text, source) or [Fault(printable(key), TWICE, 0, source) for key in repeated]
+        )
 
-    from connectors.access import nodes
+    from connectors.access import yaml_text
 
-    if len(text) > MOST_YAML:
-        raise _error(source, f"is not JSON: {from_json[0]}; and too large for YAML", from_json[1])
+    if len(text) > bounds.MOST_YAML:
+        large = f"larger than {bounds.MOST_YAML // 1024**2} MiB, too large for YAML: write it as JSON"
+        if text.lstrip()[:1] in ("{", "["):
+            large = f"not JSON: {from_json[0]}"
+        raise _error(source, f"is {large}", from_json[1] if "JSON:" in large else 0)
     faults: list[Fault] = []
     try:
-        value = nodes.read(
-            text, lambda path, message, line: faults.append(Fault(path, message, line, source))
-        )
-    except nodes.Unreadable as error:
+        value = yaml_text.read(text, _adding_to(faults, source))
+    except yaml_text.Unfit as error:
+        raise ConfigError(
+            [*_told_twice(faults, text), Fault("", error.problem, error.line, source)]
+        ) from None
+    except yaml_text.Unreadable as error:
         if text.lstrip()[:1] in ("{", "["):
             raise _error(source, f"is not JSON: {from_json[0]}", from_json[1]) from None
         raise _error(source, f"is not YAML: {error.problem}", error.line) from None
     if faults:
-        raise ConfigError(sorted(faults, key=lambda fault: fault.line))
+        raise ConfigError(_told_twice(faults, text))
     return Parsed(source, text, value)
 
 
-def _repeated(document: Parsed, text: str) -> list[Fault]:
+def _adding_to(faults: list[Fault], source: str) -> Callable[[str, str, int], None]:
+    return lambda path, message, line: faults.append(Fault(path, message, line, source))
+
+
+def _repeated(text: str, source: str) -> list[Fault]:
     """The keys that a JSON text gives twice, with their lines, as far as it is YAML as well."""
-    from connectors.access import nodes
+    from connectors.access import yaml_text
 
     faults: list[Fault] = []
-    if len(text) <= MOST_LINES:
+    if len(text) <= bounds.MOST_LINES:
         try:
-            nodes.read(
-                nodes.as_yaml(text),
-                lambda path, message, line: faults.append(Fault(path, message, line, document.source)),
-            )
-        except nodes.Unreadable:
+            yaml_text.read(yaml_text.as_yaml(text), _adding_to(faults, source))
+        except yaml_text.Unreadable:
             return []
-    return sorted(faults, key=lambda fault: fault.line)
+    return _told_twice(faults, text)
 
 
-def _twice(document: Parsed, key: str) -> Fault:
-    from connectors.access.paths import printable
-
-    return Fault(printable(key), "given twice: keep one", 0, document.source)
+def _told_twice(faults: list[Fault], text: str) -> list[Fault]:
+    """The ``faults`` by their lines; of what is given twice, with the line of the first."""
+    first = _lines(text, [fault.path for fault in faults if fault.message == TWICE])
+    told = [
+        fault._replace(message=f"given twice, first in line {first[fault.path]}: keep one")
+        if fault.message == TWICE and fault.path in first
+        else fault
+        for fault in faults
+    ]
+    return sorted(told, key=lambda fault: fault.line)
 
 
 def must_be(wanted: str, value: object) -> str:

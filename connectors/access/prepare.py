@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from connectors.access import secrets
+from connectors.access import bounds, secrets
 from connectors.access.document import CONNECTOR_KEYS, ENTRY_KEYS, Document, read_listing, unknown
 from connectors.access.parsing import Parsed, must_be
 from connectors.access.paths import join, printable
@@ -62,9 +62,8 @@ def prepare(
     size, checksum, promise_faults = _promises(document)
     faults += promise_faults
     if faults:
-        raise ConfigError(
-            sorted(dict.fromkeys(faults), key=lambda fault: (fault.source != document.source, fault.line))
-        )
+        placed = document.placed(dict.fromkeys(faults))
+        raise ConfigError(sorted(placed, key=lambda fault: (fault.source != document.source, fault.line)))
     return Prepared(access, listing, size, checksum)
 
 
@@ -128,7 +127,7 @@ def _listing(document: Document, source: str | None) -> tuple[list[Entry] | None
     if not isinstance(value, list):
         return None, [raw.fault(prefix, must_be("a list of files and directories", value))]
     entries = listings.parse(value, lambda path, message: faults.append(raw.fault(prefix + path, message)))
-    return entries, faults
+    return entries, raw.placed(faults)
 
 
 def _promises(document: Document) -> tuple[int | None, Checksum | None, list[Fault]]:
@@ -162,6 +161,10 @@ class _Access:
             if raw is not None:  # None: missing, and a fault of the shape
                 self.faults.append(self.document.fault(self.document.access_path, must_be("a mapping", raw)))
             return {}, self.faults
+        if _is_too_much(raw):
+            message = f"holds more than {bounds.MOST_KEYS:,} values"
+            self.faults.append(self.document.fault(self.document.access_path, message))
+            return {}, self.faults
         access = self.clean(raw, (), secret=False)
         _mark(access, self.schema)
         auth = access.get("auth")
@@ -171,9 +174,10 @@ class _Access:
             secrets.mark(f"{username}:{password}")  # in base64 it is BASIC's header
         given = access
         access, findings = validate(access, self.schema)
+        broken = self.broken
         absent = {finding.path for finding in findings if not _has(given, finding.path)}
         for finding in findings:
-            if any(finding.path[: len(broken)] == broken for broken in self.broken):
+            if any(finding.path[:length] in broken for length in range(len(finding.path) + 1)):
                 continue
             message = finding.message
             if finding.unknown:
@@ -228,6 +232,19 @@ class _Access:
                     self.break_(here, f"given twice, as {name} and as {key}: keep one")
             cleaned[name] = self.clean(value, here, secret or name != key)
         return cleaned
+
+
+def _is_too_much(access: Any) -> bool:
+    """Whether it has more values than are looked at; those that aliases stand for count each time."""
+    count, rest = 0, [access]
+    while rest:
+        value = rest.pop()
+        if isinstance(value, dict | list):
+            count += len(value)
+            if count > bounds.MOST_KEYS:
+                return True
+            rest += value.values() if isinstance(value, dict) else value
+    return False
 
 
 def _has(value: Any, path: Path) -> bool:

@@ -14,7 +14,15 @@ from functools import partial
 from typing import cast
 
 from connectors import log
-from connectors.errors import NotPermitted, ProtocolViolation, RedError, TemporaryFailure
+from connectors.errors import (
+    CannotCreate,
+    DataError,
+    NotFound,
+    NotPermitted,
+    ProtocolViolation,
+    RedError,
+    TemporaryFailure,
+)
 from connectors.remote import SMALL, Arrived, Entry, Leaving, ManyAtOnce, Remote
 from connectors.transfer import checksum as checksums
 from connectors.transfer import workers
@@ -126,7 +134,7 @@ def _left(
                 seconds = min(max(FIRST_PAUSE, failure.retry_after or 0), job.settings.timeout)
                 log.warning(f"{failure.message}; going on with the rest in {seconds:.1f} s")
                 job.pause(seconds)
-            except (ProtocolViolation, NotPermitted) as failure:
+            except (ProtocolViolation, NotPermitted, CannotCreate, DataError, NotFound) as failure:
                 if failure.for_all:
                     raise
                 return _one_by_one(failure)

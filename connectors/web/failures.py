@@ -25,7 +25,7 @@ LONGEST_REASON = 200
 CHECK_AUTH = "check auth in the access document"
 CHECK_METHOD = "check method in the access document"
 LACKING = {501, 505}  # the server does not have what is asked of it, and will not have it next time
-TOO_LARGE = "the server's limit on the size of a body is too low for this file"
+TOO_LARGE = "the server, or a proxy before it, limits the size of uploads: ask for a higher limit"
 CHECK_PROXY = "check the credentials in the proxy variables"
 
 

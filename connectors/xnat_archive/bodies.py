@@ -2,17 +2,25 @@
 
 import io
 import os
+from collections.abc import Iterator
 
 from connectors.transfer.checksum import Checksum, hasher
 from connectors.transfer.departure import BLOCK, Departure
 
+OCTETS = "application/octet-stream"
+
 
 class HashedDeparture:
-    """A departure, watched: its MD5 is what XNAT will say that it has."""
+    """A departure, watched: its MD5 is what XNAT will say that it has.
+
+    ``was_repeated``: all of it was sent and then sent again, by libcurl for example, after the connection
+    ended without an answer. So the server may have it already.
+    """
 
     def __init__(self, departure: Departure) -> None:
         self._departure = departure
         self._md5 = hasher("md5")
+        self.was_repeated = False
 
     @property
     def size(self) -> int:
@@ -31,9 +39,13 @@ class HashedDeparture:
         self.rewind()
         while self.read(BLOCK):
             pass
-        return self.checksum
+        found = self.checksum
+        self.rewind()
+        self.was_repeated = False
+        return found
 
     def rewind(self) -> None:
+        self.was_repeated |= self.is_through
         self._departure.rewind()
         self._md5 = hasher("md5")
 
@@ -44,11 +56,12 @@ class HashedDeparture:
 
 
 class Content:
-    """Bytes in memory."""
+    """Bytes in memory. ``was_repeated`` is that of ``HashedDeparture``."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
         self._at = 0
+        self.was_repeated = False
 
     @property
     def size(self) -> int:
@@ -59,6 +72,7 @@ class Content:
         return 0 < self.size == self._at
 
     def rewind(self) -> None:
+        self.was_repeated |= self.is_through
         self._at = 0
 
     def read(self, count: int) -> bytes:
@@ -71,14 +85,16 @@ def md5(content: bytes) -> Checksum:
     return Checksum("md5", hasher("md5", content).hexdigest())
 
 
-def empty_file() -> tuple[bytes, str]:
-    """A body with an empty file in it, and its media type: XNAT takes no empty body for a file
+def of_file(source: HashedDeparture | Content) -> tuple[HashedDeparture | Content, str]:
+    """The body in which a file is sent, and its media type: XNAT takes no empty body for a file
     (docs/xnat-rest-api.md, 5.7)."""
+    if source.size:
+        return source, OCTETS
     boundary = f"red-{os.urandom(12).hex()}"
     head = 'Content-Disposition: form-data; name="file"; filename="file"\r\n'
     kind = "Content-Type: application/octet-stream\r\n"
     body = f"--{boundary}\r\n{head}{kind}\r\n\r\n--{boundary}--\r\n"
-    return body.encode("ascii"), f"multipart/form-data; boundary={boundary}"
+    return Content(body.encode("ascii")), f"multipart/form-data; boundary={boundary}"
 
 
 class Archive:
@@ -93,9 +109,10 @@ class Archive:
         import zipfile  # 5 ms, which one file alone need not wait for
 
         self._packed = io.BytesIO()
-        self._zip = zipfile.ZipFile(self._packed, "w", zipfile.ZIP_STORED)
+        self._open = zipfile.ZipFile
+        self._zip = self._open(self._packed, "w", zipfile.ZIP_STORED)
         self._entry = zipfile.ZipInfo
-        self.is_empty = True
+        self.count = 0
 
     @property
     def size(self) -> int:
@@ -106,9 +123,19 @@ class Archive:
         info = self._entry(name)
         info.external_attr = 0o644 << 16  # else whoever minds modes makes files that nobody may read
         self._zip.writestr(info, content)
-        self.is_empty = False
+        self.count += 1
 
     def finished(self) -> bytes:
         """All of it; nothing can be added any more."""
         self._zip.close()
         return self._packed.getvalue()
+
+    def halves(self) -> Iterator["Archive"]:
+        """Two archives, made one after the other, with the files of this one, which is finished."""
+        with self._open(self._packed) as whole:
+            names = whole.namelist()
+            for some in (names[: len(names) // 2], names[len(names) // 2 :]):
+                half = Archive()
+                for name in some:
+                    half.add(name, whole.read(name))
+                yield half

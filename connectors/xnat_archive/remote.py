@@ -136,13 +136,14 @@ class XnatRemote:
 
     def entries(self) -> Iterator[Entry]:
         """Files: to XNAT, folders are parts of their names."""
-        found = list(self._resource.catalogue().below(self._place.base))
-        if not found:
+        is_empty = True
+        for path, row in self._resource.catalogue().below(self._place.base):
+            is_empty = False
+            yield Entry(path, False, row.size, row.checksum)
+        if is_empty:
             self._resource.must_exist()
             if self._place.base:
                 raise NotFound(f"{self.describe()}: no such folder in the resource {self._place.resource}")
-        for path, row in found:
-            yield Entry(path, False, row.size, row.checksum)
 
     def make_dir(self, path: str) -> None:
         if self._place.name(path):

@@ -5,7 +5,6 @@ The numbers are those of docs/xnat-rest-api.md.
 
 import threading
 from collections.abc import Callable
-from functools import partial
 
 from connectors.access import secrets
 from connectors.errors import (
@@ -15,9 +14,10 @@ from connectors.errors import (
     NotFound,
     ProtocolViolation,
 )
-from connectors.web.reply import Reply
+from connectors.web.reply import Reply, whole_number
 from connectors.xnat_archive import catalogue
 from connectors.xnat_archive.catalogue import Catalogue
+from connectors.xnat_archive.lists import texts
 from connectors.xnat_archive.place import Place, query
 from connectors.xnat_archive.rules import EXAMPLES
 from connectors.xnat_archive.session import Session
@@ -51,12 +51,12 @@ class Resource:
             self.catalogue(meanwhile)
             self.is_owned = True
             return
-        reply = self._session.ask("GET", f"{place.siblings_url}?format=json", meanwhile=meanwhile)
+        rows: list[dict[str, str]] = []
+        reply = self._session.listed(place.siblings_url, texts(rows), meanwhile)
         if reply.status >= 500:
             self._look_for_project(reply)
         if not reply.ok:
             raise self._session.failure(reply)
-        rows = self._session.result(reply)
         if not place.kind:
             self.is_owned = True
             return
@@ -112,10 +112,12 @@ class Resource:
         """
         with self._lock:
             if self._catalogue is None:
-                read = partial(catalogue.listed, shown=self._shown)
-                rows = self._session.listed(self._place.files_url, read, meanwhile)
+                listing = catalogue.Listing(self._shown)
+                reply = self._session.listed(self._place.files_url, listing.take, meanwhile)
+                if not reply.ok:
+                    raise self._session.failure(reply)
                 container = f"/{self._place.kind}/{self._place.container}" if self._place.kind else ""
-                self._catalogue = catalogue.of(rows, container, self._shown)
+                self._catalogue = listing.of(container)
             return self._catalogue
 
     def forget(self) -> None:
@@ -133,6 +135,15 @@ class Resource:
         if place.resource not in labels:
             known = f"resources there: {', '.join(labels[:20])}" if labels else "there are none"
             raise NotFound(f"{self._shown}: there is no such resource", hint=known)
+        counts = [
+            whole_number(row.get("file_count", "")) for row in rows if row.get("label") == place.resource
+        ]
+        if len(counts) == 1 and counts[0] and not len(self.catalogue()):
+            files = "1 file" if counts[0] == 1 else f"{counts[0]} files"
+            raise ProtocolViolation(
+                f"{self._shown}: XNAT counts {files} and lists none",
+                hint="its catalogue may be damaged: ask who runs the site to refresh it",
+            )
         numbers = {row.get("xnat_abstractresource_id") for row in rows if row.get("label") == place.resource}
         if numbers & self.catalogue().others:
             raise ProtocolViolation(f"{self._shown}: XNAT lists its files as those of something else")

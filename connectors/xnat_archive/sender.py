@@ -20,10 +20,9 @@ from connectors.errors import (
 from connectors.remote import Entry, Leaving, Load
 from connectors.transfer.checksum import Checksum, hasher
 from connectors.transfer.departure import Departure
-from connectors.web.exchange import Source
 from connectors.web.reply import Reply
 from connectors.xnat_archive import bodies, place
-from connectors.xnat_archive.bodies import HashedDeparture
+from connectors.xnat_archive.bodies import Content, HashedDeparture
 from connectors.xnat_archive.catalogue import Catalogue, Row
 from connectors.xnat_archive.place import Place, in_url, query
 from connectors.xnat_archive.resource import Resource
@@ -32,7 +31,8 @@ from connectors.xnat_archive.session import Session
 LARGE = 1 << 20  # bytes: before more than that is sent, it is asked whether it may be
 MOST_PACKED = 8 << 20  # bytes: larger files gain little from an archive
 LARGEST_ARCHIVE = 12 << 20  # bytes: it grows in memory, which takes 73 MiB at most; with 16 << 20 it took 88
-OCTETS = "application/octet-stream"
+SMALLEST_ARCHIVE = 64 << 10  # bytes: whatever a server refuses as too large, archives do not get smaller
+TOO_LARGE = 413
 ARCHIVE_NAME = "red-connectors.zip"
 
 
@@ -56,6 +56,7 @@ class Sender:
         self._writing = threading.Lock()  # one writer at a time (5.8)
         self._tried: set[str] = set()
         self._refusal: RedError | None = None
+        self._largest_archive = LARGEST_ARCHIVE
 
     def check(self, path: str) -> None:
         """What can be known without changing anything; whether this user may write cannot."""
@@ -99,10 +100,11 @@ class Sender:
         if leaving.size > LARGE:
             self._ask_for_leave()
         self._tried.add(name)
-        if self._put(name, leaving):
+        source, kind = bodies.of_file(leaving)
+        if self._put(name, source, kind):
             self._must_have_arrived(name, before, leaving)
         else:
-            self._must_be_the_same(name, before, leaving)
+            self._must_be_the_same(name, leaving, may_be_ours=before.looked or source.was_repeated)
 
     def _looked_for(self, name: str, leaving: HashedDeparture) -> Before:
         """Looked for are the files of a directory, which may be there and be the same; what an attempt before
@@ -122,17 +124,13 @@ class Sender:
         matters = self._of_directory or name in self._tried
         return matters and row.size == leaving.size and self._checksum_of(row) == leaving.read_through()
 
-    def _put(self, name: str, source: Source) -> bool:
+    def _put(self, name: str, source: HashedDeparture | Content, kind: str) -> bool:
         """Whether XNAT has taken it: False if it says that there is such a file."""
         facts = dict(self._place.facts)
         if self._place.overwrite:
             facts["overwrite"] = "true"
-        kind = OCTETS
-        if source.size:
+        if kind == bodies.OCTETS:
             facts["inbody"] = "true"
-        else:
-            empty, kind = bodies.empty_file()
-            source = bodies.Content(empty)
         reply = self._session.ask(
             "PUT",
             self._place.url_of(name) + query(facts),
@@ -199,12 +197,13 @@ class Sender:
         surely_new = before.surely_nothing and not row.checksum
         return surely_new or self._checksum_of(row) == leaving.checksum
 
-    def _must_be_the_same(self, name: str, before: Before, leaving: HashedDeparture) -> None:
-        """XNAT says that the file exists. That somebody has just sent the same is as good, and so is what is
-        on its disk and not in its list: a writer whom another one disturbed leaves that."""
+    def _must_be_the_same(self, name: str, leaving: HashedDeparture, *, may_be_ours: bool) -> None:
+        """XNAT says that the file exists. If it was not there before, or was sent twice because the first
+        answer was lost, it may be this one. A file that is on XNAT's disk and not in its list may be as well:
+        a writer whom another one disturbed leaves that."""
         self._resource.forget()
         row = self._resource.catalogue().find(name)
-        if row and not before.looked:
+        if row and not may_be_ours:
             raise self._exists(name)
         if not row:
             row = self._repaired(name)
@@ -311,7 +310,7 @@ class Sender:
             if not self._is_easy(name, row, before):
                 continue
             if place.is_kept(name) and (not row or row.kept == name):
-                if archive.size + left.size > LARGEST_ARCHIVE:
+                if archive.count and archive.size + left.size > self._largest_archive:
                     yield from self._arrived(archive, under_way)
                     archive, under_way = bodies.Archive(), []
                 archive.add(name, left.content)
@@ -331,7 +330,7 @@ class Sender:
 
     def _has_put(self, name: str, content: bytes) -> bool:
         try:
-            return self._put(name, bodies.Content(content))
+            return self._put(name, *bodies.of_file(Content(content)))
         except CannotCreate:  # this file alone
             return False
 
@@ -340,7 +339,7 @@ class Sender:
     ) -> Iterator[Leaving]:
         """Those that are there once the ``archive`` has been sent too. Where the site keeps no digests, none
         of these was there before."""
-        all_new = archive.is_empty or self._extract(archive.finished())
+        all_new = not archive.count or self._extract(archive)
         self._resource.forget()
         after = self._resource.catalogue()
         for left, checksum in under_way:
@@ -348,9 +347,13 @@ class Sender:
             if row and row.size == left.size and (row.checksum == checksum or (all_new and not row.checksum)):
                 yield left
 
-    def _extract(self, packed: bytes) -> bool:
+    def _extract(self, archive: bodies.Archive) -> bool:
         """Whether all has been taken. XNAT unpacks into the resource's top, whatever the address says
-        (5.10)."""
+        (5.10).
+
+        What is too large for the server, or for a proxy in front of it, is sent in two halves, and what
+        follows in archives of that size.
+        """
         facts = {**self._place.facts, "inbody": "true", "extract": "true"}
         if self._place.overwrite:
             facts["overwrite"] = "true"
@@ -358,9 +361,15 @@ class Sender:
             "PUT",
             self._place.url_of(ARCHIVE_NAME) + query(facts),
             headers={"Content-Type": "application/zip"},
-            source=bodies.Content(packed),
+            source=Content(archive.finished()),
         )
-        return self._has_taken(reply)
+        if reply.status != TOO_LARGE:
+            return self._has_taken(reply)
+        self._largest_archive = max(SMALLEST_ARCHIVE, min(self._largest_archive, archive.size) // 2)
+        if archive.count == 1:
+            return False
+        taken = [self._extract(half) for half in archive.halves()]
+        return all(taken)
 
 
 def _is_surely(row: Row, size: int, checksum: Checksum) -> bool:

@@ -4,9 +4,8 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
 
 from connectors import log
 from connectors.access import secrets
@@ -17,6 +16,7 @@ from connectors.errors import (
     NotPermitted,
     ProtocolViolation,
     RedError,
+    TemporaryFailure,
 )
 from connectors.transfer.job import TIDY_SECONDS
 from connectors.web import failures
@@ -24,18 +24,21 @@ from connectors.web import url as urls
 from connectors.web.client import Client
 from connectors.web.exchange import Source
 from connectors.web.reply import Reply
+from connectors.xnat_archive import lists
 from connectors.xnat_archive.parting import Parting
 
 COOKIE = re.compile(r"(?:^|[,;]\s*)JSESSIONID=([^;,\s]+)")
 COOKIE_IN_URL = re.compile(r";jsessionid=([^/?#;]*)", re.IGNORECASE)
-MESSAGE = re.compile(rb"<h3>(.*?)</h3>", re.DOTALL)
+MESSAGE = re.compile(rb"<h3>(.*?)</h3>|<b>Message</b>(.*?)</p>", re.DOTALL)  # XNAT's page, Tomcat's
 LONGEST_SHOWN = 200  # characters of what a server says
-LONGEST_LIST = 128 << 20  # bytes: the list of some 400,000 files
+LONGEST_PAGE = 64 << 10  # bytes of a page that tells of an error
 MOST_MOVES = 2  # of the site, to https and to a path: more is a circle
 EXPIRED = re.compile(r"UpdateUser|ChangePassword|XDATScreen", re.IGNORECASE)
+MUST_CHANGE = re.compile(
+    r"password.*(expire|change|reset|renew)|(expire|change|reset|renew).*password", re.IGNORECASE
+)
+CHOOSE_PASSWORD = "the password has expired: log in with a browser and choose a new one"
 CHECK_PLACE = "check project, subject and session; what a user may not read is not there for XNAT"
-
-T = TypeVar("T")
 
 
 class Session:
@@ -64,12 +67,14 @@ class Session:
         sink: Callable[[bytes], None] | None = None,
         last: float = 0.0,
         meanwhile: Callable[[], None] | None = None,
+        refusal: bytearray | None = None,
     ) -> Reply:
         """One request for ``address``, below the site's, and its answer, whatever its status but 401.
 
         Where XNAT answers with a redirect, what was sent has not been taken: it would become a GET that
         answers 200 (docs/xnat-rest-api.md, 1.8). ``on_reply``, ``sink``, ``last`` and
-        ``meanwhile`` are those of ``Client.request``.
+        ``meanwhile`` are those of ``Client.request``; ``refusal`` is where
+        the sink puts the body of an answer that is no success.
         """
         base, cookie = self.base, self._cookie
         fields = dict(headers or {})
@@ -97,64 +102,63 @@ class Session:
         if reply.redirects:
             self._remember(reply, cookie)
             self._move(reply, base, address)
-            return self.ask(method, address, headers=headers, on_reply=on_reply, sink=sink, last=last)
+            return self.ask(
+                method, address, headers=headers, on_reply=on_reply, sink=sink, last=last, refusal=refusal
+            )
+        if refusal:
+            reply = reply._replace(body=bytes(refusal))
         if reply.status == 401:
             raise self.failure(reply)
         return reply
 
     def rows(self, address: str) -> list[dict[str, str]]:
         """The rows of a list; ``failure`` if there is none."""
-        return self.listed(address, _as_text)
+        rows: list[dict[str, str]] = []
+        reply = self.listed(address, lists.texts(rows))
+        if not reply.ok:
+            raise self.failure(reply)
+        return rows
 
-    def listed(
-        self,
-        address: str,
-        read: Callable[[Mapping[str, object]], T | None],
-        meanwhile: Callable[[], None] | None = None,
-    ) -> list[T]:
-        """What ``read`` makes of the rows of a list, one by one while they are parsed: a list may be long.
+    def listed(self, address: str, take: lists.Take, meanwhile: Callable[[], None] | None = None) -> Reply:
+        """The answer to a request for a list, after ``take`` has got its rows, one by one: it may be long.
 
-        It gives None for what is no row. ``failure`` if there is no list; ProtocolViolation for one that is
-        longer than LONGEST_LIST.
+        An answer other than success has its body. What is no list is ``nonsense``, TemporaryFailure if it
+        was cut.
         """
-        parts: list[bytes] = []
-        size = 0
+        rows = lists.Rows(take)
+        heads: list[Reply] = []
+        refusal = bytearray()
 
         def sink(data: bytes) -> None:
-            nonlocal size
-            size += len(data)
-            if size > LONGEST_LIST:
-                raise ProtocolViolation(
-                    f"{secrets.shown_url(self.base + address)}: the list of what is there is longer than "
-                    f"{LONGEST_LIST >> 20} MiB",
-                    hint="that is too much for one resource: distribute its files over several",
-                )
-            parts.append(data)
-
-        reply = self.ask("GET", f"{address}?format=json", sink=sink, meanwhile=meanwhile)
-        if not reply.ok:
-            raise self.failure(reply._replace(body=b"".join(parts)))
-        content = b"".join(parts)
-        parts.clear()
-        return self._parsed(reply, content, read)
-
-    def result(self, reply: Reply) -> list[dict[str, str]]:
-        """The rows of the list that ``reply`` holds; ``nonsense`` if it holds none."""
-        return self._parsed(reply, reply.body, _as_text)
-
-    def _parsed(
-        self, reply: Reply, content: bytes, read: Callable[[Mapping[str, object]], T | None]
-    ) -> list[T]:
-        def convert(found: dict[str, object]) -> object:
-            return found if "ResultSet" in found or "Result" in found else read(found)
+            if heads[-1].ok:
+                rows.write(data)
+            elif len(refusal) < LONGEST_PAGE:
+                refusal.extend(data)
 
         try:
-            rows: list[T] = json.loads(content, object_hook=convert)["ResultSet"]["Result"]
-            if not isinstance(rows, list) or not all(map(_is_row, rows)):
-                raise TypeError
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            raise self.nonsense(reply._replace(body=content)) from None
-        return rows
+            reply = self.ask(
+                "GET",
+                f"{address}?format=json",
+                on_reply=heads.append,
+                sink=sink,
+                meanwhile=meanwhile,
+                refusal=refusal,
+            )
+            if reply.ok:
+                rows.finish()
+            return reply
+        except lists.TooLong:
+            raise ProtocolViolation(
+                f"{secrets.shown_url(self.base + address)}: the list of what is there is longer than "
+                f"{lists.LONGEST >> 20} MiB",
+                hint="that is too much for one resource: distribute its files over several",
+            ) from None
+        except lists.CutList:
+            raise TemporaryFailure(
+                f"{secrets.shown_url(heads[-1].url)}: the list of what is there ends in the middle"
+            ) from None
+        except lists.NoList:
+            raise self.nonsense(heads[-1]._replace(body=rows.body)) from None
 
     def item_type(self, address: str) -> str:
         """The xsiType of the one thing at ``address``; "" if XNAT does not say. ``failure`` if there is no
@@ -179,15 +183,19 @@ class Session:
         failure = failures.of_reply(reply, sending=self._sends)
         said = _said(reply)
         failure.message += said
-        if isinstance(failure, NotAuthenticated):
+        if isinstance(failure, NotAuthenticated) and MUST_CHANGE.search(said):
+            failure.hint = CHOOSE_PASSWORD
+        elif isinstance(failure, NotAuthenticated):
             failure.hint = f"{failures.CHECK_AUTH}; XNAT refuses a user with too many sessions as well"
         elif reply.status in (405, 501):
             failure.hint = "check baseUrl: is that XNAT?"
+        elif isinstance(failure, NotPermitted) and MUST_CHANGE.search(said):
+            failure.hint, failure.for_all = CHOOSE_PASSWORD, True
         elif isinstance(failure, NotPermitted):
             failure.hint = "this user may not do that in this project"
         elif isinstance(failure, NotFound) or reply.status == 404:
             failure.hint = CHECK_PLACE if said else f"check baseUrl: is that XNAT? Else {CHECK_PLACE}"
-        elif isinstance(failure, CannotCreate):
+        elif isinstance(failure, CannotCreate) and reply.status != 413:
             failure.hint = ""
         return failure
 
@@ -260,9 +268,9 @@ class Session:
         target = urls.resolve(reply.url, location) or location
         message = f"{_shown(base)} sends us to {failures.host_of(target)}: {reply.status}"
         if EXPIRED.search(target):
-            return NotPermitted(
-                message, hint="the password has expired: log in with a browser and choose a new one"
-            )
+            refusal = NotPermitted(message, hint=CHOOSE_PASSWORD)
+            refusal.for_all = True
+            return refusal
         there = target.partition("?")[0]
         new = there.removesuffix(address.partition("?")[0])
         return ProtocolViolation(
@@ -271,18 +279,6 @@ class Session:
             if new != there
             else "is that the log-in page? check auth and baseUrl",
         )
-
-
-def _as_text(row: Mapping[str, object]) -> dict[str, str] | None:
-    """XNAT's rows hold strings, and "" where there is nothing."""
-    return {key: "" if value is None else str(value) for key, value in row.items()} or None
-
-
-def _is_row(found: object) -> bool:
-    """Whether it was made of an object of JSON, and of one that is a row."""
-    if isinstance(found, dict):
-        return "ResultSet" not in found and "Result" not in found
-    return found is not None and not isinstance(found, str | int | float | list)
 
 
 def _shown(url: str) -> str:
@@ -299,7 +295,7 @@ def _said(reply: Reply) -> str:
     import html  # 2 ms, for an error only
 
     match = MESSAGE.search(reply.body)
-    text = match[1].decode("utf-8", "replace") if match else ""
+    text = (match[1] or match[2] or b"").decode("utf-8", "replace") if match else ""
     text = re.sub(r"<[^>]*>", "", secrets.redact(text))
     for _ in range(2):  # once by XNAT, once by whoever told XNAT
         text = secrets.redact(html.unescape(text))

@@ -155,6 +155,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             status = answer.status
             whole = self._swallow(body)
             self._record(headers, status, user, cookie, body)
+            if fault.lose:
+                raise Broken
             self._send(answer, new, whole, fault)
         except (Broken, ConnectionError, ssl.SSLError, TimeoutError):
             self.close_connection = True
@@ -181,6 +183,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         parted = urlsplit(self.path)
         if redirect := service.redirect(self.path, headers):
             return redirect, GUEST, ""
+        if (most := service.switches.largest_body) is not None and body.length > most:
+            return Answer(b"<h1>413 Request Entity Too Large</h1>", "text/html", 413), GUEST, ""
         if not parted.path.startswith(service.context):
             return page(404, "Not Found"), GUEST, ""
         segments = parted.path[len(service.context) :].split("/")[1:]

@@ -27,6 +27,8 @@ class Switches:
     """Answer every request with a redirect to the same path below this URL, as http does for https."""
     redirect_status: int = 302
     """With this status."""
+    largest_body: int | None = None
+    """Bytes: whatever sends more gets 413, as from nginx in front of XNAT (1 MiB, unless it is told)."""
     maintenance: bool = False
     """Answer every request with an HTML page and 200, as a proxy in front of XNAT may."""
 
@@ -41,6 +43,8 @@ class Fault:
     """With ``status``: do what was asked, but answer so."""
     drop: int | None = None
     """Close the connection after so many bytes of the request's body, with no answer; 0: at once."""
+    lose: bool = False
+    """Do what was asked, and close the connection without an answer."""
     truncate: int | None = None
     """Close the connection after so many bytes of the answer's body."""
     damage: bool = False
