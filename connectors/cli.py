@@ -1,5 +1,6 @@
 """The command line: one parser for all connectors, and the only place where an error becomes an exit code."""
 
+import errno
 import gc
 import os
 import signal
@@ -19,8 +20,13 @@ if TYPE_CHECKING:
     from connectors.access.document import Document
 
 T = TypeVar("T")
-NO_THREAD = "can't start new thread"  # of a RuntimeError that threading raises, wherever a thread is started
-NO_THREAD_HINT = "is there a limit of processes: ulimit -u, docker run --pids-limit?"
+SHORTAGES = {
+    "can't start new thread": "is there a limit of processes: ulimit -u, docker run --pids-limit?",
+    os.strerror(errno.EMFILE): "is there a limit of open files: ulimit -n, docker run --ulimit nofile?",
+    os.strerror(errno.ENFILE): "close other programs",
+    os.strerror(errno.ENOMEM): "is there a limit of memory: docker run --memory?",
+}
+"""What Python says, in an error of any type, when the machine runs short; and a hint for each."""
 SELDOM = 50_000  # new objects before the garbage is looked for; 700, as usual, is 10 ms for 10,000 files
 DEBUG = "RED_DEBUG"  # if set, an internal error shows its traceback
 
@@ -56,9 +62,10 @@ def _outcome(program: str, arguments: Sequence[str]) -> int:
     except ModuleNotFoundError:
         raise  # the caller knows what to say
     except Exception as error:
-        if str(error) == NO_THREAD:
-            log.error(LocalIOError("this machine starts no more threads", hint=NO_THREAD_HINT))
-            return Exit.IOERR
+        for words, hint in SHORTAGES.items():
+            if words in str(error):
+                log.error(LocalIOError(f"this machine has no more resources: {words}", hint=hint))
+                return Exit.IOERR
         return _internal_error(error)
 
 
