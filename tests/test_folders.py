@@ -3,6 +3,7 @@
 import os
 import resource
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,6 +86,19 @@ def test_a_folder_that_is_replaced_by_a_link_to_another_one_inside_leads_nowhere
         with pytest.raises(CannotCreate, match=r"root/one was replaced by a link"):
             put(tree, "one/f")
     assert list((root / "two").iterdir()) == []
+
+
+def test_a_folder_that_is_met_again_may_not_have_become_a_link(root: Path) -> None:
+    """As in a large tree, which comes in parts."""
+    with LocalTree(str(root)) as tree:
+        tree.make("one")
+        tree.make("two")
+        forget(tree)
+        (root / "one").rmdir()
+        time.sleep(0.02)  # the clock of file systems ticks slowly
+        (root / "one").symlink_to("two")
+        with pytest.raises(CannotCreate, match=r"root/one was replaced by a link"):
+            tree.make("one")
 
 
 @pytest.mark.parametrize("moved", ["sub", ""])

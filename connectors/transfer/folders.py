@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
@@ -47,8 +48,8 @@ class LocalTree:
 
     Paths are relative to the root, which may be a link or lie behind one: that is resolved once, here. Links
     to folders below are followed as far as they stay inside the root, and where they lead is settled when
-    they are first met: by ``make``, or with ``follow`` (for sending) at any time. Otherwise a link that is
-    found later has replaced a folder, and is an error.
+    they are first met: by ``make`` if they are older than this object, with ``follow`` (for sending) in any
+    case. Any other link has replaced a folder, and is an error.
 
     Where something was to be written, leaving raises TemporaryFailure if a folder was moved meanwhile.
     """
@@ -57,6 +58,7 @@ class LocalTree:
         self.root = root
         self._real_root = os.path.realpath(root)
         self.follows = follow
+        self._began = time.time()
         with reading(self.root) if follow else creating(self.root):
             self._top = Folder(os.open(self._real_root, FOLDER), "")
         self._top.users = 1
@@ -164,9 +166,10 @@ class LocalTree:
             try:
                 fd = os.open(name, INNER, dir_fd=folder.fd)
             except NotADirectoryError:
-                if not stat.S_ISLNK(os.lstat(name, dir_fd=folder.fd).st_mode):
+                there = os.lstat(name, dir_fd=folder.fd)
+                if not stat.S_ISLNK(there.st_mode):
                     raise
-                self._settle_link(step, make)
+                self._settle_link(step, allowed=self.follows or (make and there.st_ctime <= self._began))
                 return self._enter(path, make)
             folder = self._open[step] = Folder(fd, step)
             self._close_idle(MOST_OPEN)
@@ -194,9 +197,9 @@ class LocalTree:
 
     # -- links -------------------------------------------------------------------------------------
 
-    def _settle_link(self, path: str, make: bool) -> None:
+    def _settle_link(self, path: str, *, allowed: bool) -> None:
         """There is a link at ``path``: see where it leads, for the rest of the transfer."""
-        if not (make or self.follows) or path in self._links:
+        if not allowed or path in self._links:
             raise OSError(errno.ENOTDIR, f"{below(self.root, path)} was replaced by a link")
         self._links[path] = self.follow(path)
 
