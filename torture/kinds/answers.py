@@ -323,7 +323,7 @@ def _any_status(case: Case) -> None:
     with scene(case) as one:
         trial = trial_of(case, one)
         lie = lie_for(case, trial)
-        lie.acts = False
+        lie.acts = status == 202  # it will be done: nobody can look whether it was
 
         def twist(request: Request, answer: Answer) -> None:
             answer.status, answer.body = status, b"<html>as told</html>"
