@@ -1,19 +1,25 @@
 """Redaction: a marked secret is found in every form in which it could leave the process."""
 
 import base64
+import html
 import json
 import re
+import time
 from collections.abc import Iterable, Iterator
+from html.entities import html5
 from threading import Thread
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from connectors import log
 from connectors.access import secrets
 from tests.access import no_secrets, patient
 
+NAMES = {char: name for name, char in html5.items() if len(char) == 1 and name.endswith(";")}
 TRICKY = "p@ss/w+rd &\"'\\é\t€😀%"
 
 
@@ -45,6 +51,32 @@ def forms(secret: str) -> dict[str, str]:
         "base64": base64.b64encode(octets).decode().rstrip("="),
         "base64 url": base64.urlsafe_b64encode(octets).decode(),
         "quoted base64": quote(base64.b64encode(octets).decode(), safe=""),
+        "base64 in lines": "\n".join(re.findall(".{1,5}", base64.b64encode(octets).decode())),
+        "base64 of UTF-16": base64.b64encode(secret.encode("utf-16-le")).decode(),
+        "hex": octets.hex(),
+        "HEX": octets.hex().upper(),
+        "hex with colons": octets.hex(":"),
+        "hex with blanks": octets.hex(" "),
+        "hex of a debugger": ", ".join(f"0x{octet:02x}" for octet in octets),
+        "hex of UTF-16": secret.encode("utf-16-be").hex(),
+        "base32": base64.b32encode(octets).decode(),
+        "base32, small": base64.b32encode(octets).decode().lower().rstrip("="),
+        "html": html.escape(secret),
+        "html, twice": html.escape(html.escape(secret)),
+        "html, decimal": "".join(f"&#{ord(char)};" for char in secret),
+        "html, hex": "".join(f"&#x{ord(char):X};" for char in secret),
+        "html, names": "".join(f"&{NAMES[char]}" if char in NAMES else char for char in secret),
+        "every octet quoted": "".join(f"%{octet:02x}" for octet in octets),
+        "every character as in JSON": re.sub("(....)", r"\\u\1", secret.encode("utf-16-be").hex()),
+        "every octet as in C": "".join(f"\\x{octet:02x}" for octet in octets),
+        "every octet in octal": "".join(f"\\{octet:03o}" for octet in octets),
+        "braces": "".join(f"\\u{{{ord(char):x}}}" for char in secret),
+        "UTF-16 as Latin-1": secret.encode("utf-16-le").decode("latin-1"),
+        "UTF-16 as UTF-8": secret.encode("utf-16-le").decode("utf-8", "replace"),
+        "UTF-8 as Latin-1": octets.decode("latin-1"),
+        "shell": re.sub(r"(\W)", r"\\\1", secret),
+        "JSON in JSON": json.dumps(json.dumps(secret)[1:-1])[1:-1],
+        "JSON in a URL": quote(json.dumps(secret)[1:-1], safe=""),
     }
 
 
@@ -52,7 +84,56 @@ def forms(secret: str) -> dict[str, str]:
 @pytest.mark.parametrize("secret", ["hunter22", TRICKY, "?>?>?>~~~~", "ünï¢ödé"])
 def test_a_secret_is_redacted_in_every_form(secret: str, form: str) -> None:
     secrets.mark(secret)
-    assert secrets.redact(f"before ({forms(secret)[form]}) after") == "before (********) after"
+    shown = secrets.redact(f"before ({forms(secret)[form]}) after")
+    assert shown.replace("0x********", "********") == "before (********) after"
+
+
+@pytest.mark.parametrize("secret", ["hünter22", "gr\xfc\xdfe"])
+@pytest.mark.parametrize(
+    "encode", [quote, lambda octets: octets.hex(), lambda octets: octets.decode("latin-1")]
+)
+def test_a_secret_is_redacted_in_latin_1_too(secret: str, encode) -> None:  # type: ignore[no-untyped-def]
+    secrets.mark(secret)
+    assert secrets.redact(f"<{encode(secret.encode('latin-1'))}>") == "<********>"
+
+
+@pytest.mark.parametrize("before", ["", "u", "us", "use", "user", "user:"])
+@pytest.mark.parametrize("after", ["", "a", "ab", "abc", "abcd"])
+@pytest.mark.parametrize("secret", ["hunter22", TRICKY, "long" * 100])
+def test_a_secret_is_redacted_in_the_middle_of_base32_and_hex(secret: str, before: str, after: str) -> None:
+    secrets.mark(secret)
+    octets = (before + secret + after).encode()
+    for text in (base64.b32encode(octets).decode(), octets.hex()):
+        left = secrets.redact(f"<{text}>")[1:-1].replace("********", "").rstrip("=")
+        assert len(left) <= (len(before) + len(after)) * 2 + 2
+
+
+def test_a_password_that_a_server_echoes_in_utf_16_is_redacted_in_the_log(capsys: Any) -> None:
+    secrets.mark("hunter22")
+    log.configure("test", "text")
+    log.warning("no: " + "hunter22".encode("utf-16-le").decode())
+    assert capsys.readouterr().err == "test: warning: no: ********\n"
+
+
+@pytest.mark.parametrize("secret", ["a", "1", "ab", "25", "no", "abc"])
+def test_a_short_secret_blanks_no_ordinary_words(secret: str) -> None:
+    text = "cannot receive http://host:8025/data%20abacus: 403 nothing banned, 125 of 1000 tables"
+    secrets.mark(secret)
+    assert secrets.redact(text) == text
+
+
+def test_redaction_is_fast_however_long_or_many_the_secrets_are() -> None:
+    began = time.process_time()
+    secrets.mark("".join(chr(33 + number * number % 90) for number in range(1_000_000)))
+    for number in range(1_000):
+        secrets.mark(f"signature-{number:010}-%41-" + "x" * 100)
+    secrets.redact("first")
+    first = time.process_time() - began
+    began = time.process_time()
+    for _ in range(10):
+        assert secrets.redact(f"GET /{'a' * 500}?sig=%22") == f"GET /{'a' * 500}?sig=%22"
+    assert first < 10
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize("before", ["", "u:", "us:", "use:", "user:"])
@@ -122,7 +203,7 @@ def test_a_secret_that_a_thread_marks_while_another_redacts_is_not_lost(
     other = Thread(target=secrets.mark, args=["second22"])
     compile_ = secrets._compile
 
-    def interrupted(secret: str, words: Iterable[str]) -> re.Pattern[str]:
+    def interrupted(secret: str, words: Iterable[str]) -> object:
         compiled = compile_(secret, words)
         if other.ident is None:
             other.start()
