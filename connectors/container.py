@@ -34,7 +34,13 @@ def _mounted(folder: str) -> tuple[str, bool]:
 
 
 def warn_of_loss(target: str) -> None:
-    """Say so if ``target``, a file or directory that is to be received, is deleted with this container."""
+    """Say so if ``target``, a file or directory that is to be received, is deleted with this container.
+
+    Only if the container ends with this process: elsewhere, as under the RED agent, other programs of the
+    container use what arrives.
+    """
+    if 1 not in (os.getpid(), os.getppid()):  # 1 is the parent under docker run --init
+        return
     folder = os.path.realpath(target)
     if not os.path.isdir(folder):
         folder = os.path.dirname(folder)

@@ -130,3 +130,17 @@ def test_a_working_directory_that_is_gone_is_no_fault_of_the_hint(
     monkeypatch.chdir(gone)
     os.rmdir(gone)
     assert "docker run -v" in hint_of("in.yml")
+
+
+@pytest.mark.parametrize(("process", "warned"), [((1, 0), True), ((7, 1), True), ((7, 5), False)])
+def test_only_a_container_that_ends_with_us_loses_what_arrives(
+    inside: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    process: tuple[int, int],
+    warned: bool,
+) -> None:
+    monkeypatch.setattr(os, "getpid", lambda: process[0])
+    monkeypatch.setattr(os, "getppid", lambda: process[1])
+    container.warn_of_loss("x.csv")
+    assert ("x.csv is on no volume" in capsys.readouterr().err) == warned
