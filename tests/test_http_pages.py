@@ -1,6 +1,10 @@
 """Directory pages, as many servers make them, and WebDAV answers of all kinds: what is read from them."""
 
-from collections.abc import Mapping
+import re
+import socket
+from collections.abc import Iterator, Mapping
+from itertools import count, islice
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +20,8 @@ from connectors.errors import (
 from connectors.web import index
 from connectors.web.reply import Reply
 from tests.directory_pages import PAGES
+from tests.program import start
+from tests.test_http_hardening import head, serving
 
 URL = "http://h.example/data/d/"
 EXPECTED = [("a b.txt", False), ("sub", True)]
@@ -197,20 +203,89 @@ def test_a_webdav_answer_without_a_length_must_show_its_end() -> None:
         shown(body[:-30], 207, {"content-length": "1"})
 
 
-def test_a_page_without_end_ends_with_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index, "MOST_ENTRIES", 1000)
+def test_what_shows_no_entry_for_long_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index, "LONGEST_GAP", 100_000)
-    row = "".join(f'<a href="{number}">x</a>' for number in range(1001))
-    for body in (page(GOOD) + row, page(GOOD) + '<a href="x">x</a>' * 1001, page(GOOD) + "<p> </p>" * 20_000):
-        with pytest.raises(ProtocolViolation):
+    for body in (page(GOOD) + "<p> </p>" * 20_000, page(GOOD) + '<a href="x">x</a>' * 10_000):
+        with pytest.raises(ProtocolViolation, match="no entry"):
             shown(body, pieces=5000)
-    members = [member(f"/data/d/{number}") for number in range(1001)]
-    for body in (multistatus(*members), multistatus(member("/x/") * 1001), multistatus(" " * 200_000)):
-        with pytest.raises(ProtocolViolation):
+    for body in (multistatus(" " * 200_000), multistatus(member("/data/d/x") * 2000)):
+        with pytest.raises(ProtocolViolation, match="no entry"):
             shown(body, 207, pieces=5000)
-    entries = ",".join(f'{{"name": "{number}", "type": "file"}}' for number in range(1001))
-    with pytest.raises(ProtocolViolation):
-        shown(f"[{entries}]", headers={"content-type": "application/json"}, pieces=5000)
+
+
+def test_entries_without_end_that_cannot_be_received_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index, "MOST_LEFT_OUT", 1000)
+    monkeypatch.setattr("connectors.web.multistatus.MOST_ASTRAY", 1000)
+    links = [(f"/elsewhere/{number}", str(number)) for number in range(1001)]
+    with pytest.raises(ProtocolViolation, match="cannot be received"):
+        shown(page(GOOD, *links).removesuffix("</tr></table></body></html>"), headers={}, pieces=5000)
+    members = [member(f"/{number}/x") for number in range(1001)]
+    with pytest.raises(ProtocolViolation, match="which entry is the directory"):
+        shown(multistatus(*members).removesuffix("</D:multistatus>"), 207, {}, pieces=5000)
+
+
+def endless(kind: str) -> Iterator[bytes]:
+    """A directory page or a WebDAV answer that never ends."""
+    begin = {"html": page().removesuffix("</tr></table></body></html>"), "json": "[", "207": multistatus()}
+    yield begin[kind].removesuffix("</D:multistatus>").encode()
+    for number in count():
+        if kind == "html":
+            yield b'<a href="%d">%d</a>' % (number, number)
+        elif kind == "json":
+            yield b'{"name": "%d", "type": "file"},' % number
+        else:
+            yield member(f"/data/d/{number}").encode()
+
+
+@pytest.mark.parametrize("behind_proxy", [False, True])
+@pytest.mark.parametrize("kind", ["html", "json", "207"])
+def test_entries_are_there_before_the_page_ends(kind: str, behind_proxy: bool) -> None:
+    url = "http://h.example/proxy/data/d/" if behind_proxy and kind == "207" else URL
+    headers = {"content-type": "application/json" if kind == "json" else "text/html"}
+
+    def ask(method: str, _: Any, content: bytes | None, begin: Any, take: Any) -> Reply:
+        reply = Reply(207 if kind == "207" else 405 if method == "PROPFIND" else 200, "", headers, url)
+        begin(reply)
+        if behind_proxy and kind == "207":
+            take(multistatus(member("/data/d/", FOLDER)).removesuffix("</D:multistatus>").encode())
+        for data in endless(kind) if reply.status != 405 else ():
+            if not (behind_proxy and data.startswith(b"<?xml")):
+                take(data)
+        return reply
+
+    found = index.children(ask, url)
+    assert [child.name for child in islice(found, 5000)] == [str(number) for number in range(5000)]
+    found.close()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("kind", ["html", "json", "207"])
+def test_a_directory_without_end_is_76_and_takes_little_memory(tmp_path: Path, kind: str) -> None:
+    peaks: list[str] = []
+    memory = re.compile(r"VmHWM:\s+(\d+) kB")
+    kinds = {"html": "text/html", "json": "application/json", "207": "application/xml"}
+
+    def talk(client: socket.socket) -> None:
+        request = head(client)
+        if request.startswith(b"PROPFIND") and kind != "207":
+            client.sendall(b"HTTP/1.1 405 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            return
+        status = b"207 Multi-Status" if kind == "207" else b"200 OK"
+        client.sendall(b"HTTP/1.1 %s\r\nContent-Type: %s\r\n\r\n" % (status, kinds[kind].encode()))
+        pieces = endless(kind)
+        while data := b"".join(islice(pieces, 1000)):
+            client.sendall(data)
+            peaks.extend(memory.findall(Path(f"/proc/{process.pid}/status").read_text()))
+
+    with serving(talk) as url:
+        env = {"RED_RETRIES": "0", "RED_MAX_ENTRIES": "50000"}
+        process = start(
+            "red-connector-http", "receive-dir", {"url": f"{url}/data/d"}, tmp_path / "d", env=env
+        )
+        _, error = process.communicate(timeout=60)
+    assert process.returncode == 76, error.decode()
+    assert b"RED_MAX_ENTRIES" in error
+    assert int(peaks[-1]) < 60_000, "KiB"
+    assert not (tmp_path / "d").exists()
 
 
 # --- WebDAV -------------------------------------------------------------------------------------

@@ -1,14 +1,15 @@
 """What a directory holds, asked from a web server: by WebDAV, or from the page that it makes for people.
 
-Answers are read while they arrive, and what they name is kept in little memory: there may be millions.
+Answers are read while they arrive, and what they name is handed on: there may be millions.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, NoReturn, Protocol
 
 from connectors import log
 from connectors.errors import ConfigError, ProtocolViolation, TemporaryFailure
 from connectors.web.reply import Reply
+from connectors.web.stream import pulled
 
 DEPTH_1 = {"Depth": "1", "Content-Type": "application/xml"}
 PROPFIND = (
@@ -18,7 +19,8 @@ PROPFIND = (
 HINT = "give a listing (--listing), or let the server offer WebDAV or directory pages"
 NOT_LEFT_OUT = "a listing (--listing) moves what it names"
 USE_RECEIVE_FILE = "receive-file is for files"
-MOST_ENTRIES = 10_000_000
+MOST_LEFT_OUT = 100_000
+LATEST = 1000  # names
 LONGEST_GAP = 16 << 20  # bytes of a directory page without any entry: it would never end
 MOST_NAMED = 3
 
@@ -52,60 +54,76 @@ class NoDirectoryPage(Exception):
 
 
 class Found:
-    """What a directory page has shown so far, in the order of the page."""
+    """What a directory page shows. Little of it is kept: the page may be without end."""
 
     def __init__(self, place: str) -> None:
         self.place = place
-        self.seen = 0  # entries, those that were left out and those that were said twice among them
-        self._sizes: dict[str, int | None] = {}  # a directory's name ends in a slash
+        self.is_empty = True  # there was nothing yet that can be received
+        self.seen = 0  # entries, those that were left out among them
+        self._new: list[Child] = []
+        self._directories: set[str] = set()
+        self._latest: set[str] = set()  # files
+        self._before: set[str] = set()
         self._left_out: list[str] = []
         self._count_left_out = 0
 
     def add(self, name: str, is_dir: bool, size: int | None = None) -> None:
-        self.count()
-        self._sizes[name + "/" if is_dir else name] = size
+        """A directory is added once, for it is asked for; a file perhaps again, if that is far off."""
+        written = f"{name}/" if is_dir else name
+        if written in self._directories or written in self._latest or written in self._before:
+            return
+        (self._directories if is_dir else self._latest).add(written)
+        if len(self._latest) > LATEST:
+            self._before, self._latest = self._latest, set()
+        self.seen += 1
+        self.is_empty = False
+        self._new.append(Child(name, is_dir, size))
+
+    def has_lately(self, name: str) -> bool:
+        """Whether ``name`` is that of a directory, or of one of the latest files."""
+        return name in self._latest or name in self._before or f"{name}/" in self._directories
 
     def leave_out(self, what: str) -> None:
         """Take note of an entry that cannot be received; ``what`` says which, and why."""
-        self.count()
+        self.seen += 1
         self._count_left_out += 1
+        if self._count_left_out > MOST_LEFT_OUT:
+            self._refuse()
         if len(self._left_out) < MOST_NAMED and what not in self._left_out:
             self._left_out.append(what)
 
     @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing that can be received."""
-        return not self._sizes
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._sizes or f"{name}/" in self._sizes
+    def has_left_out(self) -> bool:
+        return bool(self._left_out)
 
     def check(self) -> None:
         """ProtocolViolation if there are entries, and none that can be received; a warning if some cannot."""
-        if not self._count_left_out:
-            return
+        if self._left_out and self.is_empty:
+            self._refuse()
+        if self._left_out:
+            log.warning(f"{self.place}: left out: {self._which()}")
+
+    def taken(self) -> list[Child]:
+        """What was added since this was last asked."""
+        new, self._new = self._new, []
+        return new
+
+    def _refuse(self) -> NoReturn:
+        raise ProtocolViolation(
+            f"{self.place}: what it holds cannot be received: {self._which()}", hint=NOT_LEFT_OUT
+        )
+
+    def _which(self) -> str:
         more = self._count_left_out - len(self._left_out)
-        which = "; ".join(self._left_out) + (f"; and {more} more" if more > 0 else "")
-        if self.is_empty:
-            raise ProtocolViolation(
-                f"{self.place}: what it holds cannot be received: {which}", hint=NOT_LEFT_OUT
-            )
-        log.warning(f"{self.place}: left out: {which}")
-
-    def children(self) -> Iterator[Child]:
-        for name, size in self._sizes.items():
-            is_dir = name.endswith("/")
-            yield Child(name[:-1] if is_dir else name, is_dir, size)
-
-    def count(self) -> None:
-        """One more was shown, of whatever kind. ProtocolViolation if there is no end to it."""
-        self.seen += 1
-        if self.seen > MOST_ENTRIES:
-            raise ProtocolViolation(f"{self.place}: more than {MOST_ENTRIES} entries", hint=HINT)
+        return "; ".join(self._left_out) + (f"; and {more} more" if more > 0 else "")
 
 
 class Page(Protocol):
     """A kind of directory page, read as it arrives into a Found."""
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether it has shown by now that it is a directory page."""
 
     def feed(self, data: bytes) -> None:
         """The next bytes. Raises NoDirectoryPage, or the errors of connectors.errors."""
@@ -114,22 +132,12 @@ class Page(Protocol):
         """There is no more: whether the page ends as a whole one does. Raises what ``feed`` does."""
 
 
-class _Ignored:
-    """What comes with an answer that refuses a method."""
-
-    def feed(self, data: bytes) -> None:
-        pass
-
-    def close(self) -> bool:
-        return True
-
-
 class _Reading:
     """The answer to one request, while it arrives."""
 
     def __init__(self, place: str) -> None:
-        self.found = Found(place)
-        self._page: Page = _Ignored()
+        self._found = Found(place)
+        self._page: Page
         self._is_framed = False
         self._gap = 0
         self._seen = 0
@@ -139,61 +147,65 @@ class _Reading:
         if reply.status == 207:
             from connectors.web.multistatus import Multistatus
 
-            self._page = Multistatus(reply, self.found)
+            self._page = Multistatus(reply, self._found)
         elif "json" in reply.headers.get("content-type", ""):
             from connectors.web.jsonindex import JsonIndex
 
-            self._page = JsonIndex(reply, self.found)
+            self._page = JsonIndex(reply, self._found)
         else:
             from connectors.web.page import HtmlPage
 
-            self._page = HtmlPage(reply, self.found)
+            self._page = HtmlPage(reply, self._found)
 
-    def take(self, data: bytes) -> None:
-        if self.found.seen != self._seen:
-            self._seen, self._gap = self.found.seen, 0
+    def take(self, data: bytes) -> list[Child]:
+        """The children that ``data`` shows."""
+        if self._found.seen != self._seen:
+            self._seen, self._gap = self._found.seen, 0
         self._gap += len(data)
         if self._gap > LONGEST_GAP:
             raise ProtocolViolation(
-                f"{self.found.place}: {self._gap} bytes of its directory page show nothing"
+                f"{self._found.place}: {LONGEST_GAP >> 20} MiB of its directory page show no entry"
             )
         self._page.feed(data)
+        return self._found.taken() if self._page.is_sure else []
 
-    def end(self) -> Found:
+    def end(self) -> list[Child]:
+        """Those that only the end shows."""
         if not self._page.close() and not self._is_framed:
-            raise TemporaryFailure(f"{self.found.place}: its directory page ended too early")
-        self.found.check()
-        return self.found
+            raise TemporaryFailure(f"{self._found.place}: its directory page ended too early")
+        self._found.check()
+        return self._found.taken()
 
 
 def children(ask: Ask, place: str) -> Iterator[Child]:
-    """The direct children of a directory; ``place`` is its name in messages.
+    """The direct children of a directory, while they arrive; ``place`` is its name in messages. One that the
+    server shows several times may come several times.
 
-    ConfigError if the server shows none; what ``ask`` raises.
+    ConfigError if the server shows none; what ``ask`` raises. Both may come after some of the children.
     """
-    found = _by_webdav(ask, place)
-    if found is None:
-        found = _by_page(ask, place)
-    if found is None:
-        raise ConfigError(f"{place} does not show what it holds", hint=HINT)
-    yield from found.children()
-
-
-def _by_webdav(ask: Ask, place: str) -> Found | None:
     reading = _Reading(place)
 
-    def begin(reply: Reply) -> None:
-        if reply.status == 207:
-            reading.begin(reply)
+    def produce(take: Callable[[bytes], None]) -> None:
+        is_multistatus = False
 
-    reply = ask("PROPFIND", DEPTH_1, PROPFIND, begin, reading.take)
-    return reading.end() if reply.status == 207 else None
+        def begin(reply: Reply) -> None:
+            nonlocal is_multistatus
+            is_multistatus = reply.status == 207
+            if is_multistatus:
+                reading.begin(reply)
 
+        def take_multistatus(data: bytes) -> None:
+            if is_multistatus:
+                take(data)
 
-def _by_page(ask: Ask, place: str) -> Found | None:
-    reading = _Reading(place)
+        reply = ask("PROPFIND", DEPTH_1, PROPFIND, begin, take_multistatus)
+        if reply.status != 207:
+            ask("GET", {}, None, reading.begin, take)
+
     try:
-        ask("GET", {}, None, reading.begin, reading.take)
-        return reading.end()
+        with pulled(produce) as blocks:
+            for block in blocks:
+                yield from reading.take(block)
+        yield from reading.end()
     except NoDirectoryPage:
-        return None
+        raise ConfigError(f"{place} does not show what it holds", hint=HINT) from None

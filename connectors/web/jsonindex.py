@@ -23,6 +23,10 @@ class JsonIndex:
         self._parser = ijson.basic_parse_coro(self._events, use_float=True)
         self._errors = (ijson.JSONError, ValueError, ArithmeticError, SystemError)
 
+    @property
+    def is_sure(self) -> bool:
+        return True
+
     def feed(self, data: bytes) -> None:
         try:
             self._parser.send(data)

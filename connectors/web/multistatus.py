@@ -20,6 +20,7 @@ from connectors.web.reply import Reply, whole_number
 STATUS = re.compile(r"HTTP/\S+\s+(\d{3})\b\s*(.*)", re.DOTALL)
 DEEPEST = 100  # elements inside each other
 LONGEST_TEXT = 1 << 16  # characters of one element
+MOST_ASTRAY = 100_000  # responses that wait for the directory itself to be known
 GONE = {404, 410}
 TEXTS = {"href", "status", "getcontentlength"}
 
@@ -55,8 +56,10 @@ class Multistatus:
         self._here = urls.segments(reply.url)
         self._prefix = urlsplit(reply.url).path
         self._itself: Member | None = None
+        self._has_below = False  # whether there was anything below the address that was asked for
         self._astray: list[Member] = []
-        self._deeper: set[str] = set()
+        self._guess: Member | None = None  # what is the directory itself, if all others are in it
+        self._is_guessed = False  # whether there was anything in it
         self._open: list[str] = []
         self._text: list[str] | None = None
         self._length = 0
@@ -67,6 +70,10 @@ class Multistatus:
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
         self._parser.CharacterDataHandler = self._characters
+
+    @property
+    def is_sure(self) -> bool:
+        return True
 
     # -- XML ---------------------------------------------------------------------------------------
 
@@ -189,14 +196,21 @@ class Multistatus:
         here, path = self._here, member.path
         if path == here:
             self._itself = member
-        elif path[: len(here)] != here:
-            self._found.count()
-            self._astray.append(member)
-        elif len(path) == len(here) + 1:
+        elif path[: len(here)] == here:
+            self._has_below = True
+            if len(path) == len(here) + 1:
+                self._add(path[-1], member)
+            else:  # of a server that shows all that is below: it is asked for each directory on its own
+                self._found.add(path[len(here)], is_dir=True)
+        elif self._guess and path[:-1] == self._guess.path:
+            self._is_guessed = True
             self._add(path[-1], member)
-        else:  # of a server that shows all that is below: it is asked for each directory on its own
-            self._found.count()
-            self._deeper.add(path[len(here)])
+        elif not (self._guess or self._astray or self._itself) and member.is_dir and member.status.is_ok:
+            self._guess = member  # mostly the directory itself comes first
+        elif len(self._astray) < MOST_ASTRAY:
+            self._astray.append(member)
+        else:
+            raise self._unknown()
 
     def _add(self, name: str, member: Member) -> None:
         if member.status.code in GONE:
@@ -207,17 +221,20 @@ class Multistatus:
     # -- all of them -------------------------------------------------------------------------------
 
     def _conclude(self) -> None:
-        if self._itself is None and self._astray:
-            self._itself = self._found_astray()
-        else:
+        itself = self._itself
+        if self._is_guessed:
+            if itself or self._has_below or self._astray:
+                raise self._unknown()
+            itself = self._guess
+        elif self._guess:
+            self._astray.insert(0, self._guess)
+        if itself is None and self._astray:
+            itself = self._found_astray()
+        elif itself:
             for member in self._astray:
                 self._found.leave_out(f"/{'/'.join(member.path)}: not in this directory")
-        for name in self._deeper:
-            if name not in self._found:
-                self._found.add(name, is_dir=True)
-        itself = self._itself
         if itself is None:
-            if not self._found.seen:
+            if self._found.is_empty and not self._found.has_left_out:
                 raise self._unknown()
         elif not itself.status.is_ok:
             failed = self._reply._replace(status=itself.status.code, reason=itself.status.reason)
@@ -231,7 +248,6 @@ class Multistatus:
         others = [member for member in self._astray if member is not itself]
         depth = len(itself.path)
         is_above = all(len(one.path) == depth + 1 and one.path[:depth] == itself.path for one in others)
-        is_alone = self._found.seen == len(self._astray)
         if not itself.status.is_ok:
             is_it = not others
         elif others:
@@ -239,7 +255,7 @@ class Multistatus:
         else:  # it could be a child, of a server that does not name the directory itself
             is_alike = not itself.path or itself.path[-1:] == self._here[-1:]
             is_it = is_alike and (itself.is_dir or itself.is_file)
-        if not (is_above and is_alone and is_it):
+        if self._has_below or not (is_above and is_it):
             raise self._unknown()
         for member in others:
             self._add(member.path[-1], member)

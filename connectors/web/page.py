@@ -31,6 +31,7 @@ PAGING = {"page", "offset", "start", "marker"}
 FILE_NAME = re.compile(r"[^\s/]+\.[A-Za-z0-9]{1,8}")
 LONGEST_HEAD = 1 << 20  # bytes, after which a page that does not look like one of a directory is none
 LONGEST_TEXT = 1 << 12  # characters of a title, or of the text of a link
+MOST_VIEWS = 10_000  # links that wait for a plain one to the same
 BARE = {"pre", "a", "meta"}  # all there is in a page of Go's file server
 
 
@@ -52,16 +53,15 @@ class HtmlPage:
         self._size += len(data)
         self._parse(self._decode(data))
         is_long = self._size > LONGEST_HEAD
-        if is_long and (len(self._markup.rawdata) > LONGEST_HEAD or not self._is_of_directory()):
+        if is_long and (len(self._markup.rawdata) > LONGEST_HEAD or not self.is_sure):
             raise NoDirectoryPage
 
     def close(self) -> bool:
         self._parse(self._decode(b"", True), last=True)
-        if not self._is_of_directory():
+        if not self.is_sure:
             raise NoDirectoryPage
-        for name, text in self._other_views.items():
-            if name not in self._found:
-                self._found.leave_out(text)
+        for text in self._other_views.values():
+            self._found.leave_out(text)
         return self._markup.has_ended
 
     def _parse(self, text: str, *, last: bool = False) -> None:
@@ -73,7 +73,8 @@ class HtmlPage:
         except (AssertionError, ValueError):  # what HTMLParser makes of markup that is none
             raise NoDirectoryPage from None
 
-    def _is_of_directory(self) -> bool:
+    @property
+    def is_sure(self) -> bool:
         title, path = self._markup.title.strip(), unquote(self._url.path).strip("/")
         if TITLE.match(title) or self._markup.is_bare:
             return True
@@ -93,7 +94,7 @@ class HtmlPage:
         if plain and self._is_directory_url and not self._markup.base:  # nearly all are
             name = os.fsdecode(unquote_to_bytes(plain[1]))
             if name not in (".", ".."):
-                self._found.add(name, bool(plain[2]) or text.rstrip().endswith("/"))
+                self._add(name, bool(plain[2]) or text.rstrip().endswith("/"))
             return
         target = urls.resolve(self._markup.base or self._url.geturl(), href)
         if target is None:  # mailto and the like
@@ -113,12 +114,16 @@ class HtmlPage:
             if here != link.path[: len(here)] or not below:
                 continue
             if len(below) == 1 and (is_sure or link.is_called(below[0])):
-                self._found.add(below[0], link.is_directory)
+                self._add(below[0], link.is_directory)
                 return True
             if len(below) > 1 and is_sure and link.is_called(below[-1], "/".join(below)):
-                self._found.add(below[0], is_dir=True)  # which is asked for on its own
+                self._add(below[0], is_dir=True)  # which is asked for on its own
                 return True
         return False
+
+    def _add(self, name: str, is_dir: bool) -> None:
+        self._other_views.pop(name, None)
+        self._found.add(name, is_dir)
 
     def _titled(self) -> tuple[str, ...]:
         """The page's path as its title says it: a proxy may have changed the one in its address."""
@@ -149,8 +154,11 @@ class HtmlPage:
         if not (in_cell or is_file_name or is_called_so):
             return
         what = f"{link.label} (leads to {secrets.shown_url(link.url)})"
-        if link.path[:-1] == self._here and len(self._other_views) < LONGEST_TEXT:
-            self._other_views[link.path[-1]] = what  # nothing is lost if it is linked plainly as well
+        is_view = link.path[:-1] == self._here  # nothing is lost if it is linked plainly as well
+        if is_view and self._found.has_lately(link.path[-1]):
+            return
+        if is_view and len(self._other_views) < MOST_VIEWS:
+            self._other_views[link.path[-1]] = what
         else:
             self._found.leave_out(what)
 

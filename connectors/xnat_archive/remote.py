@@ -15,13 +15,13 @@ from connectors.transfer.small import is_small, matches
 from connectors.verbs import Verb
 from connectors.web.ranges import check_end, go_on
 from connectors.web.reply import Reply, whole_number
+from connectors.web.stream import pulled
 from connectors.xnat_archive import unzip
 from connectors.xnat_archive.catalogue import Catalogue, Row
 from connectors.xnat_archive.place import Place
 from connectors.xnat_archive.resource import Resource
 from connectors.xnat_archive.sender import MOST_PACKED, Sender
 from connectors.xnat_archive.session import Session
-from connectors.xnat_archive.stream import pulled
 
 HTML_NAMES = (".htm", ".html", ".xhtml", ".shtml")
 OVERHEAD = 4096  # bytes that an archive has for each file beside its content: its names above all
