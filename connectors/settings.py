@@ -4,12 +4,18 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from connectors import log
 from connectors.access.paths import looked_in
+from connectors.access.variables import PREFIX
 from connectors.errors import ConfigError, Fault
 
 LOGS = ("text", "json")
 SWITCH = ("0", "1")
 PROGRESS = ("auto", "off", "log")
+
+
+ALIKE = 0.66  # of 1, as difflib counts
+LONG = 5  # letters
 
 
 class Settings(NamedTuple):
@@ -26,6 +32,9 @@ class Settings(NamedTuple):
     log: str = "text"
     progress: str = "auto"
     receipt: str = ""
+
+
+KNOWN = tuple(f"RED_{name.upper()}" for name in (*Settings._fields, "mount", "debug"))
 
 
 def read(environ: Mapping[str, str]) -> Settings:
@@ -91,6 +100,37 @@ def read(environ: Mapping[str, str]) -> Settings:
         progress=choice("RED_PROGRESS", PROGRESS),
         receipt=environ.get("RED_RECEIPT", ""),
     )
+    for name, meant in misspelt(environ):
+        log.warning(f"the environment variable {name} means nothing here; did you mean {meant}?")
     if faults:
         raise ConfigError(faults)
     return settings
+
+
+def misspelt(environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Variables that may have been meant for one of ours, and for which: those of other programs may begin
+    with RED as well."""
+    unknown = [
+        name
+        for name in environ
+        if name.upper().startswith("RED_") and name not in KNOWN and not name.startswith(PREFIX)
+    ]
+    return [(name, meant) for name in unknown if (meant := _meant(name))]
+
+
+def _meant(name: str) -> str:
+    word, _, rest = name[len("RED_") :].partition("_")
+    if word.upper().startswith("VAR") and not rest:
+        return PREFIX + word[len("VAR") :]
+    if rest and _is_alike(word, "VAR"):
+        return PREFIX + rest
+    return next((known for known in KNOWN if _is_alike(name[len("RED_") :], known[len("RED_") :])), "")
+
+
+def _is_alike(word: str, known: str) -> bool:
+    """A letter more, less or otherwise; two in a long word."""
+    from difflib import SequenceMatcher  # 10 ms, for a variable that is not ours only
+
+    shorter, longer = sorted((len(word), len(known)))
+    is_near = longer - shorter <= (1 if shorter < LONG else 2)
+    return is_near and SequenceMatcher(None, word.upper(), known).ratio() >= ALIKE

@@ -1,8 +1,11 @@
 """What the access data may hold: protected keys, variables, and the schema, every fault at its place."""
 
 import os
+import socket
 from base64 import b64encode
+from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +13,7 @@ import pytest
 from connectors.access import schema, secrets
 from connectors.access.variables import Variables
 from connectors.errors import ConfigError
-from connectors.verbs import RECEIVE_FILE
+from connectors.verbs import RECEIVE_DIR, RECEIVE_FILE, Verb
 from tests.access import Documents, places
 
 NOBODY = 65534
@@ -119,12 +122,21 @@ def test_all_unresolved_variables_are_listed_at_once_with_all_other_faults(docum
 
 
 @pytest.mark.parametrize(
-    "text", ["{{}}", "{{..}}", "{{a b}}", "{{../x}}", "{{/etc/passwd}}", "{{ä}}", "{{{a}}}", "x{{a{{b}}"]
+    "text", ["{{}}", "{{ }}", "{{..}}", "{{a/b}}", "{{../x}}", "{{/etc/passwd}}", "{{{a}}}", "x{{a{{b}}"]
 )
 def test_double_braces_around_anything_but_a_name_are_a_fault(documents: Documents, text: str) -> None:
     fault = documents.fault(f"url: http://h/\nauth: {{username: a, password: '{text}'}}")
     assert places([fault]) == [("auth.password", 2)]
-    assert fault.message.startswith("in {{…}} a variable's name is meant")
+    assert fault.message.startswith("in {{ }} a variable's name is meant")
+
+
+@pytest.mark.parametrize("name", ["pass word", "pässwörd", "a:b", " ends ", "..."])
+def test_a_variables_name_is_taken_as_it_stands(documents: Documents, name: str) -> None:
+    text = f"url: http://h/\nauth: {{username: a, password: '{{{{{name}}}}}'}}"
+    access = documents.access(text, environ={f"RED_VAR_{name}": "from-environment"})
+    assert access["auth"]["password"] == "from-environment"
+    (documents.secrets_dir / name).write_text("from-file\n")
+    assert documents.access(text)["auth"]["password"] == "from-file"
 
 
 def test_keys_and_listings_hold_no_variables(documents: Documents) -> None:
@@ -135,9 +147,28 @@ def test_keys_and_listings_hold_no_variables(documents: Documents) -> None:
     }
 
 
-def test_a_directory_is_no_secret_file(documents: Documents) -> None:
-    (documents.secrets_dir / "v").mkdir()
-    assert documents.access("url: '{{v}}'", environ={"RED_VAR_v": "http://h/"})["url"] == "http://h/"
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda path: path.mkdir(), "is a directory"),
+        (os.mkfifo, "is a named pipe"),
+        (lambda path: path.symlink_to("/dev/null"), "is a device"),
+        (lambda path: path.symlink_to("gone"), "is a link to nothing: gone"),
+        (lambda path: path.symlink_to("..data/gone"), "is a link to nothing: ..data/gone"),
+        (lambda path: path.write_bytes(bytes((1 << 20) + 1)), "is larger than 1024 KiB"),
+        (lambda path: path.write_bytes(b"\xff"), "is not text in UTF-8"),
+        (lambda path: socket.socket(socket.AF_UNIX).bind(str(path)), "is a socket"),
+    ],
+)
+def test_what_cannot_be_read_in_place_of_a_secret_is_a_fault_with_its_name(
+    documents: Documents, make: Callable[[Path], object], told: str
+) -> None:
+    make(documents.secrets_dir / "v")
+    for environ in ({}, {"RED_VAR_v": "http://h/"}):
+        fault = documents.fault("url: '{{v}}'", environ=environ)
+        assert f"{documents.secrets_dir}/v" in fault.message
+        assert told in fault.message
+    assert documents.access("url: http://h/")["url"] == "http://h/", "nobody asked for it"
 
 
 def test_a_secret_that_is_no_text_is_a_fault_without_its_content(documents: Documents) -> None:
@@ -200,6 +231,59 @@ access:
         ("disableSSLVerification", 9, "must be true or false, is a string"),
         ("headers", 10, "must be a mapping, is a string"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("auth", "paths"),
+    [
+        ("{username: a, method: KERBEROS}", {"auth.method", "auth.password"}),
+        ("{method: 3}", {"auth.method", "auth.username", "auth.password"}),
+        ("{username: a, method: '{{missing}}'}", {"auth.method", "auth.password"}),
+        ("{token: a, method: OAUTH}", {"auth.method"}),
+        ("{username: a, method: null}", {"auth.method", "auth.password"}),
+    ],
+)
+def test_beside_a_method_that_is_none_it_is_told_what_the_default_one_requires(
+    documents: Documents, auth: str, paths: set[str]
+) -> None:
+    assert {fault.path for fault in documents.faults(f"url: http://h/\nauth: {auth}")} == paths
+
+
+@pytest.mark.parametrize(
+    ("text", "verb", "path", "told"),
+    [
+        ("url: http://h/\nchecksum: x", RECEIVE_FILE, "checksum", "belongs to an entry, which has class and"),
+        (
+            "url: http://h/\n_size: 3",
+            RECEIVE_FILE,
+            "_size",
+            "belongs to an entry, which has class and connector",
+        ),
+        ("url: http://h/\nsize: 3", RECEIVE_DIR, "size", "is that of a file: give it in the listing"),
+        ("url: http://h/\nlisting: []", RECEIVE_DIR, "listing", "belongs to an entry"),
+        ("access: {url: 'http://h/', size: 3}", RECEIVE_FILE, "access.size", "belongs to an entry"),
+        ("access: {url: 'http://h/'}\nsize: 3", RECEIVE_FILE, "size", "belongs to an entry"),
+        ("access: {url: 'http://h/', mount: true}", RECEIVE_DIR, "access.mount", "belongs beside access"),
+        (
+            "class: File\nconnector: {access: {url: 'http://h/'}, checksum: x}",
+            RECEIVE_FILE,
+            "connector.checksum",
+            "belongs to the entry: put it beside connector",
+        ),
+        (
+            "class: File\nconnector: {access: {url: 'http://h/', size: 1}}",
+            RECEIVE_FILE,
+            "connector.access.size",
+            "belongs to the entry: put it beside connector",
+        ),
+    ],
+)
+def test_a_key_at_the_wrong_level_is_told_where_it_belongs(
+    documents: Documents, text: str, verb: Verb, path: str, told: str
+) -> None:
+    fault = documents.fault(text, verb)
+    assert fault.path == path
+    assert fault.message.startswith(told)
 
 
 def test_an_unknown_key_that_resembles_nothing_is_told_what_there_is(documents: Documents) -> None:

@@ -108,6 +108,19 @@ def read_listing(source: str) -> Parsed:
     return parsed
 
 
+def misplaced(key: str, access_path: str, *, of_directory: bool) -> str:
+    """Where ``key`` belongs, which stands in or beside the access data and is one of those around them; ""
+    for any other."""
+    name = key.removeprefix("_")
+    if name in ("size", "checksum") and of_directory:
+        return "is that of a file: give it in the listing, file by file"
+    if name in ENTRY_KEYS and name != "connector":
+        if access_path.startswith("connector"):
+            return "belongs to the entry: put it beside connector"
+        return "belongs to an entry, which has class and connector: put it beside these"
+    return "belongs beside access, not in it" if name in ("command", "mount") else ""
+
+
 def unknown(
     key: str, known: "list[str] | tuple[str, ...]", missing: "list[str] | tuple[str, ...]" = ()
 ) -> str:

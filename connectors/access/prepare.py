@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from connectors.access import bounds, secrets
-from connectors.access.document import CONNECTOR_KEYS, ENTRY_KEYS, Document, read_listing, unknown
+from connectors.access.document import CONNECTOR_KEYS, ENTRY_KEYS, Document, misplaced, read_listing, unknown
 from connectors.access.parsing import Parsed, must_be
 from connectors.access.paths import join, printable
-from connectors.access.validation import Path, validate
+from connectors.access.validation import Finding, Path, validate
 from connectors.access.variables import Variables
 from connectors.errors import ConfigError, Fault
 from connectors.remote import Entry
@@ -52,10 +52,10 @@ def prepare(
     schema = connector.SCHEMAS[verb]
     secrets.keep(_vocabulary(schema))
     faults = list(document.faults)
-    faults += _unknown_faults(document, schema)
+    faults += _unknown_faults(document, schema, verb)
     faults += _command_faults(document, connector.EXECUTABLE)
     faults += _class_faults(document, verb)
-    access, access_faults = _Access(document, schema, Variables(secrets_dir, environ)).prepare()
+    access, access_faults = _Access(document, verb, schema, Variables(secrets_dir, environ)).prepare()
     faults += access_faults
     listing, listing_faults = _listing(document, listing_source)
     faults += listing_faults
@@ -78,15 +78,17 @@ def _vocabulary(schema: "Schema") -> set[str]:
     return words
 
 
-def _unknown_faults(document: Document, schema: "Schema") -> list[Fault]:
+def _unknown_faults(document: Document, schema: "Schema", verb: Verb) -> list[Fault]:
     """Keys around the access data that mean nothing there."""
     place = document.access_path or "connector.access"
-    return [
-        document.fault(
-            path, f"put it under {place}" if key.removeprefix("_") in schema else unknown(key, known)
-        )
-        for path, key, known in document.unknown
-    ]
+
+    def message(key: str, known: tuple[str, ...]) -> str:
+        if key.removeprefix("_") in schema:
+            return f"put it under {place}"
+        elsewhere = misplaced(key, document.access_path, of_directory=verb.of_directory)
+        return elsewhere if elsewhere and known == CONNECTOR_KEYS else unknown(key, known)
+
+    return [document.fault(path, message(key, known)) for path, key, known in document.unknown]
 
 
 def _command_faults(document: Document, executable: str) -> list[Fault]:
@@ -145,8 +147,9 @@ def _promises(document: Document) -> tuple[int | None, Checksum | None, list[Fau
 class _Access:
     """The access data of one document on its way from raw to valid."""
 
-    def __init__(self, document: Document, schema: "Schema", variables: Variables) -> None:
+    def __init__(self, document: Document, verb: Verb, schema: "Schema", variables: Variables) -> None:
         self.document = document
+        self.verb = verb
         self.schema = schema
         self.variables = variables
         self.protected: set[Path] = set()
@@ -179,16 +182,19 @@ class _Access:
         for finding in findings:
             if any(finding.path[:length] in broken for length in range(len(finding.path) + 1)):
                 continue
-            message = finding.message
-            if finding.unknown:
-                key = self.written(finding.path)[-1]
-                mark = "_" if key.startswith("_") else ""
-                missing = [name for name in finding.unknown if (*finding.path[:-1], name) in absent]
-                message = unknown(
-                    key, [mark + name for name in finding.unknown], [mark + name for name in missing]
-                )
-            self.fault(finding.path, message)
+            self.fault(finding.path, self.unknown(finding, absent) if finding.unknown else finding.message)
         return access, self.faults
+
+    def unknown(self, finding: Finding, absent: set[Path]) -> str:
+        """The message for a key that means nothing where it stands; ``absent`` are those that are missing."""
+        key = self.written(finding.path)[-1]
+        if len(finding.path) == 1:
+            of_directory = self.verb.of_directory
+            if elsewhere := misplaced(key, self.document.access_path, of_directory=of_directory):
+                return elsewhere
+        mark = "_" if key.startswith("_") else ""
+        missing = [name for name in finding.unknown if (*finding.path[:-1], name) in absent]
+        return unknown(key, [mark + name for name in finding.unknown], [mark + name for name in missing])
 
     def written(self, path: Path) -> list[str]:
         """The steps of ``path`` as they stand in the document, with their underscores."""

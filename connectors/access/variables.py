@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Mapping
-from stat import S_ISREG
+from stat import S_ISDIR, S_ISFIFO, S_ISREG, S_ISSOCK
 
 from connectors.access import secrets
 
@@ -12,11 +12,20 @@ MOST_BYTES = 1024 * 1024
 """As large as a Kubernetes Secret can be."""
 
 _BRACES = re.compile(r"\{\{([^\n]*?)\}\}")
-_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_NAME = re.compile(r"[^/{}\x00-\x1f\x7f]+")
+
+
+def _kind(mode: int) -> str:
+    if S_ISDIR(mode):
+        return "a directory (where a file is missing, docker run -v makes one)"
+    if S_ISFIFO(mode):
+        return "a named pipe"
+    return "a socket" if S_ISSOCK(mode) else "a device"
 
 
 class Variables:
-    """Looks them up: first the regular file ``name`` in ``folder``, then ``RED_VAR_name`` in ``environ``.
+    """Looks them up: first the file ``name`` in ``folder``, then ``RED_VAR_name`` in ``environ``. Anything
+    else of that name in the folder is an error: it was meant to be the value.
 
     Values are literal: never expanded again, and only the newline that ends a file is dropped.
     """
@@ -31,10 +40,12 @@ class Variables:
         def value(match: re.Match[str]) -> str:
             name = match[1].strip()
             if not _NAME.fullmatch(name) or name in (".", ".."):
-                fault("in {{…}} a variable's name is meant: letters, digits, '.', '_' and '-'")
+                fault("in {{ }} a variable's name is meant, which has no slash and no braces")
                 return match[0]
             try:
-                found = self.find(name)
+                found = self.find(match[1])
+                if found is None:
+                    found = self.find(name)  # {{ name }}, unless there is one with blanks at its ends
             except ValueError as error:
                 fault(str(error))
                 return match[0]
@@ -66,12 +77,15 @@ class Variables:
     def _in_file(self, name: str) -> str | None:
         path = self.path(name)
         try:
-            if not S_ISREG(os.stat(path).st_mode):
-                return None
+            mode = os.stat(path).st_mode
+            if not S_ISREG(mode):
+                raise ValueError(f"{path} of variable {name} is {_kind(mode)}, not a file with its value")
             with open(path, "rb") as file:
                 data = file.read(MOST_BYTES + 1)
-        except (FileNotFoundError, NotADirectoryError, ValueError):
-            return None
+        except FileNotFoundError:
+            if not os.path.lexists(path):
+                return None
+            raise ValueError(f"{path} of variable {name} is a link to nothing: {os.readlink(path)}") from None
         except OSError as error:
             message = f"the file {path} of variable {name} cannot be read: {error.strerror}"
             if isinstance(error, PermissionError):

@@ -15,6 +15,8 @@ BEARER_TOKEN = re.compile(r"[\x21-\x7e]+")
 PLACE = re.compile(r"(\[[0-9A-Fa-f:.]+(%25[\w.~-]+)?\]|[^\s\[\]:/\\?#@<>^|%\"{}`]{1,253})(:[0-9]*)?")
 """An IPv6 address or a name (whoever resolves it may be stricter), and a port."""
 
+DEFAULT_METHOD = "BASIC"
+
 RESERVED_HEADERS = ("host", "content-length", "transfer-encoding", "range", "if-range", "connection")
 
 
@@ -39,7 +41,8 @@ def url(field: str, value: Any, error: Error) -> None:
 
 
 def auth(field: str, value: Any, error: Error) -> None:
-    """BASIC and DIGEST take a username and a password, BEARER a token and nothing else."""
+    """BASIC and DIGEST take a username and a password, BEARER a token and nothing else. Where the method is
+    none of them, what the default one requires is required."""
     method = value.get("method")
     given = [key for key in ("username", "password", "token") if key in value]
     if method == "BEARER":
@@ -54,6 +57,10 @@ def auth(field: str, value: Any, error: Error) -> None:
                 error(f"{field}.{key}", f"required by the method {method}: a string")
         if "token" in given:
             error(f"{field}.token", f"not used by the method {method}: a token needs method BEARER")
+    elif "token" not in given:
+        for key in ("username", "password"):
+            if key not in value:
+                error(f"{field}.{key}", f"required by the method {DEFAULT_METHOD}: a string")
 
 
 def username(field: str, value: Any, error: Error) -> None:

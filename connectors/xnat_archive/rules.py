@@ -129,11 +129,11 @@ def receiving(document: dict[str, Any], error: Error) -> None:
     if kind is not None and name is None:
         error("container", "required beside containerType: its ID or label")
     if isinstance(name, str):
-        if "/" in name and kind != "scans":
+        if "/" in name and kind in OTHERS_TYPES and kind != "scans":
             error("container", "must not hold /: only the ID of a scan can")
         if kind == "assessors" and not EXPERIMENT.fullmatch(name):
             error("container", "must be of letters, digits, _ and -: XNAT takes no other for an assessor")
-    if "direction" in document and kind not in ("reconstructions", "assessors"):
+    if "direction" in document and kind in (None, "scans"):
         error("direction", "is for reconstructions and assessors: nothing else tells in from out")
 
 
