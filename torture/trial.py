@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,8 @@ class Trial:
         self.checked = case.chance(0.7) if checked is None else checked
         self.fickle: dict[str, set[bytes]] = {}
         """Files that change at the server meanwhile, with all that they are."""
+        self.may_leave: Callable[[], bool] = lambda: False
+        """Whether the server has refused to remove what was half-made."""
         self.optional: set[str] = set()
         """Files that need not be sent."""
         self.old = {path: content(case, scene, 5000) for path in self.content if case.chance(old)}
@@ -218,6 +220,8 @@ class Trial:
             wanted = {} if self.checking or self._mocks else self.wanted
             self._settle(whole)
             now = self._far()
+            if self.may_leave():
+                now = {path: data for path, data in now.items() if not judge.hidden(path)}
             for path in self.optional - now.keys():
                 wanted.pop(path, None)
             judge.files(now, far, wanted, whole=whole, where="at the server")

@@ -106,7 +106,8 @@ class Lie:
     """What is wrong: ``twist`` changes the right answer, ``ending`` how it is sent.
 
     It is told to requests of ``methods`` (all, if empty), but not to the first ``after``, and ``times``.
-    ``acts`` says whether what was asked for is done nevertheless. ``told`` counts how often it was told.
+    ``acts`` says whether what was asked for is done nevertheless. ``told`` counts how often it was
+    told, ``told_to`` are the methods.
     """
 
     methods: frozenset[str] = frozenset()
@@ -117,6 +118,7 @@ class Lie:
     ending: Ending | None = None
     about: Callable[[Request], bool] = lambda request: True
     told: int = 0
+    told_to: set[str] = field(default_factory=set)
     seen: int = 0
 
 
@@ -200,6 +202,7 @@ class Server:
                 lie.seen += 1
                 if lie.after < lie.seen <= lie.after + lie.times:
                     lie.told += 1
+                    lie.told_to.add(request.method)
                     return lie
         return None
 

@@ -113,10 +113,12 @@ def lied_to(
     )
     if trial.verb.sends and not lie.acts:  # or the look afterwards would be lied to as well
         lie.about = lambda request: request.method in web.WRITING
+    trial.may_leave = lambda: "DELETE" in lie.told_to
     one.server.lies = [lie]
     outcome = trial.run(env=environment(case, slow=slow))
     case.note(f"told {lie.told} times")
     one.server.lies = []
+    trial.may_leave = lambda: False
     allowed = set(codes)
     if slow:
         allowed.add(Exit.TEMPFAIL)

@@ -326,7 +326,10 @@ def _any_status(case: Case) -> None:
         lie.acts = status == 202  # it will be done: nobody can look whether it was
 
         def twist(request: Request, answer: Answer) -> None:
-            answer.status, answer.body = status, b"<html>as told</html>"
+            answer.status = status
+            if status == 203:  # right, from somebody in between
+                return
+            answer.body = b"<html>as told</html>"
             answer.fields = {"Retry-After": "0"} if case.chance(0.2) else {}
             answer.framing = "length"
 
