@@ -6,6 +6,7 @@ from itertools import count
 import pytest
 
 from connectors.errors import Exit
+from connectors.secure_shell import walk
 from tests.calls import FILE, FOLDER, SENSIBLE, WHOLE, Answer, Caller, to
 from tests.far import snapshot
 from tests.servers.sftp_fault import (
@@ -84,6 +85,29 @@ def test_a_directory_that_repeats_itself_without_end_is_76(caller: Caller) -> No
     assert caller.receive_dir() == Exit.PROTOCOL
 
 
+@pytest.mark.parametrize("mode", [FILE, FOLDER, stat.S_IFIFO | 0o644, stat.S_IFLNK | 0o777])
+def test_a_directory_with_new_names_without_end_comes_to_an_end(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
+    monkeypatch.setenv("RED_MAX_ENTRIES", "5000")
+    monkeypatch.setattr(walk, "MOST_FAILURES", 5000)
+
+    def page(request: Request) -> Answers:
+        found = [(b"%d-%d" % (request.count, number), attributes(9, mode)) for number in range(1000)]
+        return [names(request, found)]
+
+    caller.server.fault = to(READDIR, page)
+    assert caller.receive_dir() in SENSIBLE
+
+
+def test_a_directory_that_shows_only_itself_without_end_is_76(caller: Caller) -> None:
+    def page(request: Request) -> Answers:
+        return [names(request, [(b".", attributes(0, FOLDER, request.count))])]
+
+    caller.server.fault = to(READDIR, page)
+    assert caller.receive_dir() == Exit.PROTOCOL
+
+
 def test_a_directory_that_ends_with_no_names_has_ended(caller: Caller) -> None:
     seen = count()
 
@@ -124,14 +148,15 @@ def test_entries_of_which_nothing_is_known_are_looked_at_or_reported(caller: Cal
     """Modes may come when asked for; a name that leads nowhere is an error."""
     shown = [*WHOLE, b"nowhere"]
 
-    def page(request: Request) -> Answers:
-        return [names(request, [(name, bytes(4)) for name in shown])]
+    def listing() -> Answer:
+        first = to(READDIR, lambda request: [names(request, [(name, bytes(4)) for name in shown])], times=1)
+        return to(READDIR, lambda request: first(request) or [status(request, EOF)])
 
-    caller.server.fault = to(READDIR, page, times=1)
+    caller.server.fault = listing()
     assert caller.receive_dir() == Exit.NOINPUT
     assert "nowhere: a link that leads nowhere" in caller.said
     shown.remove(b"nowhere")
-    caller.server.fault = to(READDIR, page, times=1)
+    caller.server.fault = listing()
     assert caller.receive_dir() == Exit.OK
     assert snapshot(caller.target) == WHOLE
 

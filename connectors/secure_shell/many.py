@@ -333,9 +333,13 @@ def listings(sftp: Sftp, folders: list[Any], name_of: Callable[[Any], bytes]) ->
                 if stage == _OPENED and kind == HANDLE:
                     listing.handle = payload
                     flow.ask((_READ, listing), READDIR, payload)
-                elif stage == _READ and kind == NAME and not _has_ended(sftp, listing, payload):
-                    if names_ := dict(names(payload)):
-                        yield Page(listing.folder, names_)
+                elif (
+                    stage == _READ
+                    and kind == NAME
+                    and not _has_ended(sftp, listing, shown := dict(names(payload)))
+                ):
+                    if shown:
+                        yield Page(listing.folder, shown)
                     flow.ask((_READ, listing), READDIR, listing.handle)
                 elif stage != _CLOSED:
                     is_whole = stage == _READ and (kind, payload[:4]) in ENDS
@@ -351,16 +355,16 @@ def listings(sftp: Sftp, folders: list[Any], name_of: Callable[[Any], bytes]) ->
             flow.flush()
 
 
-def _has_ended(sftp: Sftp, listing: _Listing, payload: bytes) -> bool:
+def _has_ended(sftp: Sftp, listing: _Listing, shown: Names) -> bool:
     """Whether an answer without names is the end: the second one in a row is, of servers that have no other.
 
     The same names once more are those of a server that never ends.
     """
-    if payload[:4] == _NONE:
+    if not shown:
         listing.empty += 1
         return listing.empty == 2
     listing.empty = 0
-    page = hash(payload)
+    page = hash(tuple(shown))
     if page in listing.seen:
         raise ProtocolViolation(f"{sftp.host}: shows a directory without end")
     listing.seen.add(page)

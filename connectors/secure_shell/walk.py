@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from connectors.errors import (
     DataError,
+    Failures,
     NotFound,
     NotPermitted,
     ProtocolViolation,
     RedError,
-    SeveralFailures,
     TemporaryFailure,
 )
 from connectors.secure_shell import many, shell, wire
@@ -24,6 +24,7 @@ from connectors.transfer.tree import LISTING_HELPS, MOST_LINKED
 
 LONGEST_PATH = 4095  # bytes that a system takes; a server that shows a longer one leads us in a circle
 FEW = 200  # names; with more, the server's own find is faster
+MOST_FAILURES = 10_000
 TOGETHER = 256  # links that are looked at, or folders that are entered
 
 Found = tuple[str, Attributes]
@@ -75,7 +76,7 @@ class Tree:
         self._shown: dict[str, Attributes] = {}
         """What SFTP has shown, before links are followed."""
         self._links: list[tuple[bytes, _Folder]] = []
-        self._failures: list[RedError] = []
+        self._failures = Failures()
         self._followed_folders = 0
 
     def entries(self) -> Iterator[Found]:
@@ -93,11 +94,10 @@ class Tree:
             yield from walk
         else:
             walk.close()
-            self._links, self._failures, self._followed_folders = [], [], 0
+            self._links, self._failures, self._followed_folders = [], Failures(), 0
             yield from self._sorted(found, top)
         if self._failures:
-            what = f"{self._place}: {len(self._failures)} of its entries cannot be received"
-            raise SeveralFailures(what, self._failures)
+            raise self._failed()
 
     def _walk(self, folders: list[_Folder]) -> Generator[Found, None, None]:
         """What is in these folders and all below them, and where links in them lead to."""
@@ -109,7 +109,7 @@ class Tree:
                 if b"." in names:
                     entered.add(folder.path)
                 if is_last and not is_whole:
-                    self._failures.append(self._unreadable(folder.path))
+                    self._note(folder.path, self._unreadable(folder.path))
                 elif is_last and folder.path not in entered:
                     unentered.append(folder)
                 if is_last:
@@ -124,8 +124,10 @@ class Tree:
     def _check_entered(self, folders: list[_Folder]) -> None:
         """Note those that may be read but not entered (mode 0644): OpenSSH shows them without any entry."""
         entered = many.found(self._talk, {folder: self._entered(folder.path) for folder in folders})
-        why = [self._unreadable(one.path) for one in folders if one not in entered]
-        self._failures += [one for one in why if isinstance(one, NotPermitted)]  # else it knows no "."
+        for folder in folders:
+            why = self._unreadable(folder.path) if folder not in entered else None
+            if isinstance(why, NotPermitted):  # else it knows no "."
+                self._note(folder.path, why)
         folders.clear()
 
     def _entered(self, path: str) -> bytes:
@@ -233,7 +235,18 @@ class Tree:
         return TemporaryFailure(f"{place}: it could not be read to its end")
 
     def _fail(self, kind: type[RedError], path: str, why: str) -> None:
-        self._failures.append(kind(f"{self._place}/{path}: {why}", hint=LISTING_HELPS))
+        self._note(path, kind(f"{self._place}/{path}: {why}", hint=LISTING_HELPS))
+
+    def _note(self, path: str, failure: RedError) -> None:
+        """To be reported at the end; at once where there seems to be none."""
+        self._failures.add(path, failure)
+        if self._failures.count == MOST_FAILURES:
+            raise self._failed()
+
+    def _failed(self) -> RedError:
+        return self._failures.error(
+            f"{self._place}: {self._failures.count} of its entries cannot be received"
+        )
 
 
 def real_name(talk: Sftp, name: bytes) -> bytes:
