@@ -47,7 +47,7 @@ def test_a_document_that_holds_too_much_takes_little_memory_and_is_told_why(
     text = make()
     source = documents.write(text)
     process = start("red-connector-http", "receive-file-validate", "--offline", source)
-    most, said = peak_and_words(process, code=78)
+    most, said = peak_and_words(process, 78)
     assert message in said
     assert "alias" not in said
     assert most < 30 + 20 * len(text) / 2**20
