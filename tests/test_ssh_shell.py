@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 
 from connectors.errors import Exit
-from connectors.secure_shell import proof, sftp, tar, wire
+from connectors.secure_shell import proof, sftp, tar, walk, wire
 from connectors.secure_shell import shell as shell_
 from connectors.secure_shell.express import ORDINARY_WINDOW
 from connectors.secure_shell.session import Session
-from tests.calls import SENSIBLE, Caller
+from tests.calls import FILE, SENSIBLE, WHOLE, Caller, to
 from tests.conformance import wait_until
 from tests.far import snapshot
-from tests.servers.sftp_fault import OLD
+from tests.servers import sftp_fault
+from tests.servers.sftp_fault import OLD, Answers, Request
 from tests.servers.sshd import Sshd
 from tests.sessions import at, job, opened
 
@@ -228,6 +229,36 @@ def test_a_command_that_does_not_start_leaves_no_channel_open(
         with pytest.raises(proof.Unusable):
             shell_.find(session, talk, b"/", {})
         wait_until(lambda: channels(session) == before, "the channel is closed", 5)
+
+
+@pytest.mark.parametrize("size", [0, 5])
+def test_tar_is_not_believed_where_sizes_are_wrong(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """tar reads as many bytes as are stated. No size means that none is stated, as in /proc."""
+    monkeypatch.setattr(shell_, "MANY", 2)
+    monkeypatch.setattr(walk, "FEW", 2)
+    cut = {name: content[:size] for name, content in WHOLE.items()}
+    asked = shell(
+        caller,
+        find=[ROOT, *(found(name, content) for name, content in cut.items())],
+        archive=[*(packed(name, content) for name, content in cut.items()), tar.END, status(0)],
+    )
+
+    def stated(request: Request) -> Answers:
+        if request.kind == wire.READDIR:
+            return listing(request) or [sftp_fault.status(request, wire.EOF)]
+        is_file = request.kind == wire.FSTAT or (request.kind == wire.STAT and request.name != b"/data/d")
+        here = sftp_fault.attributes(size, FILE)
+        return [sftp_fault.packet(wire.ATTRS, request.number, here)] if is_file else None
+
+    entries = [(name, sftp_fault.attributes(size, FILE)) for name in WHOLE]
+    listing = to(wire.READDIR, lambda request: [sftp_fault.names(request, entries)], times=1)
+    caller.server.fault = stated
+    code = caller.receive_dir()
+    assert code == (Exit.OK if size == 0 else Exit.PROTOCOL), caller.said
+    assert snapshot(caller.target) == (WHOLE if size == 0 else {})
+    assert "find" in asked
 
 
 def test_what_a_server_writes_for_people_is_not_kept(sshd: Sshd) -> None:
