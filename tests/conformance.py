@@ -38,6 +38,8 @@ class Case(ABC):
     """Where the server listens on 127.0.0.1; a relay can be put in front of it."""
     stores = True
     """Whether sending has an effect."""
+    keeps_empty_folders = True
+    """Whether there can be a folder without files."""
     sizes: tuple[int, ...] = (0, 1, 4096, 5 * MIB)
     """Sizes of files that the connector can move."""
 

@@ -13,6 +13,7 @@ class XnatCase(Case):
     """The case's folder is a resource; the connector's ``file`` is the path in it."""
 
     executable = "red-connector-xnat-http"
+    keeps_empty_folders = False
 
     def __init__(self, site: Xnat, folder: str) -> None:
         self.site = site
