@@ -192,6 +192,7 @@ def _call(request: dict[str, Any]) -> None:
         import traceback
 
         traceback.print_exc()
+        sys.stderr.flush()
         os._exit(1)
 
 

@@ -7,7 +7,9 @@ in UTF-8, UTF-16, Latin-1 and cp1252: plain, in hex, base64 and base32, wherever
 
 import re
 from base64 import b32encode, b64encode
+from codecs import utf_16_be_encode, utf_16_le_encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 SHORTEST = 4
@@ -20,7 +22,7 @@ MOST_PADDING = 6
 ROUNDS = 5
 """How often escapes are undone."""
 
-ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be", "latin-1", "cp1252")
+SINGLE_BYTE = ("latin-1", "cp1252")
 HEX, BASE64, BASE32 = "hex", "base64", "base32"
 _CHARACTERS = {
     HEX: re.compile(r"[0-9a-f]*"),
@@ -108,12 +110,14 @@ def secret(text: str, *, shown: bool, alone: bool) -> Secret:
 
 
 def _encoded(text: str) -> Iterator[bytes]:
+    """In every encoding that is looked for. An error is redacted too: where files cannot be opened any more,
+    nothing may have to be imported for that, as str.encode does for UTF-16."""
     yield text.encode("utf-8", "surrogatepass")
-    for encoding in ENCODINGS[1:]:
-        try:
+    for encode in (utf_16_le_encode, utf_16_be_encode):
+        yield encode(text, "surrogatepass")[0]
+    for encoding in () if text.isascii() else SINGLE_BYTE:
+        with suppress(UnicodeEncodeError, LookupError):
             yield text.encode(encoding)
-        except UnicodeEncodeError:
-            pass
 
 
 def _plain(text: str, forms: Iterable[bytes]) -> tuple[str, ...]:
