@@ -408,6 +408,27 @@ def test_a_directory_that_is_missing_inside_the_answer_is_66() -> None:
                 shown(multistatus(body), 207)
 
 
+@pytest.mark.parametrize("href", ["/data/d/", "/data/d", "/behind/a/proxy/d/"])
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "",
+        "<D:propstat><D:prop><D:resourcetype/></D:prop><D:status>HTTP/1.1 404 No</D:status></D:propstat>",
+        "<D:propstat><D:prop><D:getcontentlength/></D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat>",
+    ],
+)
+def test_what_is_not_said_to_be_a_directory_is_no_empty_one(inside: str, href: str) -> None:
+    with pytest.raises(ProtocolViolation):
+        shown(multistatus(f"<D:response><D:href>{href}</D:href>{inside}</D:response>"), 207)
+
+
+def test_a_directory_that_is_said_to_be_there_and_not_to_be_is_a_failure() -> None:
+    both = [member("/data/d/", FOLDER), failed("/data/d/", "507 Insufficient Storage")]
+    for order in (both, both[::-1]):
+        with pytest.raises(TemporaryFailure):
+            shown(multistatus(*order), 207)
+
+
 def test_a_child_that_may_not_be_seen_is_asked_for() -> None:
     body = multistatus(member("/data/d/", FOLDER), failed("/data/d/secret", "403 Forbidden"))
     assert names(body, 207) == [("secret", False)], "receiving it says why not"
