@@ -110,7 +110,7 @@ def test_entries_that_a_page_links_elsewhere_are_told(name: str, capsys: pytest.
         ("?C=M&amp;O=A", "Last modified"),
         ("#top", "Top"),
         ("mailto:me@h.example", "me@h.example"),
-        ("javascript:void(0)", "x.txt"),
+        ("javascript:void(0)", "List"),
         ("", "x.txt"),
     ],
 )
@@ -148,6 +148,20 @@ def test_a_page_behind_a_proxy_that_takes_off_a_prefix_is_understood(
     for title in ("inner - /d/", "Directory: /d/", "Directory Listing For [/d/] - Up To [/]"):
         assert names(page(*links, title=title)) == EXPECTED
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        """<a href="javascript:open('a.txt')">a.txt</a>""",
+        """<a onclick="open('a.txt')">a.txt</a>""",
+        """<a href="#" onclick="open('a.txt')">a.txt</a>""",
+    ],
+)
+def test_a_page_whose_entries_have_no_address_is_no_empty_directory(link: str) -> None:
+    body = f"<html><title>Index of /data/d</title><body><pre>{link}</pre></body></html>"
+    with pytest.raises(ProtocolViolation, match="has no address"):
+        shown(body)
 
 
 def test_a_base_element_changes_what_links_mean() -> None:
