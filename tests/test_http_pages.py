@@ -110,7 +110,7 @@ def test_entries_that_a_page_links_elsewhere_are_told(name: str, capsys: pytest.
         ("?C=M&amp;O=A", "Last modified"),
         ("#top", "Top"),
         ("mailto:me@h.example", "me@h.example"),
-        ("javascript:void(0)", "x.txt"),
+        ("javascript:void(0)", "List"),
         ("", "x.txt"),
     ],
 )
@@ -148,6 +148,20 @@ def test_a_page_behind_a_proxy_that_takes_off_a_prefix_is_understood(
     for title in ("inner - /d/", "Directory: /d/", "Directory Listing For [/d/] - Up To [/]"):
         assert names(page(*links, title=title)) == EXPECTED
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        """<a href="javascript:open('a.txt')">a.txt</a>""",
+        """<a onclick="open('a.txt')">a.txt</a>""",
+        """<a href="#" onclick="open('a.txt')">a.txt</a>""",
+    ],
+)
+def test_a_page_whose_entries_have_no_address_is_no_empty_directory(link: str) -> None:
+    body = f"<html><title>Index of /data/d</title><body><pre>{link}</pre></body></html>"
+    with pytest.raises(ProtocolViolation, match="has no address"):
+        shown(body)
 
 
 def test_a_base_element_changes_what_links_mean() -> None:
@@ -406,6 +420,27 @@ def test_a_directory_that_is_missing_inside_the_answer_is_66() -> None:
         ):
             with pytest.raises(NotFound):
                 shown(multistatus(body), 207)
+
+
+@pytest.mark.parametrize("href", ["/data/d/", "/data/d", "/behind/a/proxy/d/"])
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "",
+        "<D:propstat><D:prop><D:resourcetype/></D:prop><D:status>HTTP/1.1 404 No</D:status></D:propstat>",
+        "<D:propstat><D:prop><D:getcontentlength/></D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat>",
+    ],
+)
+def test_what_is_not_said_to_be_a_directory_is_no_empty_one(inside: str, href: str) -> None:
+    with pytest.raises(ProtocolViolation):
+        shown(multistatus(f"<D:response><D:href>{href}</D:href>{inside}</D:response>"), 207)
+
+
+def test_a_directory_that_is_said_to_be_there_and_not_to_be_is_a_failure() -> None:
+    both = [member("/data/d/", FOLDER), failed("/data/d/", "507 Insufficient Storage")]
+    for order in (both, both[::-1]):
+        with pytest.raises(TemporaryFailure):
+            shown(multistatus(*order), 207)
 
 
 def test_a_child_that_may_not_be_seen_is_asked_for() -> None:

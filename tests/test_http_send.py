@@ -165,6 +165,38 @@ def test_a_server_that_refuses_the_temporary_name_gets_the_file_under_its_own(
     assert ("under its own name" in result.stderr) is (code == 0)
 
 
+@pytest.mark.parametrize(("method", "status"), [("PUT", 500), ("PUT", 502), ("MOVE", 504), ("MOVE", 599)])
+def test_a_temporary_name_that_fails_again_is_done_without(
+    faulty: FaultServer, source: Path, method: str, status: int
+) -> None:
+    faulty.on("/d/x", Reply(headers={"DAV": "1"}), method="OPTIONS")
+    faulty.on(next_hidden_name(faulty, source), Reply(status=status), method=method)
+    result = send({"url": f"{faulty.url}/d/x", "method": "PUT"}, source, retries=1)
+    assert result.code == 0, result.stderr
+    assert faulty.stored == {"/d/x": BODY}
+
+
+def test_a_rename_to_which_there_is_never_an_answer_is_done_without(
+    faulty: FaultServer, source: Path
+) -> None:
+    faulty.on("/d/x", Reply(headers={"DAV": "1"}), method="OPTIONS")
+    faulty.on(next_hidden_name(faulty, source), Reply(raw=b""), method="MOVE")
+    result = send({"url": f"{faulty.url}/d/x", "method": "PUT"}, source, retries=1)
+    assert result.code == 0, result.stderr
+    assert faulty.stored == {"/d/x": BODY}
+
+
+@pytest.mark.parametrize("status", [200, 201, 202])
+def test_a_rename_that_is_said_to_be_done_and_is_not_leaves_no_temporary_name(
+    faulty: FaultServer, source: Path, status: int
+) -> None:
+    faulty.on("/d/x", Reply(headers={"DAV": "1"}), method="OPTIONS")
+    faulty.on(next_hidden_name(faulty, source), Reply(status=status), method="MOVE")
+    result = send({"url": f"{faulty.url}/d/x", "method": "PUT"}, source, retries=0)
+    assert result.code == 0, result.stderr
+    assert faulty.stored == {"/d/x": BODY}
+
+
 def test_a_rename_that_is_redirected_does_not_end_the_transfer(faulty: FaultServer, source: Path) -> None:
     faulty.on("/d/x", Reply(headers={"DAV": "1"}), method="OPTIONS")
     hidden = next_hidden_name(faulty, source)

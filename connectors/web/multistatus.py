@@ -42,7 +42,7 @@ class Member(NamedTuple):
 
     path: tuple[str, ...]
     is_dir: bool
-    is_file: bool  # that it is no directory was said
+    is_collection: bool | None  # its type, if that was said
     size: int | None
     status: Status
 
@@ -173,13 +173,15 @@ class Multistatus:
         status = _status(self._status)
         if status.is_ok and self._kinds and not any(kind.is_ok for kind in self._kinds):
             status = self._kinds[0]
-        is_file = self._known_type and not self._known_collection
+        is_collection = self._known_collection if self._known_type else None
         size = whole_number(self._known_size) if not self._known_collection else None
         for href in self._hrefs or [""]:
             plain = urls.PLAIN_CHILD.fullmatch(href, len(self._prefix)) if self._is_below(href) else None
             name = os.fsdecode(unquote_to_bytes(plain[1])) if plain else ""
             if plain and name not in (".", ".."):  # nearly all are
-                self._add(name, Member((), self._known_collection or bool(plain[2]), is_file, size, status))
+                self._add(
+                    name, Member((), self._known_collection or bool(plain[2]), is_collection, size, status)
+                )
                 continue
             target = urls.resolve(self._reply.url, href.replace("#", "%23")) if href else None
             if target is None or urlsplit(target).query not in ("", urlsplit(self._reply.url).query):
@@ -187,7 +189,7 @@ class Multistatus:
                 self._found.leave_out(f"{shown}: not an address of WebDAV")
                 continue
             is_dir = self._known_collection or urls.is_directory(target)
-            self._place(Member(urls.segments(target), is_dir, is_file, size, status))
+            self._place(Member(urls.segments(target), is_dir, is_collection, size, status))
 
     def _is_below(self, href: str) -> bool:
         return href.startswith(self._prefix) and self._prefix.endswith("/")
@@ -195,7 +197,8 @@ class Multistatus:
     def _place(self, member: Member) -> None:
         here, path = self._here, member.path
         if path == here:
-            self._itself = member
+            if self._itself is None or self._itself.status.is_ok:  # said twice, the failure counts
+                self._itself = member
         elif path[: len(here)] == here:
             self._has_below = True
             if len(path) == len(here) + 1:
@@ -239,7 +242,11 @@ class Multistatus:
         elif not itself.status.is_ok:
             failed = self._reply._replace(status=itself.status.code, reason=itself.status.reason)
             raise failures.of_reply(failed, sending=False)
-        elif itself.is_file and self._found.is_empty:
+        elif not itself.is_collection and self._found.is_empty:
+            if itself.is_collection is None:
+                raise ProtocolViolation(
+                    f"{self._found.place}: its WebDAV answer does not say that it is a directory", hint=HINT
+                )
             raise NotFound(f"{self._found.place} is a file, not a directory", hint=USE_RECEIVE_FILE)
 
     def _found_astray(self) -> Member:
@@ -254,7 +261,7 @@ class Multistatus:
             is_it = itself.is_dir
         else:  # it could be a child, of a server that does not name the directory itself
             is_alike = not itself.path or itself.path[-1:] == self._here[-1:]
-            is_it = is_alike and (itself.is_dir or itself.is_file)
+            is_it = is_alike and itself.is_collection is not None
         if self._has_below or not (is_above and is_it):
             raise self._unknown()
         for member in others:

@@ -40,6 +40,7 @@ class HtmlPage:
 
     def __init__(self, reply: Reply, found: Found) -> None:
         self._found = found
+        self._without_address = ""  # the text of a link that could be an entry
         self._url = urlsplit(reply.url)
         self._is_directory_url = urls.is_directory(reply.url)
         self._here = urls.segments(reply.url)
@@ -62,6 +63,8 @@ class HtmlPage:
             raise NoDirectoryPage
         for text in self._other_views.values():
             self._found.leave_out(text)
+        if self._without_address and self._found.is_empty:
+            self._found.leave_out(f"{self._without_address} (has no address)")
         return self._markup.has_ended
 
     def _parse(self, text: str, *, last: bool = False) -> None:
@@ -97,9 +100,11 @@ class HtmlPage:
                 self._add(name, bool(plain[2]) or text.rstrip().endswith("/"))
             return
         target = urls.resolve(self._markup.base or self._url.geturl(), href)
-        if target is None:  # mailto and the like
-            return
         text = " ".join(text.split())
+        if target is None or href.startswith("#"):  # mailto and the like; or a program opens it
+            if FILE_NAME.fullmatch(text) and not href.lower().startswith("mailto:"):
+                self._without_address = self._without_address or text
+            return
         link = _Link(target, text)
         if not self._take_child(link) and not self._leads_up(link) and not UP.fullmatch(text):
             self._take_other(link, in_cell)
@@ -199,6 +204,7 @@ class _Markup(HTMLParser):
         self._has_pre = False
         self._in_title = self._in_cell = False
         self._href = ""
+        self._is_opened = False  # by a program
         self._text: list[str] | None = None
 
     @property
@@ -212,6 +218,7 @@ class _Markup(HTMLParser):
         if tag == "a":
             self.end_link()
             self._href = next((value for name, value in attrs if name == "href" and value), "")
+            self._is_opened = any(name == "onclick" for name, _ in attrs)
             self._text = []
         elif tag in ("td", "pre"):
             self._in_cell = True
@@ -244,8 +251,8 @@ class _Markup(HTMLParser):
 
     def end_link(self) -> None:
         """It may have been left open."""
-        if self._text is not None and self._href:
-            self._take(self._href, "".join(self._text), self._in_cell)
+        if self._text is not None and (self._href or self._is_opened):
+            self._take(self._href or "#", "".join(self._text), self._in_cell)
         self._href, self._text = "", None
 
 

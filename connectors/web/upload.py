@@ -14,7 +14,7 @@ from connectors.web.dav import PARENT_MISSING, Dav
 from connectors.web.ranges import CONTENT_RANGE
 from connectors.web.reply import Reply, whole_number
 
-KEPT = {401, 407, 408, 413, 423, 425, 429}
+KEPT = {401, 407, 408, 413, 423, 425, 429, 503, 507}
 """Statuses that another name would get as well, or that may pass."""
 MOVE_LACKING = {500, 501, 502}
 """How servers, and proxies in front of them, answer a MOVE that they do not have, or do not understand."""
@@ -28,15 +28,14 @@ class Uploader:
         self._dav = dav
         self._method = method
         self._headers = headers
+        self._failed_once: set[str] = set()  # URLs at which something that may pass went wrong
 
     def send(self, url: str, departure: Departure, *, make_parents: bool) -> None:
         """To ``url``. A PUT goes to a hidden name that is then moved, where the server is WebDAV."""
         if self._method != "PUT":
             self._check(self._request(url, departure, make_parents=make_parents))
             return
-        is_there = self._dav.offered and not url.endswith("/") and self._move_in(url, departure, make_parents)
-        if is_there:
-            self._look_at(url, departure)
+        if self._dav.offered and not url.endswith("/") and self._move_in(url, departure, make_parents):
             return
         reply = self._request(url, departure, make_parents=make_parents)
         self._check(reply)
@@ -93,17 +92,37 @@ class Uploader:
         try:
             reply = self._request(hidden, departure, make_parents=make_parents)
             if not reply.ok:
-                if reply.status >= 500 or reply.status in KEPT:
-                    raise self.failure(reply)
-                return f"{reply.status} to PUT"
-            reply = self._dav.move(hidden, url)
-        except ProtocolViolation as failure:  # redirected, or not understood
+                return self._reason(url, reply, "PUT")
+            reply = self._moved(hidden, url)
+            if not reply.ok or reply.status == 207:  # 207: it tells what was not done
+                return self._reason(url, reply, "MOVE")
+            self._look_at(url, departure)
+        except ProtocolViolation as failure:  # redirected, not understood, or not done
             return failure.message
-        if reply.ok and reply.status != 207:  # 207: it tells what was not done
-            return ""
-        if (reply.status >= 500 and reply.status not in MOVE_LACKING) or reply.status in KEPT:
-            raise self.failure(reply)
-        return f"{reply.status} to MOVE"
+        return ""
+
+    def _moved(self, hidden: str, url: str) -> Reply:
+        try:
+            return self._dav.move(hidden, url)
+        except TemporaryFailure:  # some proxies close the connection on methods that they do not know
+            if self._may_pass(url):
+                raise
+            raise ProtocolViolation("no answer to MOVE") from None
+
+    def _reason(self, url: str, reply: Reply, method: str) -> str:
+        failure = self.failure(reply)
+        may_pass = isinstance(failure, TemporaryFailure) and not (
+            method == "MOVE" and reply.status in MOVE_LACKING
+        )
+        if reply.status in KEPT or (may_pass and self._may_pass(url)):
+            raise failure
+        return f"{reply.status} to {method}"
+
+    def _may_pass(self, url: str) -> bool:
+        """Whether a failure that may pass is the first one at ``url``: what fails again is a refusal."""
+        is_first = url not in self._failed_once
+        self._failed_once.add(url)
+        return is_first
 
     # -- afterwards --------------------------------------------------------------------------------
 
