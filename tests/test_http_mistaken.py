@@ -32,8 +32,8 @@ def test_a_directory_that_is_received_as_a_file_is_66_with_a_hint(
         assert result.code == 66, result.stderr
         assert "receive-dir" in result.stderr
         assert not (tmp_path / "file").exists()
-    validated = run(HTTP, "receive-file-validate", {"url": f"{base}/{fresh}/d"}, env=AT_ONCE)
-    assert validated.code == 66, validated.stderr
+        validated = run(HTTP, "receive-file-validate", {"url": f"{base}/{fresh}/d{slash}"}, env=AT_ONCE)
+        assert validated.code == 66, validated.stderr
 
 
 @pytest.mark.parametrize("server", ["nginx", "apache", "python", "jetty", "tomcat", "rclone-new"])

@@ -12,6 +12,7 @@ from tests.servers import PASSWORD, USERNAME, authority, fault, proxy
 from tests.servers.apache import Apache
 from tests.servers.fault import FaultServer, Reply
 from tests.servers.nginx import Nginx
+from tests.servers.simple import Simple
 
 HTTP = "red-connector-http"
 AUTH = {"username": USERNAME, "password": PASSWORD}
@@ -160,10 +161,13 @@ def test_a_client_certificate_is_a_path_or_the_text_itself(
     assert receive({"url": f"{web.client}/{fresh}/x"}, target, RED_CA_BUNDLE=str(pki.ca)).code in (76, 77)
 
 
-def test_plain_http_on_a_tls_port_and_tls_on_a_plain_one_are_no_crash(
-    web: Nginx, fresh: str, target: Path
+def test_plain_http_on_a_tls_port_and_tls_on_a_plain_one_are_76_at_once(
+    web: Nginx, plain: Simple, target: Path
 ) -> None:
-    assert receive({"url": web.plain.replace("http:", "https:") + "/x"}, target).code == 76
+    for url in (web.plain, plain.url):
+        result = receive({"url": url.replace("http:", "https:") + "/x"}, target)
+        assert result.code == 76, result.stderr
+        assert "hint: is it http:// instead?" in result.stderr
     assert receive({"url": web.tls.replace("https:", "http:") + "/x"}, target).code in (66, 76)
 
 

@@ -26,6 +26,7 @@ CHECK_AUTH = "check auth in the access document"
 CHECK_METHOD = "check method in the access document"
 LACKING = {501, 505}  # the server does not have what is asked of it, and will not have it next time
 TOO_LARGE = "the server, or a proxy before it, limits the size of uploads: ask for a higher limit"
+NO_TLS = "wrong version number"  # OpenSSL's words for an answer that is not TLS
 CHECK_PROXY = "check the credentials in the proxy variables"
 
 
@@ -112,6 +113,8 @@ def of_curl(error: pycurl.error, place: str, handle: pycurl.Curl) -> RedError:
             hint="set RED_CA_BUNDLE to the certificate authorities to trust",
         )
     if code == pycurl.E_SSL_CONNECT_ERROR:
+        if NO_TLS in text:
+            return ProtocolViolation(f"{place}: the server does not speak TLS", hint="is it http:// instead?")
         if handle.getinfo(pycurl.OS_ERRNO) or "SYSCALL" in text or "reset" in text.lower():
             return TemporaryFailure(f"{place}: {text}")
         return ProtocolViolation(f"{place}: {text}", hint="is this an https server?")

@@ -117,6 +117,21 @@ class WebRemote:
         if leads_to_directory and (reply.status in (403, 404) or (reply.ok and reply.may_be_html)):
             raise self._is_directory(path)
 
+    def _check_page(self, url: str, path: str) -> None:
+        """NotFound if the page at ``url`` is that of a directory; only its beginning is read."""
+        head = bytearray()
+
+        def take(data: bytes) -> None:
+            head.extend(data)
+            if len(head) >= LONGEST_HEAD:
+                raise Enough
+
+        headers = {**self._headers, "Range": f"bytes=0-{LONGEST_HEAD - 1}"}
+        with suppress(Enough):
+            self._client.request("GET", url, headers=headers, sink=take)
+        if _is_directory_page(head):
+            raise self._is_directory(path)
+
     def _is_directory(self, path: str) -> NotFound:
         return NotFound(
             f"{self.describe(path)} is a directory, not a file", hint="receive-dir is for directories"
@@ -142,6 +157,8 @@ class WebRemote:
         reply = self._client.request("HEAD", url, headers=self._headers)
         self._check_file(reply, url, path)
         if reply.ok:
+            if reply.may_be_html and urls.is_directory(url) and urls.may_be_directory(url):
+                self._check_page(url, path)
             return
         if reply.status in (401, 407):
             raise self._failure(reply)
