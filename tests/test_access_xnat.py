@@ -213,3 +213,12 @@ def test_all_faults_come_at_once_and_hold_no_secret(documents: Documents) -> Non
     for key in ("baseUrl", "subject", "resource", "auth.username", "auth.password"):
         assert key in message
     assert "topsecret" not in message
+
+
+@pytest.mark.parametrize("verb", [RECEIVE_FILE, SEND_FILE])
+@pytest.mark.parametrize("odd", [[], {}, [["scans"]], 1, True, None])
+def test_a_kind_of_container_that_is_no_string_is_a_fault_of_the_document(
+    documents: Documents, verb: Verb, odd: object
+) -> None:
+    for other in ({"xsiType": "xnat:mrScanData"}, {"container": "a/b"}, {"direction": "in"}, {}):
+        assert "containerType: must be" in faults(documents, less(containerType=odd, **other), verb)

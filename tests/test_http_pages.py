@@ -122,6 +122,16 @@ def test_links_that_are_no_entries_are_not_told(
     assert capsys.readouterr().err == ""
 
 
+def test_a_comment_that_is_left_open_does_not_make_a_directory_empty() -> None:
+    """Some versions of Python read on in it, others take all the rest for the comment."""
+    try:
+        assert names(page(GOOD, SUB).replace("<table>", "<!-- <table>")) == EXPECTED
+    except ConfigError:
+        pass
+    with pytest.raises(ConfigError):
+        names(page().removesuffix("</body></html>"))
+
+
 def test_a_foot_note_is_no_entry(capsys: pytest.CaptureFixture[str]) -> None:
     for link in (("https://nginx.org/", "nginx.org"), ("https://example.org/caddy", "Caddy")):
         assert names(page(GOOD, SUB, link, row="<p>{}</p>")) == EXPECTED

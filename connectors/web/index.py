@@ -171,8 +171,11 @@ class _Reading:
 
     def end(self) -> list[Child]:
         """Those that only the end shows."""
-        if not self._page.close() and not self._is_framed:
+        has_ended = self._page.close()
+        if not has_ended and not self._is_framed:
             raise TemporaryFailure(f"{self._found.place}: its directory page ended too early")
+        if not has_ended and self._found.is_empty:
+            raise NoDirectoryPage  # its entries may be in a comment that is left open, say
         self._found.check()
         return self._found.taken()
 

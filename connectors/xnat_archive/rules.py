@@ -125,7 +125,7 @@ def receiving(document: dict[str, Any], error: Error) -> None:
         for level in LEVELS[: LEVELS.index(given[-1])]:
             if level not in document and level != "project":  # that one is required anyway
                 error(level, f"required beside {given[-1]}: a string")
-    kind, name = document.get("containerType"), document.get("container")
+    kind, name = _kind(document), document.get("container")
     if kind is not None and name is None:
         error("container", "required beside containerType: its ID or label")
     if isinstance(name, str):
@@ -146,9 +146,15 @@ def sending(document: dict[str, Any], error: Error) -> None:
         error("file", f"must not be {own}: XNAT keeps its own list of this resource's files under that name")
 
 
+def _kind(document: dict[str, Any]) -> str | None:
+    """The containerType; None if there is none, empty if it is not a string."""
+    kind = document.get("containerType")
+    return kind if isinstance(kind, str | None) else ""
+
+
 def _xsi_type(document: dict[str, Any], error: Error) -> None:
     """What can be known of it without asking the site."""
-    given, kind = document.get("xsiType"), document.get("containerType")
+    given, kind = document.get("xsiType"), _kind(document)
     if not isinstance(given, str):
         return
     if kind is None:
