@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 SHORTAGES = {
-    "can't start new thread": "is there a limit of processes: ulimit -u, docker run --pids-limit?",
-    os.strerror(errno.EMFILE): "is there a limit of open files: ulimit -n, docker run --ulimit nofile?",
+    "can't start new thread": "is there a limit on processes: ulimit -u, docker run --pids-limit?",
+    os.strerror(errno.EMFILE): "is there a limit on open files: ulimit -n, docker run --ulimit nofile?",
     os.strerror(errno.ENFILE): "close other programs",
-    os.strerror(errno.ENOMEM): "is there a limit of memory: docker run --memory?",
+    os.strerror(errno.ENOMEM): "is there a limit on memory: docker run --memory?",
 }
 """What Python says, in an error of any type, when the machine runs short; and a hint for each."""
 SELDOM = 50_000  # new objects before the garbage is looked for; 700, as usual, is 10 ms for 10,000 files
@@ -64,7 +64,7 @@ def _outcome(program: str, arguments: Sequence[str]) -> int:
     except Exception as error:
         for words, hint in SHORTAGES.items():
             if words in str(error):
-                log.error(LocalIOError(f"this machine has no more resources: {words}", hint=hint))
+                log.error(LocalIOError(f"this machine is out of resources: {words}", hint=hint))
                 return Exit.IOERR
         return _internal_error(error)
 
@@ -249,7 +249,7 @@ def _internal_error(error: Exception) -> int:
     where = f"{os.path.basename(place.filename)}:{place.lineno}"
     failure = RedError(
         f"internal error: {type(error).__name__}: {error} ({where})",
-        hint=f"this is a fault of red-connectors: please report it, with what {DEBUG}=1 shows",
+        hint=f"this is a bug in red-connectors: please report it, with the output of {DEBUG}=1",
     )
     log.error(failure)
     return failure.code

@@ -47,7 +47,9 @@ def warn_of_loss(target: str) -> None:
     if is_lost(folder):
         from connectors import log
 
-        log.warning(f"{target} is on no volume: it will be deleted with this container; {_mounting(folder)}")
+        log.warning(
+            f"{target} is not on a volume: it will be deleted with this container; {_mounting(folder)}"
+        )
 
 
 def hint(path: str) -> str:

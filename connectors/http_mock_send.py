@@ -35,7 +35,7 @@ def connect(access: Access, job: "Job") -> Iterator["WebRemote"]:
             log.info(f"{departure.source} not sent to {self.describe(path)}: this connector never sends")
 
         def make_dir(self, path: str) -> None:
-            log.info(f"{self.describe(path)} not made: this connector never sends")
+            log.info(f"{self.describe(path)} not created: this connector never sends")
 
     with http.connect(access, job, remote=SilentRemote) as remote:
         yield remote

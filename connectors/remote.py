@@ -101,7 +101,7 @@ class Arrived(NamedTuple):
 
 class Leaving(NamedTuple):
     """A file to send: its size in bytes, its SHA-256 if that is for a receipt, its permission bits, where it
-    is and the token for its staging_name, and its content, which who is told of its arrival need not get.
+    is, the token for its staging_name, and its content; may be empty once delivery has been reported.
     """
 
     entry: Entry

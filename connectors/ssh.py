@@ -145,7 +145,7 @@ def _schema(beside: rules.Beside, together: dict[str, Any], path: Schema) -> Sch
         "jump": JUMP,
         "timeout": _seconds("until there is a connection, or without one byte; else RED_TIMEOUT"),
         "authTimeout": _seconds("that the log-in may take"),
-        "bannerTimeout": _seconds("until the server has said what it is"),
+        "bannerTimeout": _seconds("until the server has identified itself"),
     }
 
 

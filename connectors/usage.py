@@ -21,7 +21,7 @@ EXIT_CODES = {
     66: "the file or directory is not there",
     68: "the host name does not exist",
     69: "not available: the verb, or something on this machine",
-    70: "a fault of this program",
+    70: "a bug in this program",
     73: "the target cannot be created, or exists already",
     74: "reading or writing locally failed",
     75: "failed for now: the same call may succeed later",
@@ -32,7 +32,7 @@ EXIT_CODES = {
 ENVIRONMENT = {
     "RED_SECRETS_DIR": "folder of files, one variable each (/run/secrets/red)",
     "RED_VAR_name": "the variable {{name}}",
-    "RED_RETRIES": "further attempts after a failure that may pass (4)",
+    "RED_RETRIES": "further attempts after a temporary failure (4)",
     "RED_TIMEOUT": "seconds without a byte until an attempt is given up (60)",
     "RED_PARALLEL": "files moved at once in a directory transfer (8)",
     "RED_MAX_ENTRIES": "entries of a directory until it counts as endless (10000000)",
@@ -42,7 +42,7 @@ ENVIRONMENT = {
     "RED_LOG": "text, or json: one object a line on stderr",
     "RED_PROGRESS": "auto: a bar on a terminal; log: a line now and then; off",
     "RED_RECEIPT": "file that gets a line of JSON for each file moved",
-    "RED_DEBUG": "1: show the traceback of a fault of this program",
+    "RED_DEBUG": "1: show the traceback of a bug in this program",
     "HTTP_PROXY, HTTPS_PROXY, NO_PROXY": "as everywhere",
 }
 SYNTAX = "COMMAND [OPERANDS] [OPTIONS]"

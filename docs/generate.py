@@ -91,8 +91,8 @@ send-file and send-dir send nothing, and say so.
   `hostKey` is enough, and without it the host is refused. With neither `hostKey` nor file any key is
   accepted, and the line to put into the document is printed; `RED_STRICT_HOST_KEYS=1` refuses instead.
   `@revoked` in the file refuses that key in any case; `@cert-authority` is not used.
-- **Receiving** goes on where an earlier attempt ended, if size and time of modification are the same. A file
-  that changes meanwhile is fetched again.
+- **Receiving** continues where an earlier attempt ended, if size and time of modification are the same. A
+  file that changes meanwhile is fetched again.
 - **Sending** makes the folders that are missing, writes to a hidden name in the same folder, looks at the
   size there, and renames it over the old file in one step (`posix-rename@openssh.com`). The mode is that of
   the file that is replaced, or else that of the local file less the server's umask. A symbolic link is
@@ -120,7 +120,7 @@ What XNAT does, and why this connector does as it does: [xnat-rest-api.md](xnat-
 - **Redirects** of what is sent are refused, since XNAT would answer 200 and store nothing: the message says
   which `baseUrl` to use, or that the password has expired.
 - **Receiving** first looks whether session and container are there, for XNAT would deliver a file of the
-  subject's that has the same name. Size and MD5 are those that XNAT lists. It goes on where an earlier
+  subject's that has the same name. Size and MD5 are those that XNAT lists. It continues where an earlier
   attempt ended if they are the same.
 - **Sending** makes the container that is missing with `xsiType`, and the resource. What was sent is looked
   for afterwards, by path, size and MD5 (where the site keeps checksums): XNAT answers 200 to a user who may

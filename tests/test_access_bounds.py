@@ -32,8 +32,8 @@ TOO_MUCH: dict[str, tuple[Callable[[], str], str]] = {
     "deep JSON": (lambda: '{"a":' * 100_000, "is nested too deeply"),
     "empty lists": (lambda: URL + "headers: [" + "[]," * 1_000_000 + "x]", "more lists and mappings than"),
     "empty mappings": (lambda: '{"headers": [' + "{}," * 4_000_000 + "{}]}", "more lists and mappings than"),
-    "headers": (lambda: URL + "headers:\n" + listing(11_000, "  k{}: v\n"), "holds more than 10,000 values"),
-    "headers in JSON": (lambda: mapping(900_000), "holds more than 10,000 values"),
+    "headers": (lambda: URL + "headers:\n" + listing(11_000, "  k{}: v\n"), "more than 10,000 values"),
+    "headers in JSON": (lambda: mapping(900_000), "contains more than 10,000 values"),
     "unknown keys": (lambda: "access: {}\n" + listing(11_000, "k{}: v\n"), "has more than 10,000 keys"),
     "duplicates in JSON": (lambda: "{" + '"a": 1,' * 1_500_000 + '"b": 1}', "given twice"),
 }  # fmt: skip

@@ -102,20 +102,20 @@ def test_yaml_is_bounded_more_tightly_than_json(
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
-        (b"url: caf\xe9", 1, "is not text in UTF-8: save it as UTF-8"),
-        (b"a: b\nurl: caf\xe9", 2, "is not text in UTF-8: save it as UTF-8"),
+        (b"url: caf\xe9", 1, "is not UTF-8 text: save it as UTF-8"),
+        (b"a: b\nurl: caf\xe9", 2, "is not UTF-8 text: save it as UTF-8"),
         ('{"url": "x",\n "b": [}', 2, "is not JSON: Expecting value"),
         ('{"url": "x"\n "b": 1}', 2, "is not JSON: Expecting ',' delimiter"),
         ("url: 'x\n", 2, "is not YAML: found unexpected end of stream"),
-        ("a: b\nc: @d", 2, "is not YAML: a character that cannot stand here: put values in quotes, "),
+        ("a: b\nc: @d", 2, "is not YAML: a character that is not allowed here: put values in quotes, "),
         ("a: b\n\tc: d", 2, "is not YAML: found a tab character that violates indentation"),
         ("a: b\nc: d: e", 2, "is not YAML: mapping values are not allowed"),
-        ("url: x\n---\nurl: y\n", 2, "is not YAML: holds more than one YAML document: write one"),
-        ("a: \x01", 1, "is not YAML: holds a character that YAML does not allow"),
+        ("url: x\n---\nurl: y\n", 2, "is not YAML: contains more than one YAML document: write one"),
+        ("a: \x01", 1, "is not YAML: contains a character that YAML does not allow"),
         ("a: " + "[" * 100_000, 0, "is nested too deeply"),
         ("- " * 100_000, 0, "is nested too deeply"),
         ('{"a":' * 100_000, 0, "is nested too deeply"),
-        ('{"a": ' + "9" * 5000 + "}", 0, "holds a number with too many digits"),
+        ('{"a": ' + "9" * 5000 + "}", 0, "contains a number with too many digits"),
         ("", 0, "is empty: write the access data"),
         ("# only a comment\n", 0, "is empty: write the access data"),
         ("- a\n- b\n", 0, "must be a mapping, is a list"),
@@ -176,16 +176,16 @@ def test_a_key_that_is_given_twice_is_a_fault_with_its_line(
     [
         ("a: 1\ntrue: 2\n", "true", "a key must be a string: put it in quotes"),
         ("a: 1\n2: b\n", "2", "a key must be a string: put it in quotes"),
-        ("a: 1\n? [x]\n: b\n", "", "a key must be a string; a variable {{name}} must stand in quotes"),
-        ("a: 1\nurl: {{name}}\n", "url", "a key must be a string; a variable {{name}} must stand in quotes"),
+        ("a: 1\n? [x]\n: b\n", "", "a key must be a string; a variable {{name}} must be in quotes"),
+        ("a: 1\nurl: {{name}}\n", "url", "a key must be a string; a variable {{name}} must be in quotes"),
         (
             "a: 1\nb: !!python/object:os.system x\n",
             "b",
-            "a YAML tag that is not taken here: put the value in quotes",
+            "a YAML tag that is not supported: put the value in quotes",
         ),
-        ("a: 1\nb: !!set {x}\n", "b", "a YAML tag that is not taken here: leave it out"),
-        ("a: 1\nb: 2026-13-45\n", "b", "looks like a number or a date but is none: put it in quotes"),
-        ("a: 1\nb: &b [*b]\n", "b[0]", "an alias that holds itself"),
+        ("a: 1\nb: !!set {x}\n", "b", "a YAML tag that is not supported: leave it out"),
+        ("a: 1\nb: 2026-13-45\n", "b", "looks like a number or a date but is not one: put it in quotes"),
+        ("a: 1\nb: &b [*b]\n", "b[0]", "an alias that contains itself"),
     ],
 )
 def test_what_yaml_allows_beyond_json_is_refused_with_its_line(
@@ -216,7 +216,7 @@ def test_aliases_that_stand_for_too_much_are_refused(documents: Documents) -> No
     ]
     text = "\n".join(["a: &a [x, x, x, x, x, x, x, x, x, x]", *ten_times])
     fault = documents.fault(text)
-    assert (fault.line, fault.message) == (7, "its aliases stand for more than 1,200,000 values")
+    assert (fault.line, fault.message) == (7, "its aliases expand to more than 1,200,000 values")
 
 
 @pytest.mark.parametrize(
@@ -445,7 +445,7 @@ def test_yaml_is_read_by_the_rules_of_version_1_2(documents: Documents, scalar: 
     "scalar", ["!!int no", "!!bool 1", "!!float x", "!!null x", "2026-13-01", "!!int true", "9" * 5000]
 )
 def test_what_looks_like_a_number_or_a_date_and_is_none_is_a_fault(documents: Documents, scalar: str) -> None:
-    with pytest.raises(ConfigError, match="looks like a number or a date but is none: put it in quotes"):
+    with pytest.raises(ConfigError, match="looks like a number or a date but is not one: put it in quotes"):
         document.read(documents.write(f"x: {scalar}\n"))
 
 

@@ -123,42 +123,48 @@ def test_paths_that_no_directory_can_have_are_refused(documents: Documents, path
             later(**BOTH),
             RECEIVE_FILE,
             {
-                "username": "stands both flat and under auth: keep one",
-                "password": "stands both flat and under auth: keep one",
+                "username": "is given both flat and under auth: keep one",
+                "password": "is given both flat and under auth: keep one",
             },
         ),
         (
             later(auth={"username": "me"}, password="x"),
             RECEIVE_FILE,
-            {"password": "stands flat beside auth: put it under auth"},
+            {"password": "is given beside auth: put it under auth"},
         ),
         (
             later(auth={**BOTH, "privateKey": "-----BEGIN "}),
             RECEIVE_FILE,
-            {"auth.password": "give password or privateKey, not both", "auth.privateKey": "holds no private"},
+            {"auth.password": "give password or privateKey, not both", "auth.privateKey": "contains no"},
         ),
         (
             flat(privateKey="x\ny"),
             RECEIVE_FILE,
-            {"password": "give password or privateKey, not both", "privateKey": "holds no private key"},
+            {"password": "give password or privateKey, not both", "privateKey": "contains no private key"},
         ),
-        (flat(passphrase="x"), RECEIVE_FILE, {"passphrase": "is that of a privateKey, and there is none"}),
+        (flat(passphrase="x"), RECEIVE_FILE, {"passphrase": "belongs to a privateKey, but there is none"}),
         (later(auth=None), RECEIVE_FILE, {"auth": "required: username, and password or privateKey"}),
         (flat(password=None), RECEIVE_FILE, {"password": "one of password or privateKey is missing"}),
         (
             later(auth={}),
             RECEIVE_FILE,
-            {"auth.username": "required: who", "auth.password": "one of password or privateKey is missing"},
+            {
+                "auth.username": "required: the user to log in as",
+                "auth.password": "one of password or privateKey is missing",
+            },
         ),
         (
             later(fileName="b"),
             RECEIVE_FILE,
-            {"filePath": "stands beside fileName: keep filePath, or fileDir with fileName"},
+            {"filePath": "is given together with fileName: keep filePath, or fileDir with fileName"},
         ),
         (
             flat(filePath="b"),
             RECEIVE_FILE,
-            {"filePath": "stands beside fileDir and fileName: keep filePath, or fileDir with fileName"},
+            {
+                "filePath": "is given together with fileDir and fileName: "
+                "keep filePath, or fileDir with fileName"
+            },
         ),
         (
             later(filePath=None),
@@ -171,7 +177,7 @@ def test_paths_that_no_directory_can_have_are_refused(documents: Documents, path
         (
             later(filePath=None, dirPath="a", dirName="a"),
             SEND_DIR,
-            {"dirPath": "stands beside dirName, which means the same: keep one"},
+            {"dirPath": "is given together with dirName, which means the same: keep one"},
         ),
         (later(dirPath="a"), SEND_DIR, {"filePath": "unknown; did you mean dirPath?"}),
         (later(writable=True), RECEIVE_FILE, {"writable": "unknown"}),
@@ -185,7 +191,7 @@ def test_paths_that_no_directory_can_have_are_refused(documents: Documents, path
         (
             later(jump={"host": "j", "auth": {"username": "", "password": "x", "passphrase": "y"}}),
             RECEIVE_FILE,
-            {"jump.auth.username": "must not be empty", "jump.auth.passphrase": "is that of a privateKey"},
+            {"jump.auth.username": "must not be empty", "jump.auth.passphrase": "belongs to a privateKey"},
         ),
     ],
 )

@@ -157,9 +157,9 @@ def test_no_other_key_is_told_to_need_one(documents: Documents, key: Key) -> Non
 
 def test_an_encrypted_key_beside_auth_is_told_only_where_to_stand(documents: Documents) -> None:
     access = later(privateKey=ENCRYPTED[0].text, auth={"username": "me"})
-    assert refused(documents, access) == {"privateKey": "stands flat beside auth: put it under auth"}
+    assert refused(documents, access) == {"privateKey": "is given beside auth: put it under auth"}
     access = later(passphrase="x", auth={"username": "me", "privateKey": ENCRYPTED[0].text})
-    assert refused(documents, access) == {"passphrase": "stands flat beside auth: put it under auth"}
+    assert refused(documents, access) == {"passphrase": "is given beside auth: put it under auth"}
 
 
 def test_a_passphrase_that_is_not_set_is_not_told_to_be_missing_as_well(documents: Documents) -> None:

@@ -127,7 +127,7 @@ def test_all_unresolved_variables_are_listed_at_once_with_all_other_faults(docum
 def test_double_braces_around_anything_but_a_name_are_a_fault(documents: Documents, text: str) -> None:
     fault = documents.fault(f"url: http://h/\nauth: {{username: a, password: '{text}'}}")
     assert places([fault]) == [("auth.password", 2)]
-    assert fault.message.startswith("in {{ }} a variable's name is meant")
+    assert fault.message.startswith("{{ }} must contain the name of a variable")
 
 
 @pytest.mark.parametrize("name", ["pass word", "pässwörd", "a:b", " ends ", "..."])
@@ -174,10 +174,10 @@ def test_what_cannot_be_read_in_place_of_a_secret_is_a_fault_with_its_name(
 def test_a_secret_that_is_no_text_is_a_fault_without_its_content(documents: Documents) -> None:
     (documents.secrets_dir / "v").write_bytes(b"hunter22\xff")
     fault = documents.fault("url: '{{v}}'")
-    assert "is not text in UTF-8" in fault.message
+    assert "is not UTF-8 text" in fault.message
     assert "hunter22" not in str(fault)
     environ = {"RED_VAR_w": os.fsdecode(b"\xff")}
-    assert "RED_VAR_w is not text in UTF-8" in documents.fault("url: '{{w}}'", environ=environ).message
+    assert "RED_VAR_w is not UTF-8 text" in documents.fault("url: '{{w}}'", environ=environ).message
 
 
 def test_a_secret_file_that_cannot_be_read_is_a_fault_with_its_name(documents: Documents) -> None:
@@ -200,7 +200,7 @@ def test_a_secret_file_of_somebody_else_is_a_fault_that_says_who_we_are(document
             variables.find("v")
     finally:
         os.seteuid(ourselves)
-    assert f"(we are user {ourselves or NOBODY}: docker run --user" in str(caught.value)
+    assert f"(running as user {ourselves or NOBODY}: docker run --user" in str(caught.value)
 
 
 # The schema

@@ -39,7 +39,7 @@ def test_a_file_leaves_as_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("/proc/version", "its size is 0 bytes, but there are more in it"),
+        ("/proc/version", "its size is 0 bytes, but it contains more"),
         ("/sys/kernel/mm/transparent_hugepage/enabled", r"its size is 4096 bytes, but it ends after \d+"),
     ],
 )
@@ -59,7 +59,7 @@ def test_bytes_behind_the_size_are_found_even_if_no_time_has_changed(
         with open(tmp_path / "f", "ab") as file:
             file.write(b"9")
         monkeypatch.setattr(os, "fstat", lambda _: before)
-        with pytest.raises(DataError, match="there are more in it"):
+        with pytest.raises(DataError, match="it contains more"):
             departure.read(4)
 
 

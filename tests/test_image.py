@@ -233,7 +233,7 @@ def test_a_file_is_received_as_the_readme_shows_it(web: Nginx, folder: Path, fre
     assert (folder / "out.csv").stat().st_uid == os.getuid()
 
 
-LOST = "is on no volume: it will be deleted with this container"
+LOST = "is not on a volume: it will be deleted with this container"
 
 
 def test_a_forgotten_volume_is_warned_of(web: Nginx, fresh: str, folder: Path) -> None:

@@ -269,7 +269,7 @@ def refused(script: str, folder: Path) -> RedError:
         ('{"message": "hello", "code": 0}', Exit.TEMPFAIL, '"code": 0'),
         ('{"message": "hello", "code": []}', Exit.TEMPFAIL, '"code": []'),
         ('["message", "code"]', Exit.TEMPFAIL, "message"),
-        ("", Exit.TEMPFAIL, "without a word"),
+        ("", Exit.TEMPFAIL, "without a message"),
     ],
 )
 def test_what_a_program_says_at_its_end_has_a_code_of_ours(

@@ -65,7 +65,7 @@ def test_a_server_that_never_answers_the_request_for_sftp_is_75_in_time(caller: 
     answer = threading.Event()
     caller.server.before_sftp = lambda: answer.wait(10)
     assert caller.receive() == Exit.TEMPFAIL
-    assert "no SFTP began within 0.5 s" in caller.said
+    assert "SFTP did not start within 0.5 s" in caller.said
     answer.set()
 
 
@@ -429,7 +429,7 @@ def test_a_file_that_became_shorter_while_it_was_received_is_no_success(caller: 
 def test_a_server_that_swallows_bytes_is_noticed(caller: Caller) -> None:
     caller.server.fault = to(WRITE, lambda request: [status(request, OK)], after=1)
     assert caller.send() == Exit.TEMPFAIL
-    assert b"bytes got there" in caller.said.encode()
+    assert b"bytes arrived" in caller.said.encode()
     for name in [name for name in caller.server.files if b"red-part" in name]:
         raise AssertionError(name)
     caller.server.fault = to(WRITE, lambda request: [status(request, OK)])

@@ -19,7 +19,7 @@ def test_a_server_that_says_nothing_is_75_within_the_time_limit() -> None:
     with talking(ssh_faults.silent) as listener:
         error = failure(local(listener.port), job(timeout=0.5), within=2)
     assert error.code == Exit.TEMPFAIL
-    assert "said nothing within 0.5 s" in error.message
+    assert "sent nothing within 0.5 s" in error.message
 
 
 def test_the_document_says_how_long_to_wait_for_a_server_to_introduce_itself() -> None:

@@ -82,7 +82,7 @@ def test_a_key_for_a_server_that_takes_only_passwords_is_77_and_says_so() -> Non
 def test_a_key_that_is_not_enough_is_77_and_says_what_else_is_wanted(strict: Sshd) -> None:
     error = failure(at(strict, with_key(strict.key)))
     assert isinstance(error, NotAuthenticated)
-    assert "password is wanted as well" in error.message
+    assert "password is required too" in error.message
 
 
 def test_the_password_answers_the_one_question_of_a_server_that_asks_interactively() -> None:

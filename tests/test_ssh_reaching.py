@@ -226,7 +226,7 @@ def test_a_jump_host_that_forbids_it_is_77_and_says_which_switch(sshd: Sshd) -> 
     with require.running("sshd", lambda: servers.start("AllowTcpForwarding no")) as gate:
         error = failure(at(sshd), jump=at(gate))
     assert error.code == Exit.NOPERM
-    assert error.message.startswith(f"jump host [127.0.0.1]:{gate.port} opens no connection to ")
+    assert error.message.startswith(f"jump host [127.0.0.1]:{gate.port} cannot connect to ")
     assert "AllowTcpForwarding" in error.hint
 
 

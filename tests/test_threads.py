@@ -31,7 +31,7 @@ def test_where_no_more_threads_can_be_started_it_is_74_with_words(
             signal.signal(one, handler)
     assert code == Exit.IOERR
     said = capsys.readouterr().err
-    assert "error: this machine has no more resources: can't start new thread\nhint: is there a limit" in said
+    assert "error: this machine is out of resources: can't start new thread\nhint: is there a limit" in said
     assert [one.name for one in tmp_path.iterdir()] == ["in.json"]
 
 

@@ -249,7 +249,7 @@ def test_a_part_that_is_not_the_one_asked_for_is_not_put_behind_the_others(
     monkeypatch.setattr(Files, "_one", wrong)
     result = cut.call("receive-file", cut.access(), cut.here / "x", RED_RETRIES="1")
     assert result.code == 0, result.stderr
-    assert "starting afresh" in result.stderr
+    assert "starting over" in result.stderr
     assert received(cut) == BODY
 
 

@@ -48,7 +48,7 @@ def test_such_a_file_that_cannot_be_replaced_is_73_with_the_reason(archive: Arch
     archive.env["RED_RETRIES"] = "1"
     result = archive.send_dir({**SMALL, "x_catalog.xml": b"new"}, overwriteExistingFile=True)
     assert result.code == 73, result.stderr
-    assert "replaces no file that is called so" in result.stderr
+    assert "treats a file with this name as its own" in result.stderr
     assert {name: body for name, body in archive.stored().items() if "catalog" not in name} == SMALL
 
 
@@ -207,4 +207,4 @@ def test_an_empty_directory_for_a_folder_of_the_resource_is_warned_of(archive: A
     (archive.here / "tree").mkdir()
     result = archive.send_dir({}, "sub/")
     assert result.code == 0, result.stderr
-    assert "sub: not made, XNAT has no empty folders" in result.stderr
+    assert "sub: not created,  XNAT has no empty folders" in result.stderr

@@ -237,7 +237,7 @@ def test_a_redirect_of_the_put_alone_is_refused_though_a_page_with_200_is_behind
     redirect(monkeypatch, "inbody=true", lambda path: "/app/template/Login.vm")
     result = archive.send(b"1", "y")
     assert result.code == 76, result.stderr
-    assert f"sends us to {archive.site.url}: 302" in result.stderr
+    assert f"redirects to {archive.site.url}: 302" in result.stderr
     assert "log-in page" in result.stderr
     assert archive.site.tree(SCAN, "R") == {"x": b"123"}
     assert not archive.site.requests("Login.vm")
@@ -291,7 +291,7 @@ def test_of_a_redirect_that_is_refused_only_the_host_is_shown(
     redirect(monkeypatch, "", lambda path: f"/app/Login.vm;jsessionid={session}")
     for result in (archive.receive(), archive.send(b"1", "y")):
         assert result.code == 76
-        assert f"sends us to {archive.site.url}: 302" in result.stderr
+        assert f"redirects to {archive.site.url}: 302" in result.stderr
         assert session not in result.stderr
 
 

@@ -29,7 +29,7 @@ def main() -> int:
     options = parser.parse_args()
     chosen = [one for one in KINDS if options.only.lower() in f"{one.group}: {one.name}".lower()]
     if options.list or not chosen:
-        print("\n".join(f"{one.group}: {one.name}" for one in chosen) or "no kind is called so")
+        print("\n".join(f"{one.group}: {one.name}" for one in chosen) or "no kind has that name")
         return 0 if chosen else 64
     seed = random.randrange(1 << 32) if options.seed is None else options.seed
     first, count = (options.first, options.count) if options.case is None else (options.case, 1)

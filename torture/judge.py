@@ -58,7 +58,7 @@ def words(outcome: Outcome, json_log: bool = False) -> None:
     errors = [line for line in lines if ": error: " in line]
     if outcome.code not in (Exit.OK, Exit.INTERRUPTED, Exit.TERMINATED):
         require(len(errors) == 1, f"{len(errors)} lines say what failed, not one")
-        require(errors[0].partition(": error: ")[2].strip(), "the error has no words")
+        require(errors[0].partition(": error: ")[2].strip(), "the error has no message")
     else:
         require(not errors, "an error on stderr, and its exit code is not that of an error")
 

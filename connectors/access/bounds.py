@@ -23,8 +23,8 @@ MOST_KEYS = 10_000
 """Values in the access data, and keys around them; no connector needs a hundred."""
 
 TOO_DEEP = "is nested too deeply"
-TOO_DENSE = "holds more lists and mappings than any access document or listing of its size"
-TOO_MANY = f"holds more than {MOST_VALUES:,} values, too many for YAML: write it as JSON"
+TOO_DENSE = "contains more lists and mappings than is allowed for its size"
+TOO_MANY = f"contains more than {MOST_VALUES:,} values, too many for YAML: write it as JSON"
 
 
 def most_collections(text: str) -> int:

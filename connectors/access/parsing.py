@@ -85,7 +85,8 @@ def _bytes(source: str) -> bytes:
         raise ConfigError([Fault("", f"cannot be read: {reason}{advice}", 0, source, hint)]) from None
     if len(data) > bounds.MOST_BYTES:
         raise _error(
-            source, f"is larger than {bounds.MOST_BYTES // 1024**2} MiB: no access document or listing is"
+            source,
+            f"is larger than {bounds.MOST_BYTES // 1024**2} MiB, the limit for access documents and listings",
         )
     return data
 
@@ -110,7 +111,7 @@ def _decode(data: bytes, source: str) -> str:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise _error(source, "is not text in UTF-8: save it as UTF-8", line) from None
+        raise _error(source, "is not UTF-8 text: save it as UTF-8", line) from None
 
 
 def _parse(text: str, source: str) -> Parsed:
@@ -136,7 +137,7 @@ def _parse(text: str, source: str) -> Parsed:
     except json.JSONDecodeError as error:
         from_json = (error.msg.partition(":")[0], error.lineno)
     except ValueError:
-        raise _error(source, "holds a number with too many digits: put it in quotes") from None
+        raise _error(source, "contains a number with too many digits: put it in quotes") from None
     else:
         if not repeated:
             return Parsed(source, text, value)

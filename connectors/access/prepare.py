@@ -165,7 +165,7 @@ class _Access:
                 self.faults.append(self.document.fault(self.document.access_path, must_be("a mapping", raw)))
             return {}, self.faults
         if _is_too_much(raw):
-            message = f"holds more than {bounds.MOST_KEYS:,} values"
+            message = f"contains more than {bounds.MOST_KEYS:,} values"
             self.faults.append(self.document.fault(self.document.access_path, message))
             return {}, self.faults
         access = self.clean(raw, (), secret=False)
@@ -222,7 +222,7 @@ class _Access:
         if isinstance(value, str):
             value = self.variables.fill(value, lambda message: self.break_(path, message))
             if not _encodable(value):
-                self.break_(path, "holds half a character (a lone surrogate): write it whole")
+                self.break_(path, "contains half a character (a lone surrogate): write the whole character")
         if secret and not isinstance(value, bool) and value is not None:
             secrets.mark(_as_text(value))
         return value

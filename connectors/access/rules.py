@@ -17,7 +17,7 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 def no_control(field: str, value: Any, error: Error) -> None:
     if CONTROL.search(value):
-        error(field, "must not hold control characters, such as the end of a line")
+        error(field, "must not contain control characters, such as the end of a line")
 
 
 def certificate(field: str, value: Any, error: Error) -> None:
@@ -39,4 +39,4 @@ def _pem(field: str, value: Any, error: Error, label: str) -> None:
             error(field, unreadable(value, problem))
             return
     if "-----BEGIN " not in text or label not in text:
-        error(field, f"holds no PEM block '-----BEGIN … {label}'")
+        error(field, f"contains no PEM block '-----BEGIN … {label}'")

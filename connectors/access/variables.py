@@ -40,7 +40,7 @@ class Variables:
         def value(match: re.Match[str]) -> str:
             name = match[1].strip()
             if not _NAME.fullmatch(name) or name in (".", ".."):
-                fault("in {{ }} a variable's name is meant, which has no slash and no braces")
+                fault("{{ }} must contain the name of a variable, without slashes and braces")
                 return match[0]
             try:
                 found = self.find(match[1])
@@ -72,7 +72,7 @@ class Variables:
         try:
             return found if found is None else found.encode().decode()
         except UnicodeError:
-            raise ValueError(f"{PREFIX}{name} is not text in UTF-8") from None
+            raise ValueError(f"{PREFIX}{name} is not UTF-8 text") from None
 
     def _in_file(self, name: str) -> str | None:
         path = self.path(name)
@@ -89,12 +89,12 @@ class Variables:
         except OSError as error:
             message = f"the file {path} of variable {name} cannot be read: {error.strerror}"
             if isinstance(error, PermissionError):
-                message += f' (we are user {os.geteuid()}: docker run --user "$(id -u):$(id -g)" helps)'
+                message += f' (running as user {os.geteuid()}: docker run --user "$(id -u):$(id -g)" helps)'
             raise ValueError(message) from None
         if len(data) > MOST_BYTES:
             raise ValueError(f"the file {path} of variable {name} is larger than {MOST_BYTES // 1024} KiB")
         try:
             text = data.decode("utf-8")
         except UnicodeDecodeError:
-            raise ValueError(f"the file {path} of variable {name} is not text in UTF-8") from None
+            raise ValueError(f"the file {path} of variable {name} is not UTF-8 text") from None
         return text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text

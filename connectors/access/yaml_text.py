@@ -16,7 +16,7 @@ MEMO = 10_000
 
 _SEQUENCE, _MAPPING = "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"
 _MERGE = "<<"
-_KEY = "a key must be a string; a variable {{name}} must stand in quotes"
+_KEY = "a key must be a string; a variable {{name}} must be in quotes"
 
 Report = Callable[[str, str, int], None]
 """Takes a path, a message and a line."""
@@ -86,7 +86,7 @@ def _events(text: str) -> Iterator[Any]:
     except yaml.YAMLError as error:
         position = getattr(error, "position", None)
         line = text.count("\n", 0, position) + 1 if isinstance(position, int) else 0
-        raise Unreadable("holds a character that YAML does not allow", line) from None
+        raise Unreadable("contains a character that YAML does not allow", line) from None
     finally:
         if loader:
             loader.dispose()
@@ -99,7 +99,7 @@ def _line(event: Any) -> int:
 def _problem(text: str) -> str:
     """PyYAML's words without what it quotes from the document, which may be a password."""
     if text.startswith("found character") and "start any token" in text:
-        return "a character that cannot stand here: put values in quotes, indent with spaces, not tabs"
+        return "a character that is not allowed here: put values in quotes, indent with spaces, not tabs"
     return re.sub(r"'[^']*\w[^']*'|\"[^\"]*\w[^\"]*\"", "…", text)
 
 
@@ -165,7 +165,7 @@ class _Builder:
             elif kind is alias:
                 self._alias(event)
             elif kind is yaml.DocumentStartEvent and self._root:
-                raise Unreadable("holds more than one YAML document: write one", _line(event))
+                raise Unreadable("contains more than one YAML document: write one", _line(event))
         return self._root[0] if self._root else None
 
     def _fault(self, message: str, line: int, *steps: str) -> None:
@@ -195,7 +195,7 @@ class _Builder:
 
     def _tagged(self, event: Any) -> Any:
         if not scalars.is_known(event.tag):
-            self._fault("a YAML tag that is not taken here: put the value in quotes", _line(event))
+            self._fault("a YAML tag that is not supported: put the value in quotes", _line(event))
             return None
         try:
             return scalars.tagged(event.value, event.tag)
@@ -204,7 +204,7 @@ class _Builder:
 
     def _no_number(self, event: Any) -> None:
         line = _line(event)
-        self._fault("looks like a number or a date but is none: put it in quotes", line)
+        self._fault("looks like a number or a date but is not one: put it in quotes", line)
 
     def _take_key(self, frame: _Open, text: str, value: Any, event: Any) -> None:
         if isinstance(value, str) and value not in frame.value and value != _MERGE:
@@ -225,7 +225,7 @@ class _Builder:
         if is_key:
             self._fault(_KEY, line)
         if event.tag not in (None, "!", _SEQUENCE if type(value) is list else _MAPPING):
-            self._fault("a YAML tag that is not taken here: leave it out", line)
+            self._fault("a YAML tag that is not supported: leave it out", line)
         if event.anchor:
             self._anchors[event.anchor] = None
         self._stack.append(_Open(value, line, event.anchor, is_key))
@@ -235,7 +235,7 @@ class _Builder:
         if frame.merged:
             self._merge(frame)
         if frame.size > self._most:
-            self._fault(f"its aliases stand for more than {bounds.MOST_VALUES:,} values", frame.line)
+            self._fault(f"its aliases expand to more than {bounds.MOST_VALUES:,} values", frame.line)
             self._most = float("inf")  # once is enough: all that holds this is too much as well
         if frame.anchor:
             self._anchors[frame.anchor] = frame.value, frame.size
@@ -250,7 +250,7 @@ class _Builder:
             raise Unreadable("found an alias without its anchor", line)
         found = self._anchors[event.anchor]
         if found is None:
-            self._fault("an alias that holds itself", line)
+            self._fault("an alias that contains itself", line)
             found = None, 1
         value, size = found
         if not frame.awaits_key:
@@ -277,7 +277,7 @@ class _Builder:
     def _keep_for_merging(self, frame: _Open, value: Any) -> None:
         several = value if isinstance(value, list) else [value]
         if not all(isinstance(one, dict) for one in several):
-            self._fault("merges what is no mapping, nor a list of mappings", frame.line)
+            self._fault("can merge only a mapping or a list of mappings", frame.line)
             several = []
         frame.merged[-1] = several
 

@@ -109,12 +109,12 @@ def _carry(passport: "Passport") -> None:
     while not ended.wait(passport.timeout / 4):
         if time.monotonic() - heard > passport.timeout:
             raise TemporaryFailure(
-                f"{passport.place.server.host} has been silent for {passport.timeout:g} s: connecting anew"
+                f"{passport.place.server.host} has been silent for {passport.timeout:g} s: connecting again"
             )
     if first[4:5] != VERSION and (turned_away := farewell.of(channel, session.host, first, job)):
         raise turned_away
     if not transport.is_active():
-        raise TemporaryFailure(f"{passport.place.server.host} has closed the connection: connecting anew")
+        raise TemporaryFailure(f"{passport.place.server.host} has closed the connection: connecting again")
 
 
 def _until_the_end(work: Callable[[], None], ended: threading.Event) -> None:

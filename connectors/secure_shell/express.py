@@ -70,7 +70,7 @@ def _with_curve25519(names: Sequence[str]) -> tuple[str, ...]:
 
 
 class PatientTransport(paramiko.Transport):
-    """A Transport that bears a channel which the far end closes while we are busy with it.
+    """A Transport that tolerates a channel that the server closes during a transfer.
 
     During an exchange of keys, paramiko's receiving thread would wait 30 s for its end before it agrees, and
     nobody else brings that about. And what one of our threads is about to say on the channel would go out

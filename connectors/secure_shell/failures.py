@@ -68,7 +68,7 @@ def of_exception(error: Exception, place: str) -> RedError | None:
 
 def of_refused_channel(code: int, text: str, place: str) -> RedError:
     """The server opens no channel for us, because of ``code``."""
-    message = f"{place}: the server opens no channel: {text}"
+    message = f"{place}: the server refuses to open a channel: {text}"
     if code in (PROHIBITED, UNREACHABLE):  # OpenSSH's answer where MaxSessions is 0, or reached
         return NotPermitted(message, hint="does the server allow sessions (MaxSessions in its sshd_config)?")
     if code == UNKNOWN_TYPE:
@@ -78,7 +78,7 @@ def of_refused_channel(code: int, text: str, place: str) -> RedError:
 
 def of_refused_forwarding(code: int, text: str, place: str, target: str) -> RedError:
     """``place``, a jump host, does not lead on to ``target``, because of ``code``; ``text`` is its own."""
-    message = f"{place} opens no connection to {target}: {text}"
+    message = f"{place} cannot connect to {target}: {text}"
     if code == PROHIBITED:
         return NotPermitted(
             message, hint="it must allow it: AllowTcpForwarding and PermitOpen in its sshd_config"

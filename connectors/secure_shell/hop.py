@@ -114,8 +114,8 @@ class Hop:
                 deadline = time.monotonic() + agreement
             if time.monotonic() > deadline:
                 if introduced:
-                    raise TemporaryFailure(f"{self.name}: no keys were agreed on within {agreement:g} s")
-                raise self._unintroduced(f"said nothing within {banner:g} s")
+                    raise TemporaryFailure(f"{self.name}: key exchange not finished within {agreement:g} s")
+                raise self._unintroduced(f"sent nothing within {banner:g} s")
 
     def _unintroduced(self, what: str) -> RedError:
         if self._greeting.overloaded:
@@ -132,22 +132,22 @@ class Hop:
     def _unagreed(self, ours: dict[str, str]) -> RedError:
         """Why no keys were agreed on: the conversation is over."""
         if not self._greeting.introduced:
-            return self._unintroduced("closed the connection before it said a word")
+            return self._unintroduced("closed the connection without sending anything")
         error = self.transport.get_exception()
         if isinstance(error, IncompatiblePeer):
             for what, name in OFFERS.items():
                 if what in str(error) and self._notes.offer(name):
-                    common = f"we have {ours[what]}" if what in ours else "none of it is known here"
+                    common = f"we have {ours[what]}" if what in ours else "none of them is supported"
                     return ProtocolViolation(
                         f"{self.name}: no common {what}: the server has {self._notes.offer(name)}; {common}"
                     )
         farewell = self._notes.farewell[1]
         if farewell:
-            return TemporaryFailure(f"{self.name}: the server hangs up: {farewell}")
+            return TemporaryFailure(f"{self.name}: the server disconnected: {farewell}")
         if error is None or isinstance(error, EOFError | OSError):
-            return TemporaryFailure(f"{self.name}: the connection was closed before keys were agreed on")
+            return TemporaryFailure(f"{self.name}: the connection was closed during the key exchange")
         return ProtocolViolation(
-            f"{self.name}: no keys were agreed on: {failures.said(error)}", hint="is it an SSH server?"
+            f"{self.name}: key exchange failed: {failures.said(error)}", hint="is it an SSH server?"
         )
 
     def _open_channel(

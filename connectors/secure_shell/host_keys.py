@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SSH_PORT = 22
 HASHED = re.compile(r"\|1\|[A-Za-z0-9+/]{27}=\|[A-Za-z0-9+/]{27}=")  # salt and digest of 20 bytes
 REVOKED, AUTHORITY = "@revoked", "@cert-authority"
-OLD = "if the server was set up anew, replace what is known of it: "
+OLD = "if the server's key was changed on purpose, replace the known key: "
 
 
 class Refused(ProtocolViolation):
@@ -94,7 +94,7 @@ class HostKeys:
         if any(line.key == shown for line in lines if line.marker == REVOKED):
             raise Refused(
                 f"{title}: its host key {_shown(shown)} is revoked in {self._path}",
-                hint="somebody else may have that key: ask who runs the server for a new one",
+                hint="someone else may have that key: ask the server's administrator for a new one",
             )
         keys = [line.key for line in lines if not line.marker]
         if server.host_key:
@@ -113,7 +113,7 @@ class HostKeys:
         if shown == key or wanted.strip() == fingerprint(shown):
             return
         message = f"{title}: its host key is {_shown(shown)}, and hostKey is {_shown(key) if key else wanted}"
-        hint = f'{OLD}hostKey: "{fingerprint(shown)}"; else somebody is in between'
+        hint = f'{OLD}hostKey: "{fingerprint(shown)}"; otherwise someone may be intercepting the connection'
         if key:
             raise ProtocolViolation(message, hint=hint)
         raise AnotherKey(message, hint=hint, kind=kind_of(shown))
@@ -123,11 +123,11 @@ class HostKeys:
             expected = " or ".join(_shown(key) for key in keys)
             raise Refused(
                 f"{title}: its host key is {_shown(shown)}, and {self._path} has {expected}",
-                hint=f"{OLD}{_line(name, shown)} ; else somebody is in between",
+                hint=f"{OLD}{_line(name, shown)}; otherwise someone may be intercepting the connection",
             )
 
     def _unknown(self, title: str, name: str, lines: Sequence[Known], shown: bytes) -> ProtocolViolation:
-        why = f"{self._path} says nothing of this host"
+        why = f"{self._path} has no key for this host"
         if any(line.marker == AUTHORITY for line in lines):
             why = f"{self._path} has only an {AUTHORITY} for this host, and certificates are not checked here"
         return ProtocolViolation(
@@ -143,11 +143,13 @@ class HostKeys:
                 hint=f"if it is the right one, put it into the access document: {line}",
             )
         if title not in self._accepted:
-            log.warning(f"{title}: host key accepted unseen; to have it checked, add to the document: {line}")
+            log.warning(
+                f"{title}: host key accepted without a check; to have it checked, add to the document: {line}"
+            )
         elif self._accepted[title] != shown:
             raise ProtocolViolation(
                 f"{title}: its host key was {_shown(self._accepted[title])} and now is {_shown(shown)}",
-                hint="somebody may be in between: put the right one into the access document as hostKey",
+                hint="someone may be intercepting the connection: put the right key into hostKey",
             )
         self._accepted[title] = shown
 
@@ -171,7 +173,7 @@ def read(path: str) -> Iterator[Known]:
         if known:
             yield known
         else:
-            log.warning(f"{path}:{number}: no line of a known_hosts file, ignored")
+            log.warning(f"{path}:{number}: not a line of a known_hosts file, ignored")
 
 
 def _parsed(words: list[str]) -> Known | None:

@@ -25,8 +25,8 @@ _PUBLIC = re.compile(r"\s*(ssh-|ecdsa-sha2-|sk-|---- BEGIN SSH2 PUBLIC|-----BEGI
 _KINDS = ("ssh-rsa", "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
 _CURVES = ("secp256r1", "secp384r1", "secp521r1")
 _NEW_KEY = "make another one: ssh-keygen -t ed25519"
-_DSA = ("is a DSA key, which servers no longer take", _NEW_KEY)
-_UNKNOWN = ("is of a kind, or encrypted in a way, that is not known here", _NEW_KEY)
+_DSA = ("is a DSA key, which servers no longer accept", _NEW_KEY)
+_UNKNOWN = ("is of a type, or encrypted in a way, that is not supported", _NEW_KEY)
 _DAMAGED = "is damaged: a part of it is missing or was changed"
 
 
@@ -91,7 +91,7 @@ def inspect(key: str) -> str:
             raise Unusable("is a public key", "the private one is needed, in the file without .pub")
         if "-----BEGIN " in key and "PRIVATE KEY-----" in key:
             raise Unusable("is cut short: it begins with -----BEGIN, but has no -----END of the same kind")
-        raise Unusable("holds no private key: no PEM block '-----BEGIN … PRIVATE KEY-----'")
+        raise Unusable("contains no private key: no PEM block '-----BEGIN … PRIVATE KEY-----'")
     if found[1].startswith("DSA"):
         raise Unusable(*_DSA)
     if found[1] == "OPENSSH PRIVATE KEY":
@@ -129,7 +129,7 @@ def _inspect_openssh(base64: str) -> None:
         raise Unusable(_DAMAGED)
     kind = public[0].decode("ascii", "replace")
     if kind.startswith("sk-"):
-        raise Unusable("lies on a security key (FIDO), which cannot be asked here", _NEW_KEY)
+        raise Unusable("is stored on a security key (FIDO), which is not supported", _NEW_KEY)
     if kind == "ssh-dss":
         raise Unusable(*_DSA)
     if kind not in _KINDS:
@@ -183,7 +183,7 @@ def _prove(key: "RSAPrivateKey") -> None:
     from cryptography.hazmat.primitives.hashes import SHA256
 
     if key.key_size > LARGEST_RSA:
-        raise Unusable(f"is an RSA key of {key.key_size} bits, and {LARGEST_RSA} are the most", _NEW_KEY)
+        raise Unusable(f"is an RSA key of {key.key_size} bits; at most {LARGEST_RSA} are supported", _NEW_KEY)
     padding, digest = PKCS1v15(), SHA256()
     try:
         key.public_key().verify(key.sign(b"", padding, digest), b"", padding, digest)
@@ -216,4 +216,4 @@ def _decrypted(block: str, passphrase: str) -> Any:
     except TypeError:  # it is encrypted; a passphrase for one that is not would be a TypeError as well
         if not passphrase:
             raise NeedsPassphrase from None
-    return load(passphrase.encode(), "cannot be decrypted: its passphrase is another one, or it is damaged")
+    return load(passphrase.encode(), "cannot be decrypted: the passphrase is wrong, or the key is damaged")

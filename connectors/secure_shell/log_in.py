@@ -89,8 +89,8 @@ class LogIn:
         if isinstance(refusal, PartialAuthentication):
             further = ", ".join(refusal.allowed_types)
             raise NotAuthenticated(
-                f"cannot log in to {self._who}: the {_name(what)} is right, and {further} is wanted as well",
-                hint="log-in in two steps cannot be done here: ask for an account that needs one",
+                f"cannot log in to {self._who}: the {_name(what)} is right, but {further} is required too",
+                hint="log-in in two steps is not supported: ask for an account that needs only one",
             )
         allowed = _allowed(refusal)
         if allowed:
@@ -100,7 +100,7 @@ class LogIn:
             f"cannot log in to {self._who}: the server refuses the {_name(what)}{words and f': {words}'}",
             hint="check username and password"
             if what == "password"
-            else "check username and privateKey; is its public half in authorized_keys there?",
+            else "check username and privateKey; is its public key in the server's authorized_keys?",
         )
 
     def _not_offered(self, what: str, allowed: Sequence[str]) -> RedError:
@@ -111,12 +111,13 @@ class LogIn:
             else {"password", "keyboard-interactive"} & {*allowed}
         )
         return NotAuthenticated(
-            f"cannot log in to {self._who}: the server takes no {_name(what)}, only {', '.join(allowed)}",
-            hint=f"use {instead}" if offered else "ask who runs the server for another way in",
+            f"cannot log in to {self._who}: the server does not accept a {_name(what)}, "
+            f"only {', '.join(allowed)}",
+            hint=f"use {instead}" if offered else "ask the server's administrator for another way to log in",
         )
 
     def _ask(self, attempt: Attempt) -> Exception | None:
-        """None if that was enough to be let in; else what the refusal tells. Raises anything else."""
+        """None if the log-in succeeded; otherwise the refusal. Raises anything else."""
         answered = threading.Event()
         self._transport.auth_handler = handler = express.log_in_handler(self._transport)
         with failures.translating(self._who):
@@ -146,14 +147,14 @@ class LogIn:
                 f"cannot log in to {self._who}: {farewell}", hint="check username and password"
             )
         if farewell:
-            return TemporaryFailure(f"cannot log in to {self._who}: the server hangs up: {farewell}")
+            return TemporaryFailure(f"cannot log in to {self._who}: the server disconnected: {farewell}")
         if error is None or isinstance(error, EOFError):
             closed = f"cannot log in to {self._who}: the server closed the connection"
             banner: Any = handler.banner  # declared as str, is bytes
             if words := _quoted(banner.decode("utf-8", "replace")) if banner else "":
                 # So says OpenSSH that PAM turns the account away.
                 return NotAuthenticated(f"{closed}: {words}", hint="may this account log in there?")
-            return TemporaryFailure(closed, hint="may this account log in there? The server's log tells")
+            return TemporaryFailure(closed, hint="may this account log in there? The server's log says why")
         if "Illegal info request" in str(error):  # the same number as SSH_MSG_USERAUTH_PASSWD_CHANGEREQ
             return NotAuthenticated(f"cannot log in to {self._who}: the password must be changed first")
         found = failures.of_exception(error, f"cannot log in to {self._who}")
@@ -186,7 +187,7 @@ class _Answer:
                 f"cannot log in to {self._who}: the server asks for {asked}",
                 hint="log in there with ssh to change the password"
                 if is_expired
-                else "only one question for a password can be answered here: is it right, and is it enough?",
+                else "only one password prompt is answered: is the password right, or is more required?",
             )
         return [password]
 

@@ -366,6 +366,6 @@ def _has_ended(sftp: Sftp, listing: _Listing, shown: Names) -> bool:
     listing.empty = 0
     page = hash(tuple(shown))
     if page in listing.seen:
-        raise ProtocolViolation(f"{sftp.host}: shows a directory without end")
+        raise ProtocolViolation(f"{sftp.host}: shows an endless directory")
     listing.seen.add(page)
     return False

@@ -166,7 +166,7 @@ class SshRemote:
                     self._check_no_link(place or ".")
                     place = _above(place)
             if not stat.S_ISDIR(here.mode or stat.S_IFDIR):
-                raise CannotCreate(f"{self._place(place)} is there, and no directory")
+                raise CannotCreate(f"{self._place(place)} exists and is not a directory")
             if not self._may_write(here):
                 raise NotPermitted(f"{self._place(place)}: {self._session.user} may not write there")
 
@@ -283,7 +283,7 @@ class SshRemote:
                 size = wire.attributes(talk.ask(wire.FSTAT, handle)).size
                 talk.ask(wire.CLOSE, handle)
                 if size != departure.size:
-                    arrived = f"{size} of {departure.size} bytes got there"
+                    arrived = f"{size} of {departure.size} bytes arrived"
                     raise TemporaryFailure(f"{self.describe(path)}: {arrived}")
                 self._rename(talk, staging, target)
             except BaseException:
@@ -306,7 +306,7 @@ class SshRemote:
         except Status as status:
             if status.status != wire.NO_SUCH_FILE:
                 raise
-            raise TemporaryFailure(f"{self._place(staging)}: somebody has taken it away") from None
+            raise TemporaryFailure(f"{self._place(staging)}: it was removed during the transfer") from None
 
     def _create(self, talk: Sftp, place: str, mode: int) -> bytes:
         """A handle of the new file. Its folder is made if missing, what an ended send has left is removed.
@@ -336,9 +336,7 @@ class SshRemote:
             missing.append(folder)
             folder = _above(folder)
         if not stat.S_ISDIR(here.mode or stat.S_IFDIR):
-            raise CannotCreate(
-                f"cannot make {self._place(folder)}: there is something else that is called so"
-            )
+            raise CannotCreate(f"cannot make {self._place(folder)}: something else already has that name")
         for folder in reversed(missing):
             try:
                 talk.ask(wire.MKDIR, _string(folder), wire.NO_ATTRIBUTES)

@@ -71,7 +71,7 @@ def path(field: str, value: Any, error: Error) -> None:
     if not value:
         error(field, "must not be empty")
     elif "\0" in value:
-        error(field, "must not hold NUL, which no path can")
+        error(field, "must not contain NUL: no path can")
 
 
 def file_path(field: str, value: Any, error: Error) -> None:
@@ -163,7 +163,10 @@ def of_file(document: dict[str, Any], error: Error) -> None:
     _one_login(document, error)
     flat = [key for key in ("fileDir", "fileName") if key in document]
     if "filePath" in document and flat:
-        error("filePath", f"stands beside {' and '.join(flat)}: keep filePath, or fileDir with fileName")
+        error(
+            "filePath",
+            f"is given together with {' and '.join(flat)}: keep filePath, or fileDir with fileName",
+        )
     elif not flat and "filePath" not in document:
         error("filePath", "one of filePath, or fileDir with fileName, is missing")
     elif flat == ["fileDir"]:
@@ -177,7 +180,7 @@ def of_directory(document: dict[str, Any], error: Error) -> None:
     _one_login(document, error)
     given = [key for key in ("dirPath", "dirName") if key in document]
     if len(given) == 2:
-        error("dirPath", "stands beside dirName, which means the same: keep one")
+        error("dirPath", "is given together with dirName, which means the same: keep one")
     elif not given:
         error("dirPath", "one of dirPath or dirName is missing: the whole path of the directory (a string)")
 
@@ -191,20 +194,20 @@ def _one_login(document: dict[str, Any], error: Error) -> None:
         _login(document, "", error)
     else:
         for key in flat:
-            twice = "stands both flat and under auth: keep one"
-            error(key, twice if key in auth else "stands flat beside auth: put it under auth")
+            twice = "is given both flat and under auth: keep one"
+            error(key, twice if key in auth else "is given beside auth: put it under auth")
         _login({**dict.fromkeys(flat), **auth}, "auth.", error)
 
 
 def _login(given: Mapping[str, Any], place: str, error: Error) -> None:
     if "username" not in given:
-        error(f"{place}username", "required: who logs in (a string)")
+        error(f"{place}username", "required: the user to log in as (a string)")
     if "password" in given and "privateKey" in given:
         error(f"{place}password", "give password or privateKey, not both")
     elif "password" not in given and "privateKey" not in given:
-        error(f"{place}password", "one of password or privateKey is missing: no other way in is tried")
+        error(f"{place}password", "one of password or privateKey is missing: no other way to log in is tried")
     if "passphrase" in given and "privateKey" not in given:
-        error(f"{place}passphrase", "is that of a privateKey, and there is none")
+        error(f"{place}passphrase", "belongs to a privateKey, but there is none")
     if given.get("passphrase", "") == "" and isinstance(given.get("privateKey"), str):
         with suppress(keys.Unusable):  # which is said by the rule of the key itself
             if keys.is_encrypted(keys.inspect(keys.text(given["privateKey"]))):

@@ -86,7 +86,7 @@ class Session:
         try:
             channel = self.channel()
             waiting.for_answer(
-                lambda: self._start_sftp(channel), self._job, self.timeout, f"{self.host}: no SFTP began"
+                lambda: self._start_sftp(channel), self._job, self.timeout, f"{self.host}: SFTP did not start"
             )
         except (TemporaryFailure, Cancelled):
             self.close()  # it would not answer the next attempt either; and the thread that asks is set free
@@ -107,7 +107,7 @@ class Session:
                 if not transport.is_active():
                     raise
                 hint = "it needs a line 'Subsystem sftp …' in its sshd_config"
-                raise NotPermitted(f"{self.host}: the server offers no SFTP", hint=hint) from error
+                raise NotPermitted(f"{self.host}: the server does not offer SFTP", hint=hint) from error
 
     def pinned(self) -> Place:
         """The place with all that it takes to log in again later, and elsewhere: the host keys that were

@@ -109,7 +109,7 @@ class Sftp:
         fields = Fields(payload)
         version = fields.number()
         if version < 3:
-            raise ProtocolViolation(f"{self.host}: speaks version {version} of SFTP, 3 is needed")
+            raise ProtocolViolation(f"{self.host}: the server speaks version {version} of SFTP, 3 is needed")
         while fields.left():
             name = fields.string()
             self.extensions[name.decode("ascii", "replace")] = fields.string()
@@ -147,7 +147,7 @@ class Sftp:
         return RENAME, b"", name, target
 
     def rename(self, name: bytes, target: bytes, aside: bytes) -> None:
-        """Let the file ``name`` be called ``target`` (strings of SFTP), whatever was called so.
+        """Let the file ``name`` be called ``target`` (strings of SFTP), replacing what has that name.
 
         Where the server cannot do that in one step, the old file is called ``aside`` for a moment.
         """
@@ -270,7 +270,7 @@ class Sftp:
             return
         stuck = time.monotonic() - max(min(blocked), self.heard)
         if stuck > self.timeout:
-            self.lose(TemporaryFailure(f"{self.host}: took nothing for {self.timeout:g} s"))
+            self.lose(TemporaryFailure(f"{self.host}: accepted no data for {self.timeout:g} s"))
         elif self.job.cancelled.is_set() and stuck > 5 * LOOK_EVERY:
             self.lose(TemporaryFailure(f"{self.host}: interrupted"))
 
@@ -290,9 +290,9 @@ class Sftp:
             if self._frames.kind == DATA:
                 self.heard = time.monotonic()
         except RedError as error:
-            self.lose(error if self._begun else self._prattle())
+            self.lose(error if self._begun else self._not_sftp())
         except (struct.error, IndexError):
-            self.lose(ProtocolViolation(f"{self.host}: its answers are not SFTP"))
+            self.lose(ProtocolViolation(f"{self.host}: the server's answers are not SFTP"))
 
     def _take(self, message: memoryview) -> None:
         kind = message[0]
@@ -302,14 +302,14 @@ class Sftp:
         self.heard = time.monotonic()
         waiting = self._waiting.pop(number, None)
         if waiting is None:
-            raise ProtocolViolation(f"{self.host}: answers what was not asked")
+            raise ProtocolViolation(f"{self.host}: the server answered a request that was not made")
         waiting[0].take(waiting[1], kind, message[1 if kind == VERSION else 5 :])
 
-    def _prattle(self) -> RedError:
-        """What comes first is not SFTP. Quote the server's text, so that the user recognises it."""
+    def _not_sftp(self) -> RedError:
+        """The server sent something other than SFTP: quote its text, so that the user recognises it."""
         words = " ".join(self._said.split(b"\0")[0][:100].decode("utf-8", "replace").split())
         return ProtocolViolation(
-            f"{self.host}: what it sends is not SFTP, but {words!r}",
+            f"{self.host}: the server sends something other than SFTP: {words!r}",
             hint="does a start-up file of the log-in shell, such as .bashrc, print something?",
         )
 
@@ -320,7 +320,7 @@ class Sftp:
         return TemporaryFailure(f"{self.host}: {cause}")
 
     def lose(self, error: RedError) -> None:
-        """The conversation is over: whoever waits for an answer hears of it.
+        """End the conversation: everyone who waits for an answer gets ``error``.
 
         The connection is cut; before SFTP has begun, that is for ``begin`` to do.
         """

@@ -94,7 +94,9 @@ class Download(Flow):
     def _block(self, offset: int, length: int, data: memoryview) -> None:
         count = len(data)
         if not 0 < count <= length:
-            raise ProtocolViolation(f"{self.sftp.host}: sent {count} bytes where {length} were asked for")
+            raise ProtocolViolation(
+                f"{self.sftp.host}: the server sent {count} bytes where {length} were asked for"
+            )
         if count < length:
             with self._lock:
                 self._missing.append((offset + count, length - count))
@@ -119,7 +121,7 @@ class Download(Flow):
                 raise
             self._end = offset if self._end is None else min(self._end, offset)
             return
-        raise ProtocolViolation(f"{self.sftp.host}: answers a READ without what was asked")
+        raise ProtocolViolation(f"{self.sftp.host}: the server answered a READ with something else")
 
 
 def upload(sftp: Sftp, handle: bytes, departure: Departure) -> None:

@@ -144,7 +144,7 @@ class Tree:
             if name in (b".", b".."):
                 continue
             if b"/" in name or not name:
-                raise ProtocolViolation(f"{self._place}: shows a name that is a path, or none")
+                raise ProtocolViolation(f"{self._place}: shows a name that is empty or contains a slash")
             path = folder.join(name)
             if len(self._shown) <= FEW:
                 self._shown[path] = here
@@ -153,7 +153,7 @@ class Tree:
                 yield path, here
             elif kind == stat.S_IFDIR:
                 if len(path) > LONGEST_PATH:
-                    raise ProtocolViolation(f"{self._place}: shows directories inside each other without end")
+                    raise ProtocolViolation(f"{self._place}: shows endlessly nested directories")
                 yield path, here
                 folders.append(folder.inner(name))
             elif kind in (stat.S_IFLNK, 0):
@@ -177,7 +177,7 @@ class Tree:
             while way and way[-1].path != parent:
                 way.pop()
             if not way:
-                raise ProtocolViolation(f"{self._place}: its find shows what is in no folder of it")
+                raise ProtocolViolation(f"{self._place}: its find shows an entry outside of the directory")
             if stat.S_ISREG(here.mode or 0):
                 yield path, here
                 continue
@@ -232,7 +232,7 @@ class Tree:
             self._talk.ask(wire.STAT, self._entered(path))
         except wire.Status as status:
             return failure(status, place)
-        return TemporaryFailure(f"{place}: it could not be read to its end")
+        return TemporaryFailure(f"{place}: it could not be read completely")
 
     def _fail(self, kind: type[RedError], path: str, why: str) -> None:
         self._note(path, kind(f"{self._place}/{path}: {why}", hint=LISTING_HELPS))
@@ -266,4 +266,4 @@ def _is_inside(name: bytes, folder: bytes) -> bool:
 def _real_name(payload: bytes) -> bytes:
     for name, _ in wire.names(payload):
         return name
-    raise ProtocolViolation("the server does not tell the real name of a directory")
+    raise ProtocolViolation("the server does not report the real path of a directory")

@@ -71,7 +71,7 @@ def failure(status: Status, place: str) -> RedError:
     if code == PERMISSION_DENIED:
         return NotPermitted(f"{place}: permission denied")
     if code == FILE_ALREADY_EXISTS:
-        return CannotCreate(f"cannot make {place}: it is there already")
+        return CannotCreate(f"cannot make {place}: it already exists")
     if code in (UNSUPPORTED, BAD_MESSAGE):
         return ProtocolViolation(f"{place}: the server cannot do that: {text}")
     if code == FAILURE:
@@ -93,7 +93,7 @@ class Fields:
 
     def take(self, count: int) -> bytes:
         if count > self.left():
-            raise ProtocolViolation("the server sends answers that end too early")
+            raise ProtocolViolation("the server sends incomplete answers")
         self._position += count
         return self._payload[self._position - count : self._position]
 
@@ -141,7 +141,7 @@ def checked(kind: int, payload: bytes, wanted: int = STATUS) -> bytes:
             text = fields.string().decode("utf-8", "replace") if fields.left() >= 4 else ""
             raise Status(NO_SUCH_FILE if (code, text) == NOT_A_DIRECTORY else code, text)
     if kind != wanted:
-        raise ProtocolViolation("the server answers something that was not asked")
+        raise ProtocolViolation("the server answered a request that was not made")
     return payload
 
 

@@ -211,7 +211,7 @@ def check_target_dir(target: str) -> None:
     """CannotCreate unless a directory is there or can be made: its parent exists."""
     parent = os.path.dirname(clean(target)) or "."
     if os.path.exists(target) and not os.path.isdir(target):
-        raise CannotCreate(f"cannot create {target}: there is something else that is called so")
+        raise CannotCreate(f"cannot create {target}: something else already has that name")
     if not os.path.isdir(parent):
         raise CannotCreate(
             f"cannot create {target}: there is no directory {parent}", hint=container.hint(target)

@@ -39,7 +39,7 @@ def _obstacles(inventory: Inventory, local: str, is_empty: bool) -> Iterator[tup
             yield entry.path, "on this file system that may be the name of a part file"
         if len(entry.path) > longest // 4 and len(os.fsencode(entry.path)) > longest:  # 4 for a character
             here = len(os.fsencode(entry.path))
-            yield entry.path, f"the path is {here} bytes long, {longest} are possible here"
+            yield entry.path, f"the path is {here} bytes long, at most {longest} are possible here"
     for one, other in collisions(inventory.with_keys(), spellings):
         yield other.path, _why(one, other)
     for path, other_path in () if is_empty else _linked(inventory, local):

@@ -121,7 +121,7 @@ class Departure:
             more = os.pread(self._file.fileno(), 1, self.size)
         if more:
             raise DataError(
-                f"{self.source}: its size is {self.size} bytes, but there are more in it",
+                f"{self.source}: its size is {self.size} bytes, but it contains more",
                 hint="copy it to an ordinary file, and send that",
             )
 

@@ -62,7 +62,7 @@ def open_remote(remote: Remote, job: Job) -> None:
 
 
 def check(remote: Remote, job: Job, listing: Sequence[Entry] | None) -> None:
-    """The far end answers, lets us in, and has all that is to be read, or lets it be written."""
+    """The server answers and accepts the log-in; what is to be read is there, or it may be written."""
     files = [entry for entry in listing or () if not entry.is_dir]
     if files and not job.verb.sends:
         each = FileByFile(job, lambda entry: _check(remote, job, entry.path), alone=1)
@@ -102,7 +102,7 @@ def _receive(remote: Remote, job: Job, path: str, arrival: Arrival) -> None:
         try:
             persistently(job, attempt)
         except ChecksumError as error:  # perhaps of bytes that were here already: once more, from the start
-            log.warning(f"{error.message}; thrown away, trying once more")
+            log.warning(f"{error.message}; discarded, trying once more")
             arrival.discard()
             persistently(job, attempt)
         if arrival.moved:
@@ -238,7 +238,7 @@ def _discover(remote: Remote, job: Job, inventory: Inventory) -> None:
             except ValueError as error:
                 raise ProtocolViolation(
                     f"{remote.describe()} shows a dangerous name, {entry.path!r}: {error}",
-                    hint="a listing (--listing) that does not name it leaves it out",
+                    hint="use a listing (--listing) that does not name it",
                 ) from None
             inventory.add(entry)
 

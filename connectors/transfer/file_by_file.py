@@ -54,7 +54,7 @@ class FileByFile:
         if self._failures:
             summary = f"{self._failures.count} {what}"
             if self._untried:
-                summary += f", and {self._untried} not tried, as nothing got through any more"
+                summary += f", and {self._untried} not tried, as nothing succeeded any more"
             raise self._failures.error(summary)
 
     def _task(self, entry: Entry) -> None:

@@ -95,10 +95,10 @@ def check_machine() -> None:
     try:
         os.close(os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC))
     except PermissionError as error:
-        hint = f"on the machine itself: chmod 666 {DEVICE}; or {AS_ROOT}" if user else CONTAINER
+        hint = f"on the host: chmod 666 {DEVICE}; or {AS_ROOT}" if user else CONTAINER
         raise Unavailable(f"user {user} may not use {DEVICE}: {error.strerror}", hint=hint) from None
     except OSError as error:
-        hint = f"{CONTAINER}; on a machine of its own: modprobe fuse"
+        hint = f"{CONTAINER}; outside of a container: modprobe fuse"
         raise Unavailable(f"this machine has no FUSE: {DEVICE}: {error.strerror}", hint=hint) from None
     _fusermount()
     with open("/proc/self/status") as file:
@@ -114,7 +114,7 @@ def check_machine() -> None:
         pwd.getpwuid(user)
     except KeyError:
         hint = f"give it one in the image's Dockerfile: RUN useradd --uid {user} red; or {AS_ROOT}"
-        raise Unavailable(f"fusermount3 wants user {user} to have a name", hint=hint) from None
+        raise Unavailable(f"fusermount3 requires that user {user} has a name", hint=hint) from None
 
 
 def _fusermount() -> str:
@@ -132,7 +132,7 @@ def mount_dir(remote: Mountable, job: Job, local: str) -> None:
     """
     workers.run(job, [lambda: persistently(job, lambda: remote.check(job.verb, ""))], 1)
     if os.getpid() == 1:
-        log.warning("this is all that the container does: the mount ends with it, now")
+        log.warning("mount-dir is all that this container runs: the mount ends now, with the container")
     with creating(local):
         path = mount_point(local)
     with remote.file_system() as program, _directory(path):
@@ -162,7 +162,7 @@ def _is_there(program: Program, path: str, local: str) -> bool:
         with reading(local):
             hidden = os.listdir(path)
         if hidden:
-            log.warning(f"{local} is not empty: what lies in it cannot be seen until it is unmounted")
+            log.warning(f"{local} is not empty: its contents are hidden until it is unmounted")
         return False
     if (mounted.kind, mounted.source) != (program.kind, program.source):
         hint = f"umount-dir {local} first, or mount somewhere else"
@@ -174,7 +174,7 @@ def _is_there(program: Program, path: str, local: str) -> bool:
             raise CannotCreate(f"cannot mount at {local}: it is mounted there already, but {how}", hint=hint)
         log.info(f"{mounted.source} is mounted at {local} already")
         return True
-    log.warning(f"{mounted.source} is mounted at {local} already, but does not answer: mounting it anew")
+    log.warning(f"{mounted.source} is mounted at {local} already, but does not answer: mounting it again")
     _unmount(path, mounted)
     return False
 
@@ -272,7 +272,7 @@ def _failure(said: Sequence[str], local: str) -> RedError:
         error = RedError(message, hint=hint)
         error.code = Exit(code)
         return error
-    text = "; ".join(line for line in said if line.strip())[-1000:] or "the program ended without a word"
+    text = "; ".join(line for line in said if line.strip())[-1000:] or "the program ended without a message"
     lower = text.lower()
     if "mount point" in lower or "mountpoint" in lower:  # "bad mount point", "no write access to mountpoint"
         return CannotCreate(f"cannot mount at {local}: {text}")
@@ -330,7 +330,7 @@ def _unmount(path: str, mounted: Mounted) -> None:
     while (refusal := _fusermount_u(path)) and time.monotonic() < deadline and _is_mounted(path, mounted):
         time.sleep(0.1)
     if _is_mounted(path, mounted):
-        log.warning(f"{path} is still in use; it is unmounted all the same ({refusal})")
+        log.warning(f"{path} is still in use; unmounted anyway ({refusal})")
         _kill(path)  # now nobody waits for it any more
         _fusermount_u(path, "-z")
     deadline = time.monotonic() + UNMOUNTED_WITHIN

@@ -22,17 +22,19 @@ def safe_segment(name: str) -> str:
     if not name:
         raise ValueError("must not be empty")
     if name in (".", ".."):
-        raise ValueError(f"must not be '{name}': that is no name inside the folder")
+        raise ValueError(f"must not be '{name}': that is not a name inside the folder")
     if "/" in name:
-        raise ValueError("must not hold '/': folders are entries of class Directory")
+        raise ValueError("must not contain '/': folders are entries of class Directory")
     if "\0" in name:
-        raise ValueError("must not hold a NUL character")
+        raise ValueError("must not contain a NUL character")
     if is_hidden_name(name):
         raise ValueError("must not be the name of a part file: those belong to transfers under way")
     try:
         length = len(os.fsencode(name))
     except UnicodeEncodeError:
-        raise ValueError("holds half a character (a lone surrogate): no file can be called so") from None
+        raise ValueError(
+            "contains half a character (a lone surrogate): no file can have such a name"
+        ) from None
     if length > LONGEST_NAME:
         raise ValueError(f"must not be longer than {LONGEST_NAME} bytes, is {length}")
     return name

@@ -195,7 +195,7 @@ class Part:
                 self._touched = not made
                 return
             self._close()
-        what = f"something else keeps making {self._beside(self._part)}"
+        what = f"another process keeps creating {self._beside(self._part)}"
         raise CannotCreate(f"cannot create {self._target}: {what}")
 
     def _lock(self) -> bool:

@@ -132,7 +132,7 @@ def _left(
                 if not (job.settings.retries and failure.repeatable) or chances < 0:
                     return _one_by_one(failure)
                 seconds = min(max(FIRST_PAUSE, failure.retry_after or 0), job.settings.timeout)
-                log.warning(f"{failure.message}; going on with the rest in {seconds:.1f} s")
+                log.warning(f"{failure.message}; continuing with the rest in {seconds:.1f} s")
                 job.pause(seconds)
             except (ProtocolViolation, NotPermitted, CannotCreate, DataError, NotFound) as failure:
                 if failure.for_all:
@@ -144,7 +144,7 @@ def _left(
 
 
 def _one_by_one(failure: RedError) -> None:
-    log.info(f"{failure.message}; going on one by one")
+    log.info(f"{failure.message}; continuing one by one")
 
 
 def is_small(entry: Entry, most: int = SMALL) -> bool:

@@ -52,7 +52,7 @@ def listed(root: str, listing: Sequence[Entry]) -> Sequence[Entry]:
         except RedError as failure:
             failures.add(entry.path, failure)
     if failures:
-        raise failures.error(f"cannot send {root}: {failures.count} of what is listed cannot be sent")
+        raise failures.error(f"cannot send {root}: {failures.count} of the listed entries cannot be sent")
     return listing
 
 
@@ -137,7 +137,7 @@ class _Folder(NamedTuple):
 
 
 def _walk(root: str, failures: Failures, hidden: list[str]) -> Iterator[Entry]:
-    """Folder by folder, without recursion: there may be more inside each other than Python bears."""
+    """Folder by folder, without recursion: folders may be nested deeper than Python's recursion limit."""
     links = 0
     real_root = os.path.realpath(root)
     folders = [_Folder("", real_root, None)]
@@ -170,7 +170,7 @@ def _walk(root: str, failures: Failures, hidden: list[str]) -> Iterator[Entry]:
 
 
 def _size(file: "os.DirEntry[str]") -> int | None:
-    """In bytes; None if it has gone meanwhile, which who sends it will find out."""
+    """In bytes; None if it was deleted in the meantime; sending reports that."""
     try:
         return file.stat(follow_symlinks=False).st_size
     except OSError:

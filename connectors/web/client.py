@@ -166,7 +166,7 @@ class Client:
         target = urls.resolve(reply.url, reply.headers["location"])
         if target is None:
             shown = failures.host_of(reply.headers["location"])
-            raise ProtocolViolation(f"{place}: redirects to {shown}, and not by HTTP")
+            raise ProtocolViolation(f"{place}: redirects to {shown}, which is not HTTP")
         if reply.status not in (307, 308) and (
             sending or method not in ("GET", "HEAD", "PROPFIND", "OPTIONS")
         ):

@@ -71,7 +71,7 @@ class _Pending:
 
 
 class Offer:
-    """What one handle takes. ``taken``: whether that is so of the connection that it has made last."""
+    """What one handle takes. ``taken``: whether the latest connection was opened early."""
 
     taken = False
 

@@ -339,7 +339,7 @@ class _Watch:
         patience = HEADER_PATIENCE * self._timeout
         if now - self._moved_at > patience:
             if self._has_answer or not self._exchange.has_answer:
-                raise TemporaryFailure(f"{place}: no end of the header, or trailer, within {patience:g} s")
+                raise TemporaryFailure(f"{place}: header or trailer not complete within {patience:g} s")
             self._has_answer, self._moved_at = True, now
 
     def _unsent(self) -> int:

@@ -25,7 +25,7 @@ LONGEST_REASON = 200
 CHECK_AUTH = "check auth in the access document"
 CHECK_METHOD = "check method in the access document"
 LACKING = {501, 505}  # the server does not have what is asked of it, and will not have it next time
-TOO_LARGE = "the server, or a proxy before it, limits the size of uploads: ask for a higher limit"
+TOO_LARGE = "the server, or a proxy in front of it, limits the size of uploads: ask for a higher limit"
 NO_TLS = "wrong version number"  # OpenSSL's words for an answer that is not TLS
 CHECK_PROXY = "check the credentials in the proxy variables"
 
@@ -64,7 +64,9 @@ def _other_method(reply: Reply, method: str) -> str:
     if not method:
         return CHECK_METHOD
     if not able:
-        return f"the server takes no file under this url; it allows {', '.join(sorted(reply.allowed))}"
+        return (
+            f"the server does not accept files under this url; it allows {', '.join(sorted(reply.allowed))}"
+        )
     return f"try method: {able[0]}"
 
 
@@ -86,7 +88,7 @@ def of_redirect(status: int, place: str, target: str) -> RedError:
     """A redirect that must not be followed: it would turn what is sent into a GET (RFC 9110, 15.4)."""
     return ProtocolViolation(
         f"cannot send to {place}: {status} redirects to {host_of(target)}",
-        hint="check url in the access document: what is sent cannot be redirected",
+        hint="check url in the access document: uploads do not follow this redirect",
     )
 
 
@@ -96,8 +98,8 @@ def host_of(target: str) -> str:
         parts = urlsplit(target)
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
-        return "what is no URL"
-    return f"{parts.scheme}://{parts.hostname or ''}{port}" if parts.scheme else "what is no URL"
+        return "something that is not a URL"
+    return f"{parts.scheme}://{parts.hostname or ''}{port}" if parts.scheme else "something that is not a URL"
 
 
 def of_curl(error: pycurl.error, place: str, handle: pycurl.Curl) -> RedError:

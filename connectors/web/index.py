@@ -110,7 +110,7 @@ class Found:
 
     def _refuse(self) -> NoReturn:
         raise ProtocolViolation(
-            f"{self.place}: what it holds cannot be received: {self._which()}", hint=NOT_LEFT_OUT
+            f"{self.place}: its entries cannot be received: {self._which()}", hint=NOT_LEFT_OUT
         )
 
     def _which(self) -> str:
@@ -211,4 +211,4 @@ def children(ask: Ask, place: str) -> Iterator[Child]:
                 yield from reading.take(block)
         yield from reading.end()
     except NoDirectoryPage:
-        raise ConfigError(f"{place} does not show what it holds", hint=HINT) from None
+        raise ConfigError(f"{place} does not list its contents", hint=HINT) from None

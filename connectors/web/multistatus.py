@@ -97,7 +97,7 @@ class Multistatus:
         return ProtocolViolation(f"{self._found.place}: its WebDAV answer is not XML: {error}")
 
     def _refuse_doctype(self, *_: object) -> None:
-        raise self._no_xml("a document type has no place in it")  # entities that multiply
+        raise self._no_xml("document types are not accepted")  # entities that multiply
 
     def _start(self, name: str, _: object) -> None:
         namespace, _, local = name.rpartition(" ")

@@ -22,7 +22,7 @@ def go_on(reply: Reply, version: Version, arrival: Arrival, place: str) -> int:
     """
     if reply.status == 416:
         arrival.discard()
-        raise TemporaryFailure(f"{place}: has become shorter; starting afresh")
+        raise TemporaryFailure(f"{place}: has become shorter; starting over")
     before = arrival.version
     first, last, size = _range(reply)
     sizes = {known for known in (before.size, version.size, size) if known is not None}
@@ -34,7 +34,7 @@ def go_on(reply: Reply, version: Version, arrival: Arrival, place: str) -> int:
         fits = False
     if not (same and fits) or is_encoded(reply):
         arrival.discard()
-        raise TemporaryFailure(f"{place}: continued with something else; starting afresh")
+        raise TemporaryFailure(f"{place}: continued with something else; starting over")
     arrival.begin(version._replace(size=complete), arrival.offset)
     return last + 1
 
@@ -43,7 +43,7 @@ def check_end(arrival: Arrival, end: int, place: str) -> None:
     """TemporaryFailure, and nothing is kept, if a 206 that is over brought more or less than it said."""
     if arrival.size != end:
         arrival.discard()
-        raise TemporaryFailure(f"{place}: continued with more or less than was said; starting afresh")
+        raise TemporaryFailure(f"{place}: continued with more or less than announced; starting over")
 
 
 def check_whole(reply: Reply, arrival: Arrival, place: str) -> None:
@@ -53,8 +53,8 @@ def check_whole(reply: Reply, arrival: Arrival, place: str) -> None:
         return
     if arrival.offset:
         arrival.discard()
-        raise TemporaryFailure(f"{place}: answers with a part, and with 200; starting afresh")
-    raise ProtocolViolation(f"{place}: answers with a part of the file, which nobody asked for")
+        raise TemporaryFailure(f"{place}: answered 200 with a part of the file; starting over")
+    raise ProtocolViolation(f"{place}: sent a part of the file without being asked for one")
 
 
 def is_encoded(reply: Reply) -> bool:

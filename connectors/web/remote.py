@@ -248,7 +248,7 @@ class WebRemote:
 
     def make_dir(self, path: str) -> None:
         if not self._dav.make(urls.join(self._url, path, directory=True)):
-            log.warning(f"{self.describe(path)}: not made, the server has no empty directories")
+            log.warning(f"{self.describe(path)}: not created: the server has no empty directories")
 
     @staticmethod
     def _failure(reply: Reply) -> RedError:

@@ -146,5 +146,5 @@ def _make_length_clear(headers: dict[str, str], url: str) -> None:
         if name == "content-length":
             lengths = {whole_number(one.strip()) for one in value.split(",")}
             if len(lengths) > 1 or None in lengths:
-                raise ProtocolViolation(f"{secrets.shown_url(url)}: its Content-Length is no length")
+                raise ProtocolViolation(f"{secrets.shown_url(url)}: its Content-Length is not valid")
             headers[name] = str(*lengths)  # said twice it is still one (RFC 9110, 8.6)

@@ -25,7 +25,7 @@ def url(field: str, value: Any, error: Error) -> None:
     from urllib.parse import urlsplit  # 5 ms
 
     if CONTROL.search(value) or value != value.strip():
-        error(field, "must not hold control characters, nor blanks at its ends")
+        error(field, "must not contain control characters, or blanks at its ends")
         return
     try:
         parts = urlsplit(value)
@@ -66,7 +66,7 @@ def auth(field: str, value: Any, error: Error) -> None:
 def username(field: str, value: Any, error: Error) -> None:
     """RFC 7617, section 2: no colon, for it ends the name, and no control characters. RFC 7616 follows it."""
     if ":" in value:
-        error(field, "must not hold a colon: BASIC and DIGEST cannot carry it")
+        error(field, "must not contain a colon: BASIC and DIGEST cannot carry it")
     no_control(field, value, error)
 
 
@@ -81,11 +81,11 @@ def headers(field: str, value: Any, error: Error) -> None:
     for name, content in value.items():
         place, folded = f"{field}.{name}", name.lower()
         if not TOKEN.fullmatch(name):
-            error(place, "not a header's name: letters, digits and - are, blanks and colons are not")
+            error(place, "not a valid header name: use letters, digits and -")
         elif folded in RESERVED_HEADERS:
             error(place, "set by the connector itself: leave it out")
         elif folded in seen:
-            error(place, "given twice, in other letter case: keep one")
+            error(place, "given twice, differing only in case: keep one")
         if isinstance(content, str) and re.search(r"[\r\n\0]", content):
             error(place, "must be one line: no CR, LF or NUL")
         seen.add(folded)

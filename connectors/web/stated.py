@@ -26,5 +26,5 @@ def length(reply: Reply) -> int | None:
         return None
     stated = {whole_number(one.strip()) for one in text.split(",")}
     if len(stated) > 1 or None in stated:
-        raise ProtocolViolation(f"{secrets.shown_url(reply.url)}: its Content-Length is no length")
+        raise ProtocolViolation(f"{secrets.shown_url(reply.url)}: its Content-Length is not valid")
     return stated.pop()

@@ -83,7 +83,7 @@ class Uploader:
         if self._dav.refuse():
             place = secrets.shown_url(url)
             log.info(
-                f"{place}: the server does not take a hidden name first ({why}); sent under its own name"
+                f"{place}: the server does not accept a hidden name first ({why}); sent under its own name"
             )
         return False
 
@@ -139,7 +139,7 @@ class Uploader:
         """What is wrong with the file of which ``reply`` is the answer; None if nothing is seen."""
         place = secrets.shown_url(reply.url)
         if reply.status in (404, 410):
-            return ProtocolViolation(f"{place}: the server took the file, and does not have it")
+            return ProtocolViolation(f"{place}: the server accepted the file but does not have it")
         if reply.status in failures.NOT_TAKEN or reply.status in (500, 502, 504):
             return self.failure(reply)
         if reply.status not in (200, 206) or "content-encoding" in reply.headers:

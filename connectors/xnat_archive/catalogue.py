@@ -76,7 +76,7 @@ class Catalogue:
         return next((one for one in self._names() if _folded(one) == wanted), "")
 
     def in_the_way(self, name: str) -> str:
-        """Why there can be no file ``name``: the folder that is called so, or the file that is called like a
+        """Why there can be no file ``name``: the folder of that name, or the file that is called like a
         folder of it; "" if there can."""
         if name in self._folders:
             return name
@@ -153,7 +153,7 @@ class Listing:
         number = next(iter(numbers), "") if len(mine) < len(self._found) else ""
         unclear = len(numbers) > 1 or (self._found and not mine and not is_scan)
         if unclear or (number and not number.isdigit()):
-            raise ProtocolViolation(f"{self._shown}: XNAT takes this for several resources")
+            raise ProtocolViolation(f"{self._shown}: XNAT reads this as several resources")
         files = next(iter(mine.values()), {})
         if len(mine) > 1:  # one resource at several addresses
             files = {kept: packed for some in mine.values() for kept, packed in some.items()}

@@ -11,8 +11,8 @@ from connectors.transfer.job import TIDY_SECONDS
 class Parting:
     """``end``, a request that waits for the condition that it gets once it has a connection.
 
-    ``prepare`` lets a connection be made for it, ``now`` lets it be sent if that has happened. ``begun`` says
-    that it has been let go. ``finish`` waits for what comes of it, or calls it off.
+    ``prepare`` lets a connection be made for it, ``now`` lets it be sent if that has happened. ``begun`` is
+    set once the request has been released. ``finish`` waits for what comes of it, or calls it off.
     """
 
     def __init__(self, end: Callable[[Callable[[], bool]], None]) -> None:

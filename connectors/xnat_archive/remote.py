@@ -115,8 +115,10 @@ class XnatRemote:
             )
         failure = self._session.failure(reply)
         if isinstance(failure, NotFound):
-            failure.message += "; XNAT lists this file, and does not have it"
-            failure.hint = "either it has just been removed, or the site has lost it: ask who runs the site"
+            failure.message += "; XNAT lists this file but does not have it"
+            failure.hint = (
+                "either it has just been removed, or the site has lost it: ask the site's administrator"
+            )
         return failure
 
     def _row(self, path: str, catalogue: Catalogue) -> Row:
@@ -147,7 +149,7 @@ class XnatRemote:
 
     def make_dir(self, path: str) -> None:
         if self._place.name(path):
-            log.warning(f"{self.describe(path)}: not made, XNAT has no empty folders")
+            log.warning(f"{self.describe(path)}: not created: XNAT has no empty folders")
         self._sender.make_resource()
 
     # -- many at once ------------------------------------------------------------------------------
@@ -170,7 +172,7 @@ class XnatRemote:
         try:
             yield from self._unpacked(wanted, catalogue)
         except (DataError, NotFound) as failure:
-            log.info(f"{failure.message}; going on one by one")
+            log.info(f"{failure.message}; continuing one by one")
 
     def _unpacked(self, wanted: dict[str, tuple[Entry, Row]], catalogue: Catalogue) -> Iterator[Arrived]:
         """What arrives of the ``wanted`` files, by the names that XNAT keeps them under; each once."""

@@ -98,7 +98,7 @@ class Resource:
         reply = self._session.ask("PUT", self._place.owner_url + facts)
         if reply.status in (400, 417, 422):
             raise ConfigError(
-                [Fault("xsiType", f"XNAT makes no {self._place.kind} of this type: {reply.status}")],
+                [Fault("xsiType", f"XNAT does not create {self._place.kind} of this type: {reply.status}")],
                 hint=self._session.failure(reply).message,
             )
         if not reply.ok:
@@ -142,7 +142,7 @@ class Resource:
             files = "1 file" if counts[0] == 1 else f"{counts[0]} files"
             raise ProtocolViolation(
                 f"{self._shown}: XNAT counts {files} and lists none",
-                hint="its catalogue may be damaged: ask who runs the site to refresh it",
+                hint="its catalogue may be damaged: ask the site's administrator to refresh it",
             )
         numbers = {row.get("xnat_abstractresource_id") for row in rows if row.get("label") == place.resource}
         if numbers & self.catalogue().others:

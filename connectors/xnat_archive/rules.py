@@ -44,14 +44,14 @@ def base_url(field: str, value: Any, error: Error) -> None:
         error(field, faults[0])
         return
     if secrets.login(value) is not None:
-        error(field, "must not hold a username or a password: those stand under auth")
+        error(field, "must not contain a username or a password: those belong under auth")
     parts = urlsplit(value)
     if parts.query or parts.fragment or value.endswith(("?", "#")):
         error(field, "must be the address of the site alone, without ? and #")
     if ";" in parts.path or {"..", "."} & set(unquote(parts.path).replace("\\", "/").split("/")):
         error(field, "must be the address of the site alone, without .. or ;, which would lead elsewhere")
     elif {"data", "REST"} & set(parts.path.split("/")):
-        error(field, "must be the address of the site alone: /data and what follows is added to it")
+        error(field, "must be the address of the site alone: leave out /data and what follows")
 
 
 def username(field: str, value: Any, error: Error) -> None:
@@ -64,15 +64,15 @@ def label(field: str, value: Any, error: Error) -> None:
     """One project, subject, session or assessor."""
     _identifier(field, value, error)
     if "/" in value:
-        error(field, "must not hold /: no ID or label can")
+        error(field, "must not contain /: no ID or label can")
 
 
 def container(field: str, value: Any, error: Error) -> None:
     """The ID of a scan may hold slashes, which XNAT wants written as [SLASH]; see ``beside``."""
     if "" in value.split("/") and value:
-        error(field, "must not begin or end with /, nor hold //: XNAT's web server would drop it")
+        error(field, "must not begin or end with /, or contain //: XNAT's web server would drop it")
     elif "[SLASH]" in value:
-        error(field, "must not hold [SLASH]: write /, which XNAT is told as that")
+        error(field, "must not contain [SLASH]: write /, which is sent to XNAT as [SLASH]")
     else:
         _identifier(field, value, error)
 
@@ -82,7 +82,7 @@ def resource(field: str, value: Any, error: Error) -> None:
     if value.isdigit():
         error(
             field,
-            "must not be digits only: XNAT takes that for a number of its own, and IDs are not taken here",
+            "must not be digits only: XNAT reads that as an internal number, and IDs are not taken here",
         )
 
 
@@ -93,11 +93,11 @@ def _identifier(field: str, value: Any, error: Error) -> None:
     elif {".", ".."} & set(value.split("/")):
         error(field, "must not be . or ..: that would lead elsewhere")
     elif "," in value:
-        error(field, "must not hold a comma: XNAT reads that as a list of several")
+        error(field, "must not contain a comma: XNAT reads that as a list of several")
     elif value in WILDCARDS:
-        error(field, f"must not be {value}: XNAT takes that for all of them")
+        error(field, f"must not be {value}: XNAT reads that as all of them")
     elif "\\" in value or "?" in value or "#" in value or ";" in value:
-        error(field, "must not hold \\ ? # or ;: XNAT's web server cuts the address there")
+        error(field, "must not contain \\ ? # or ;: XNAT's web server cuts the address there")
 
 
 def file(field: str, value: Any, error: Error) -> None:
@@ -111,9 +111,9 @@ def folder(field: str, value: Any, error: Error) -> None:
     """A path in the resource; a slash at its begin or end adds nothing."""
     segments = value.strip("/").split("/")
     if CONTROL.search(value):
-        error(field, "must not hold control characters, such as the end of a line")
+        error(field, "must not contain control characters, such as the end of a line")
     elif {".", ".."} & set(segments):
-        error(field, "must not hold . or .. as a folder: that would lead elsewhere")
+        error(field, "must not contain . or .. as a folder: that would lead elsewhere")
     elif "" in segments:
         error(field, "must be a path in the resource, without empty names")
 
@@ -130,11 +130,13 @@ def receiving(document: dict[str, Any], error: Error) -> None:
         error("container", "required beside containerType: its ID or label")
     if isinstance(name, str):
         if "/" in name and kind in OTHERS_TYPES and kind != "scans":
-            error("container", "must not hold /: only the ID of a scan can")
+            error("container", "must not contain /: only the ID of a scan can")
         if kind == "assessors" and not EXPERIMENT.fullmatch(name):
-            error("container", "must be of letters, digits, _ and -: XNAT takes no other for an assessor")
+            error("container", "must consist of letters, digits, _ and -: no other ID works for assessors")
     if "direction" in document and kind in (None, "scans"):
-        error("direction", "is for reconstructions and assessors: nothing else tells in from out")
+        error(
+            "direction", "is for reconstructions and assessors: nothing else has an input and an output side"
+        )
 
 
 def sending(document: dict[str, Any], error: Error) -> None:
@@ -162,4 +164,4 @@ def _xsi_type(document: dict[str, Any], error: Error) -> None:
     elif not XSI_TYPE.fullmatch(given):
         error("xsiType", f"must be a type with its prefix, such as {EXAMPLES.get(kind, EXAMPLES['scans'])}")
     elif kind in OTHERS_TYPES and OTHERS_TYPES[kind].fullmatch(given):
-        error("xsiType", f"is no type of {kind}: one would be {EXAMPLES[kind]}")
+        error("xsiType", f"is not a type of {kind}: use one such as {EXAMPLES[kind]}")

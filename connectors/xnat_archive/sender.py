@@ -74,7 +74,7 @@ class Sender:
         with self._writing:
             self._resource.make_owner()
             if not len(self._resource.catalogue()):
-                self._ask_for_leave()
+                self._check_write_permission()
 
     # -- one file ----------------------------------------------------------------------------------
 
@@ -98,7 +98,7 @@ class Sender:
         if before.row and (fixed := self._fixed(name, before.row)):
             raise fixed
         if leaving.size > LARGE:
-            self._ask_for_leave()
+            self._check_write_permission()
         self._tried.add(name)
         source, kind = bodies.of_file(leaving)
         if self._put(name, source, kind):
@@ -148,7 +148,7 @@ class Sender:
 
     def _has_taken(self, reply: Reply) -> bool:
         """Success is 200 and nothing else in the answer (5.3), or a list of what was there already (5.4):
-        anything else, a page above all, comes from somebody who stands before XNAT."""
+        anything else, a page above all, comes from a proxy in front of XNAT."""
         if not reply.ok:
             raise self._session.failure(reply)
         if reply.status == 200 and not reply.body.strip():
@@ -170,10 +170,10 @@ class Sender:
             row = self._resource.catalogue().find(name)
             if self._has_arrived(row, before, leaving):
                 return
-        self._ask_for_leave()
+        self._check_write_permission()
         shown = self._shown(name)
         if not row:
-            raise ProtocolViolation(f"{shown}: XNAT took the file, and does not list it")
+            raise ProtocolViolation(f"{shown}: XNAT accepted the file but does not list it")
         raise DataError(
             f"{shown}: XNAT has other bytes than were sent: {row.size}, {row.checksum or 'no MD5'}"
         )
@@ -230,7 +230,7 @@ class Sender:
         if other == name:
             return CannotCreate(f"{self._shown(name)}: {name} is a folder in this resource")
         if other:
-            return CannotCreate(f"{self._shown(name)}: {other} is a file in this resource, and no folder")
+            return CannotCreate(f"{self._shown(name)}: {other} is a file in this resource, not a folder")
         return None
 
     def _fixed(self, name: str, row: Row) -> CannotCreate | None:
@@ -246,11 +246,11 @@ class Sender:
     def _irreplaceable(self, name: str) -> CannotCreate:
         """For a name that is one of XNAT's own (5.26)."""
         return CannotCreate(
-            f"{self._shown(name)}: XNAT replaces no file that is called so, and takes it for one of its own",
-            hint="give it another name, or remove the one that is there first",
+            f"{self._shown(name)}: XNAT treats a file with this name as its own and cannot replace it",
+            hint="give it another name, or remove the existing one first",
         )
 
-    def _ask_for_leave(self) -> None:
+    def _check_write_permission(self) -> None:
         """A file that may not be written gets 200 like any other; the resource itself is answered truly
         (4.3, 5.6)."""
         try:
@@ -292,7 +292,7 @@ class Sender:
         with self._writing:
             self._resource.make_owner()
             before = self._resource.catalogue()
-            self._ask_for_leave()
+            self._check_write_permission()
             try:
                 yield from self._sent(before, load(files))
             finally:

@@ -38,7 +38,7 @@ MUST_CHANGE = re.compile(
     r"password.*(expire|change|reset|renew)|(expire|change|reset|renew).*password", re.IGNORECASE
 )
 CHOOSE_PASSWORD = "the password has expired: log in with a browser and choose a new one"
-CHECK_PLACE = "check project, subject and session; what a user may not read is not there for XNAT"
+CHECK_PLACE = "check project, subject and session; XNAT hides what a user may not read"
 
 
 class Session:
@@ -149,13 +149,13 @@ class Session:
             return reply
         except lists.TooLong:
             raise ProtocolViolation(
-                f"{secrets.shown_url(self.base + address)}: the list of what is there is longer than "
+                f"{secrets.shown_url(self.base + address)}: the list of contents is longer than "
                 f"{lists.LONGEST >> 20} MiB",
                 hint="that is too much for one resource: distribute its files over several",
             ) from None
         except lists.CutList:
             raise TemporaryFailure(
-                f"{secrets.shown_url(heads[-1].url)}: the list of what is there ends in the middle"
+                f"{secrets.shown_url(heads[-1].url)}: the list of contents ends in the middle"
             ) from None
         except lists.NoList:
             raise self.nonsense(heads[-1]._replace(body=rows.body)) from None
@@ -172,9 +172,9 @@ class Session:
             raise self.nonsense(reply) from None
 
     def nonsense(self, reply: Reply) -> RedError:
-        """A page for people, from XNAT in maintenance or from somebody who stands before it."""
+        """A page for people, from XNAT in maintenance or from a proxy in front of it."""
         return ProtocolViolation(
-            f"{secrets.shown_url(reply.url)}: this is no answer of XNAT's REST API{_said(reply)}",
+            f"{secrets.shown_url(reply.url)}: this is not an answer of XNAT's REST API{_said(reply)}",
             hint="check baseUrl: a log-in page, or a page about maintenance, may be in the way",
         )
 
@@ -194,7 +194,7 @@ class Session:
         elif isinstance(failure, NotPermitted):
             failure.hint = "this user may not do that in this project"
         elif isinstance(failure, NotFound) or reply.status == 404:
-            failure.hint = CHECK_PLACE if said else f"check baseUrl: is that XNAT? Else {CHECK_PLACE}"
+            failure.hint = CHECK_PLACE if said else f"check baseUrl: is that XNAT? Otherwise {CHECK_PLACE}"
         elif isinstance(failure, CannotCreate) and reply.status != 413:
             failure.hint = ""
         return failure
@@ -255,9 +255,9 @@ class Session:
                 return  # another worker was told so meanwhile
             if self._moves == MOST_MOVES:
                 raise ProtocolViolation(
-                    f"{_shown(base)} sends us to {failures.host_of(target)}, and has sent us on before: "
+                    f"{_shown(base)} redirects to {failures.host_of(target)} after an earlier redirect: "
                     f"{reply.status}",
-                    hint="the site sends us in a circle: check baseUrl",
+                    hint="the site redirects in a circle: check baseUrl",
                 )
             log.info(f"{_shown(base)} has moved to {_shown(new)}")
             self._moves += 1
@@ -266,7 +266,7 @@ class Session:
     def _redirected(self, reply: Reply, base: str, address: str) -> RedError:
         location = reply.headers["location"]
         target = urls.resolve(reply.url, location) or location
-        message = f"{_shown(base)} sends us to {failures.host_of(target)}: {reply.status}"
+        message = f"{_shown(base)} redirects to {failures.host_of(target)}: {reply.status}"
         if EXPIRED.search(target):
             refusal = NotPermitted(message, hint=CHOOSE_PASSWORD)
             refusal.for_all = True

@@ -34,7 +34,7 @@ class _Stream:
         """So many bytes came out of it."""
         self._unpacked_left -= count
         if self._unpacked_left < 0:
-            raise DataError("the archive holds far more than is listed")
+            raise DataError("the archive contains far more than is listed")
 
     def _counted(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
         for block in blocks:
@@ -83,7 +83,7 @@ def members(blocks: Iterator[bytes], most: int) -> Iterator[tuple[str, Iterator[
         name = stream.exactly(name_length)
         extra = stream.exactly(extra_length)
         if flags & ENCRYPTED or method not in (STORED, DEFLATED):
-            raise DataError("the archive is packed in a way that is not known here")
+            raise DataError("the archive is compressed in a way that is not supported")
         if method == STORED and flags & SIZES_FOLLOW and not name.endswith(b"/"):
             raise DataError("the archive does not say how long a file in it is")
         wide = _wide_sizes(extra)
@@ -137,7 +137,7 @@ class _Content:
         if self._known is None:
             self._read_descriptor()
         elif self._known != (self._crc, self._size):
-            raise DataError("the archive is damaged: a file in it is not what its checksum says")
+            raise DataError("the archive is damaged: a file in it does not match its checksum")
 
     def _stored(self) -> Iterator[bytes]:
         left = self._packed
@@ -170,4 +170,4 @@ class _Content:
         sizes = struct.Struct("<QQ" if is_wide else "<II")
         found = (*struct.unpack("<I", start), *sizes.unpack(self._stream.exactly(sizes.size)))
         if found != (self._crc, self._taken, self._size):
-            raise DataError("the archive is damaged: a file in it is not what its checksum says")
+            raise DataError("the archive is damaged: a file in it does not match its checksum")
