@@ -47,9 +47,10 @@ def warn_of_loss(target: str) -> None:
     if is_lost(folder):
         from connectors import log
 
-        log.warning(
-            f"{target} is not on a volume: it will be deleted with this container; {_mounting(folder)}"
-        )
+        here = _working_directory()
+        inside = f"{folder}/".startswith(f"{here.rstrip('/')}/") and here != "/"
+        advice = _mounting(here) if inside else f"{_mounting(here)}, and write to {os.path.basename(target)}"
+        log.warning(f"{target} is not on a volume: it will be deleted with this container; {advice}")
 
 
 def hint(path: str) -> str:

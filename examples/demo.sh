@@ -120,4 +120,4 @@ connector send-file out.yml planets.csv
 say "Checksums: as served, as received, as sent back"
 sha256sum "$checkout/examples/data/planets.csv" planets.csv "$server/www/results/planets-again.csv" | tee checksums.txt
 [ "$(cut -d ' ' -f 1 checksums.txt | sort -u | wc -l)" = 1 ] || { echo "they differ" >&2; exit 1; }
-echo "All three are the same. The documents and the file are in demo-output/."
+echo "All three are the same. The documents and the file are in demo-output/, to be read: the server has been stopped."

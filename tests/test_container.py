@@ -143,4 +143,4 @@ def test_only_a_container_that_ends_with_us_loses_what_arrives(
     monkeypatch.setattr(os, "getpid", lambda: process[0])
     monkeypatch.setattr(os, "getppid", lambda: process[1])
     container.warn_of_loss("x.csv")
-    assert ("x.csv is on no volume" in capsys.readouterr().err) == warned
+    assert ("x.csv is not on a volume" in capsys.readouterr().err) == warned
