@@ -31,5 +31,6 @@ if ! command -v "$python" >/dev/null; then
     echo "$name: $python, 3.11 or later, is not on PATH" >&2
     exit 69
 fi
+trap '' INT # until the program has a handler: Python would answer with a traceback while it starts
 # -E: a PYTHONPATH or PYTHONHOME that is meant for the experiment must not change this program.
 exec "$python" -E "$home/connectors/__main__.py" "$name" "$@"

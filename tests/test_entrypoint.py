@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -188,3 +189,22 @@ def test_a_missing_library_is_one_clear_line_and_a_hint(tmp_path: Path) -> None:
     assert (result.returncode, result.stdout) == (69, "")
     assert "Traceback" not in result.stderr
     assert "pip install -r requirements.txt" in result.stderr
+
+
+def test_an_interruption_while_it_starts_is_no_traceback() -> None:
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # a child inherits "ignored"
+    try:
+        for milliseconds in range(0, 60, 3):
+            process = subprocess.Popen(
+                [CHECKOUT / "bin" / "red-connector-http", "cli-version"],
+                env=environment(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+            time.sleep(milliseconds / 1000)
+            process.send_signal(signal.SIGINT)
+            _, error = process.communicate(timeout=20)
+            assert b"Traceback" not in error
+            assert process.returncode in (0, 130, -signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, handler)

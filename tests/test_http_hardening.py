@@ -245,3 +245,21 @@ def test_a_number_of_thousands_of_digits_is_a_fault_of_the_document(tmp_path: Pa
     result = run(HTTP, "receive-file-validate", "--offline", document)
     assert result.code == 78
     assert f"auth.{key}: must be a string" in result.stderr
+
+
+def test_an_answer_without_a_body_that_breaks_http_is_not_waited_for(tmp_path: Path) -> None:
+    """libcurl reads until the connection is closed, as it does not count the length then."""
+    (tmp_path / "source").write_bytes(b"hello")
+
+    def talk(client: socket.socket) -> None:
+        head(client)
+        client.sendall(b"HTTP/1.1 201 Created\r\nTransfer-Encoding: identity\r\nContent-Length: 0\r\n\r\n")
+        with contextlib.suppress(OSError):
+            while client.recv(65536):
+                pass
+
+    with serving(talk) as url:
+        access = {"url": f"{url}/x", "method": "PUT"}
+        result = run(HTTP, "send-file", access, tmp_path / "source", env={"RED_TIMEOUT": "20"})
+    assert result.code == 76, result.stderr
+    assert result.seconds < 10

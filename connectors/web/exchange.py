@@ -270,6 +270,13 @@ class Exchange:
                 return answer
         return None
 
+    def check_header(self) -> None:
+        """ProtocolViolation if the header is here and breaks HTTP. libcurl may wait for a body that it has
+        misunderstood the length of."""
+        if not self._reply:
+            with suppress(reply.Cut):
+                reply.header(self.lines, self.url)
+
     def _hear_what_came(self) -> None:
         """An answer that was cut before its body has begun still says something."""
         if not self._reply and self._heard():
@@ -329,6 +336,7 @@ class _Watch:
         heard = len(self._exchange.lines) + arrived
         if heard != self._heard:
             self._heard, self._heard_at = heard, now
+        self._exchange.check_header()
         place = secrets.shown_url(self._exchange.url)
         still = now - self._heard_at
         if self._line.is_resolving and still > self._timeout - min(2 * WAKE_EVERY, self._timeout / 2):
