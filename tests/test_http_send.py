@@ -602,3 +602,12 @@ def test_mock_send_contacts_nobody_when_sending(faulty: FaultServer, tmp_path: P
         result = run(mock, *arguments)
         assert result.code == 0, result.stderr
     assert faulty.connections == 0
+
+
+def test_a_directory_that_may_not_be_looked_at_may_be_sent_to(faulty: FaultServer) -> None:
+    """nginx forbids to look at a directory without an index page."""
+    faulty.on("/d", Reply(status=405), method="OPTIONS")
+    faulty.on("/d", Reply(status=403), method="HEAD")
+    access = {"url": f"{faulty.url}/d", "method": "PUT"}
+    assert run(HTTP, "send-dir-validate", access, env={"RED_RETRIES": "0"}).code == 0
+    assert run(HTTP, "send-file-validate", access, env={"RED_RETRIES": "0"}).code == 77

@@ -222,8 +222,9 @@ class Trial:
             now = self._far()
             if self.may_leave():
                 now = {path: data for path, data in now.items() if not judge.hidden(path)}
-            for path in self.optional - now.keys():
-                wanted.pop(path, None)
+            for path in self.optional:
+                if now.get(path) == far.get(path):
+                    wanted.pop(path, None)
             judge.files(now, far, wanted, whole=whole, where="at the server")
         else:
             now = self._far()

@@ -175,12 +175,13 @@ class WebRemote:
     def _check_writable(self, *, of_directory: bool) -> None:
         """OPTIONS, then HEAD: neither changes anything. What cannot be known without sending is let pass.
 
-        What is allowed for a directory says nothing about the files in it.
+        What is allowed for a directory says nothing about its files: many servers forbid listing one.
         """
         signed = "?" in self._url
         for method in ("OPTIONS", "HEAD"):
             reply = self._client.request(method, self._url, headers=self._headers)
-            if reply.status in (401, 407) or (reply.status == 403 and not signed):
+            may_be_forbidden = signed or (of_directory and method == "HEAD")
+            if reply.status in (401, 407) or (reply.status == 403 and not may_be_forbidden):
                 raise self._uploader.failure(reply)
             if (reply.status >= 500 and reply.status not in failures.LACKING) or reply.status == 423:
                 raise self._uploader.failure(reply)
