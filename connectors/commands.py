@@ -104,7 +104,7 @@ def parse(program: str, arguments: Sequence[str]) -> Call:
     except getopt.GetoptError as error:
         from connectors import usage
 
-        raise usage.wrong_option(program, error) from None
+        raise usage.wrong_option(program, error, arguments) from None
     given = dict(options)
     name, *operands = words or [""]
     command = understood(program).get(name)

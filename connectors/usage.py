@@ -102,8 +102,8 @@ def _columns(table: dict[str, str]) -> list[str]:
     return [f"  {left:{width}}  {right}" for left, right in table.items()]
 
 
-def wrong_option(program: str, error: GetoptError) -> UsageError:
-    """The error for an option that getopt does not take."""
+def wrong_option(program: str, error: GetoptError, arguments: Sequence[str]) -> UsageError:
+    """The error for an option among ``arguments`` that getopt does not take."""
     from difflib import get_close_matches  # 10 ms, for a fault only
 
     option = f"--{error.opt}" if len(error.opt) > 1 else f"-{error.opt}"
@@ -112,6 +112,9 @@ def wrong_option(program: str, error: GetoptError) -> UsageError:
     if "must not have an argument" in error.msg:
         return UsageError(f"{option} takes no value")
     close = get_close_matches(option, [*commands.OPTIONS, "--help", "--version"], 1)
+    if option == "--validate":
+        verb = next((word for word in arguments if word in commands.TRANSFERS), "receive-file")
+        close = [f"{verb}-validate"]
     return UsageError(
         f"unknown option {printable(option)}" + (f"; did you mean {close[0]}?" if close else ""),
         hint=f"see {program} --help; a file whose name begins with - is written as ./-name",
@@ -129,7 +132,7 @@ def wrong_words(program: str, words: Sequence[str]) -> UsageError:
     name, *operands = words
     command = commands.understood(program).get(name)
     if command is None:
-        return _unknown(program, name)
+        return _unknown(program, name, operands)
     return _wrong_number(program, name, command, operands)
 
 
@@ -138,8 +141,12 @@ def _wrong_number(program: str, name: str, command: Command, operands: Sequence[
     shown = [f"[{_with_value(option)}]" for option in command.options]
     said = f"usage: {program} {' '.join((name, *command.operands, *shown))}"
     if len(operands) > len(command.operands):
-        count = len(operands)
-        return UsageError(f"{said}; {count} operand{'s were' if count > 1 else ' was'} given")
+        wanted = len(command.operands)
+        hint = ""
+        if "--listing" in command.options and len(operands) == wanted + 1:
+            hint = f"did you mean --listing {printable(operands[-1])}?"
+        counts = f"expects {wanted} argument{'' if wanted == 1 else 's'}, got {len(operands)}"
+        return UsageError(f"{name} {counts}; {said}", hint=hint)
     if command.operands == ("CONNECTOR", "VERB"):
         from connectors import front
 
@@ -154,10 +161,8 @@ def _wrong_number(program: str, name: str, command: Command, operands: Sequence[
     return UsageError(said)
 
 
-def _unknown(program: str, name: str) -> UsageError:
+def _unknown(program: str, name: str, operands: Sequence[str]) -> UsageError:
     """``name`` is not a command of ``program``."""
-    from difflib import get_close_matches
-
     shown = printable(name)
     for executable in (name, f"red-connector-{name}"):
         if executable in registry.MODULES:
@@ -169,8 +174,22 @@ def _unknown(program: str, name: str) -> UsageError:
     if name.lower().endswith((".yml", ".yaml", ".json")):
         hint = f"put a command before it: {program} receive-file {shown} LOCALFILE"
         return UsageError(f"{shown} is not a command", hint=hint)
-    close = get_close_matches(name[:100], [*commands.offered(program), *commands.SPELT_OUT], 1)
+    if operands and operands[0] in commands.TRANSFERS | commands.CHECKS:
+        return UsageError(registry.no_such(shown), hint=f"{registry.FRONT_DOOR} list prints the connectors")
+    meant = " or ".join(_meant(program, name))
     return UsageError(
-        f"unknown command {shown}" + (f"; did you mean {close[0]}?" if close else ""),
+        f"unknown command {shown}" + (f"; did you mean {meant}?" if meant else ""),
         hint=f"{program} --help lists the commands",
+    )
+
+
+def _meant(program: str, name: str) -> list[str]:
+    """The commands that ``name`` is a part of, such as receive or validate; or else the one most like it."""
+    from difflib import get_close_matches
+
+    offered = list(commands.offered(program))
+    return (
+        [command for command in offered if command.endswith(f"-{name}")]
+        or [one for one in offered if one.startswith(f"{name}-") and not one.endswith("-validate")]
+        or get_close_matches(name[:100], [*offered, *commands.SPELT_OUT], 1)
     )
