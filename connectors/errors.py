@@ -178,7 +178,7 @@ class ConfigError(RedError):
 
     @property
     def summary(self) -> str:
-        return f"{len(self.faults)} faults" if self.parts else self.message
+        return f"{len(self.faults)} errors" if self.parts else self.message
 
 
 MOST_NAMED = 20

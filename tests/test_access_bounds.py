@@ -27,7 +27,7 @@ TOO_MUCH: dict[str, tuple[Callable[[], str], str]] = {
     "one string": (lambda: f"url: '{'x' * bounds.MOST_YAML}'\n", "larger than 12 MiB"),
     "many keys": (lambda: URL + "headers:\n" + listing(700_000, "  k{}: v\n"), "more than 1,200,000 values"),
     "many items": (lambda: URL + "headers: [" + "1," * 1_300_000 + "1]", "more than 1,200,000 values"),
-    "many duplicates": (lambda: "a: 1\n" * 500_000, "has more faults than these"),
+    "many duplicates": (lambda: "a: 1\n" * 500_000, "has more errors than these"),
     "deep": (lambda: URL + "headers: " + "[" * 100_000, "is nested too deeply"),
     "deep JSON": (lambda: '{"a":' * 100_000, "is nested too deeply"),
     "empty lists": (lambda: URL + "headers: [" + "[]," * 1_000_000 + "x]", "more lists and mappings than"),

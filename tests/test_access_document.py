@@ -118,8 +118,8 @@ def test_yaml_is_bounded_more_tightly_than_json(
         ('{"a": ' + "9" * 5000 + "}", 0, "contains a number with too many digits"),
         ("", 0, "is empty: write the access data"),
         ("# only a comment\n", 0, "is empty: write the access data"),
-        ("- a\n- b\n", 0, "must be a mapping, is a list"),
-        ('"http://h/"', 0, "must be a mapping, is a string"),
+        ("- a\n- b\n", 0, "is not an access document: must be a mapping, is a list"),
+        ('"http://h/"', 0, "is not an access document: must be a mapping, is a string"),
     ],
 )
 def test_what_is_no_document_is_reported_with_its_line_and_what_the_parser_says(

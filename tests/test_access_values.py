@@ -156,7 +156,7 @@ def test_keys_and_listings_hold_no_variables(documents: Documents) -> None:
         (lambda path: path.symlink_to("gone"), "is a link to nothing: gone"),
         (lambda path: path.symlink_to("..data/gone"), "is a link to nothing: ..data/gone"),
         (lambda path: path.write_bytes(bytes((1 << 20) + 1)), "is larger than 1024 KiB"),
-        (lambda path: path.write_bytes(b"\xff"), "is not text in UTF-8"),
+        (lambda path: path.write_bytes(b"\xff"), "is not UTF-8 text"),
         (lambda path: socket.socket(socket.AF_UNIX).bind(str(path)), "is a socket"),
     ],
 )

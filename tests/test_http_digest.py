@@ -83,6 +83,23 @@ def test_a_login_that_is_refused_names_what_the_server_wants(faulty: FaultServer
     assert "the server wants Bearer or Negotiate (auth.method)" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("auth", "scheme", "said"),
+    [
+        (AUTH, "Basic", "the server refused this username and password"),
+        ({"method": "BEARER", "token": "t0ken-t0ken"}, "Bearer", "the server refused this token"),
+        (AUTH, "Bearer", "the server wants Bearer (auth.method)"),
+    ],
+)
+def test_a_refused_login_is_told_from_a_wrong_method(
+    faulty: FaultServer, target: Path, auth: dict[str, str], scheme: str, said: str
+) -> None:
+    url = faulty.on("/x", Reply(b"", 401, {"WWW-Authenticate": f'{scheme} realm="x"'}))
+    result = receive({"url": url, "auth": auth}, target)
+    assert result.code == 77
+    assert said in result.stderr
+
+
 def test_an_answer_is_that_of_the_rfc(monkeypatch: pytest.MonkeyPatch) -> None:
     """RFC 7616, 3.9.1."""
 

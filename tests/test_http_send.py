@@ -401,6 +401,23 @@ def test_a_post_that_meets_a_lock_is_sent_again(faulty: FaultServer, source: Pat
 
 
 @pytest.mark.parametrize(
+    ("method", "status", "hint"),
+    [
+        ("POST", 404, "most servers want method: PUT"),
+        ("POST", 501, "most servers want method: PUT"),
+        ("PUT", 501, "this server does not accept uploads"),
+    ],
+)
+def test_a_server_without_this_way_to_upload_comes_with_what_to_try(
+    faulty: FaultServer, source: Path, method: str, status: int, hint: str
+) -> None:
+    faulty.on("/x", Reply(status=status), method=method)
+    result = send({"url": f"{faulty.url}/x", "method": method}, source, retries=0)
+    assert result.code == {404: 73, 501: 76}[status]
+    assert hint in result.stderr
+
+
+@pytest.mark.parametrize(
     ("method", "allow", "hint"),
     [
         ("POST", "GET, HEAD, PUT", "try method: PUT"),

@@ -93,10 +93,12 @@ def read(source: str) -> Document:
     """
     parsed = parsing.load(source)
     if not isinstance(parsed.value, dict):
-        message = (
-            "is empty: write the access data" if parsed.value is None else must_be("a mapping", parsed.value)
-        )
-        raise ConfigError([Fault("", message, 0, source)])
+        message = f"is not an access document: {must_be('a mapping', parsed.value)}"
+        hint = "the access document comes first, then the local file or directory"
+        if parsed.value is None:
+            message = "is empty: write the access data"
+            hint = "docker run needs -i to read standard input" if source == "-" else ""
+        raise ConfigError([Fault("", message, 0, source, hint)])
     return Document(parsed)
 
 

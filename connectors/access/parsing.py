@@ -96,6 +96,10 @@ def _advice(source: str, error: Exception) -> tuple[str, str]:
     if source.lower().startswith(("http://", "https://")):
         secrets.mark_url(source)
         return " (this must be a YAML or JSON file that contains the URL, not the URL itself)", ""
+    if isinstance(error, PermissionError):
+        from connectors.transfer.local import as_owner
+
+        return "", as_owner("file")
     if not isinstance(error, FileNotFoundError):
         return "", ""
     from connectors import container

@@ -193,6 +193,9 @@ class _Access:
             if elsewhere := misplaced(key, self.document.access_path, of_directory=of_directory):
                 return elsewhere
         mark = "_" if key.startswith("_") else ""
+        within = self.schema.get("auth", {}).get("schema", {})
+        if len(finding.path) == 1 and key.removeprefix("_") in within:
+            return f"put it under {join(self.document.access_path, 'auth')}"
         missing = [name for name in finding.unknown if (*finding.path[:-1], name) in absent]
         return unknown(key, [mark + name for name in finding.unknown], [mark + name for name in missing])
 

@@ -171,7 +171,7 @@ class _Builder:
     def _fault(self, message: str, line: int, *steps: str) -> None:
         self._faults += 1
         if self._faults > bounds.MOST_FAULTS:
-            raise Unfit("has more faults than these", line)
+            raise Unfit("has more errors than these", line)
         self._report(join(self._path(), *steps), message, line)
 
     def _path(self) -> str:

@@ -95,8 +95,9 @@ class Arrival:
     def begin(self, version: Version, offset: int = 0) -> None:
         """Bytes of ``version`` follow, from ``offset`` on: 0, or up to ``self.offset`` of the same."""
         if self._promised_size is not None and version.size not in (None, self._promised_size):
-            promised = f"{self._promised_size} bytes were promised"
-            raise DataError(f"{self.path}: {promised}, the source has {version.size}")
+            raise DataError(
+                f"{self.path}: expected {self._promised_size} bytes, the server has {version.size}"
+            )
         before = self._part.version
         if offset and (offset > self.offset or version.validator != before.validator):
             self.discard()
@@ -152,7 +153,7 @@ class Arrival:
         if version.size is not None and here < version.size:
             raise TemporaryFailure(f"{self.path}: cut short after {here} of {version.size} bytes")
         if self._promised_size not in (None, here):
-            raise DataError(f"{self.path}: {self._promised_size} bytes were promised, {here} arrived")
+            raise DataError(f"{self.path}: expected {self._promised_size} bytes, {here} arrived")
         for checksum in (*self._promised, *version.checksums):
             found = Checksum(checksum.algorithm, self.hexdigest(checksum.algorithm))
             if found != checksum:
@@ -211,7 +212,7 @@ def check_target_dir(target: str) -> None:
     """CannotCreate unless a directory is there or can be made: its parent exists."""
     parent = os.path.dirname(clean(target)) or "."
     if os.path.exists(target) and not os.path.isdir(target):
-        raise CannotCreate(f"cannot create {target}: something else already has that name")
+        raise CannotCreate(f"{target} exists and is not a directory")
     if not os.path.isdir(parent):
         raise CannotCreate(
             f"cannot create {target}: there is no directory {parent}", hint=container.hint(target)

@@ -75,7 +75,7 @@ class Departure:
         self._token = claim(fd)
         self.mode = stat.S_IMODE(here.st_mode)
         if self._promised_size not in (None, self.size):
-            raise DataError(f"{self.source}: {self._promised_size} bytes were promised, it has {self.size}")
+            raise DataError(f"{self.source}: expected {self._promised_size} bytes, it has {self.size}")
         if not self.size:
             self._check_end()
         if self._promised:
@@ -218,7 +218,8 @@ def check_kind(source: str, mode: int) -> None:
     """NotFound unless ``mode`` is that of a regular file."""
     if not stat.S_ISREG(mode):
         kind = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
-        raise NotFound(f"cannot send {source}: it is {kind}")
+        hint = "use send-dir" if stat.S_ISDIR(mode) else ""
+        raise NotFound(f"cannot send {source}: it is {kind}", hint=hint)
 
 
 def open_file(source: str) -> int:

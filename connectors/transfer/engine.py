@@ -12,6 +12,7 @@ from connectors.errors import (
     CannotCreate,
     ChecksumError,
     ConfigError,
+    NotFound,
     ProtocolViolation,
     RedError,
 )
@@ -52,6 +53,8 @@ def check_local(verb: Verb, local: str) -> None:
 
         mount.check_local(local)
     elif verb is Verb.SEND_DIR:
+        if os.path.isfile(local):
+            raise NotFound(f"cannot send {local}: it is a file", hint="use send-file")
         with reading(local):
             os.listdir(local)
 
@@ -102,7 +105,7 @@ def _receive(remote: Remote, job: Job, path: str, arrival: Arrival) -> None:
         try:
             persistently(job, attempt)
         except ChecksumError as error:  # perhaps of bytes that were here already: once more, from the start
-            log.warning(f"{error.message}; discarded, trying once more")
+            log.warning(f"{error.message}; deleted; trying once more")
             arrival.discard()
             persistently(job, attempt)
         if arrival.moved:

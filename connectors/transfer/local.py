@@ -31,11 +31,11 @@ def creating(path: str) -> Iterator[None]:
 def cannot_create(path: str, error: OSError) -> CannotCreate | LocalIOError:
     """What ``error`` means for making ``path``."""
     if error.errno in MACHINE_IS_SHORT:
-        return LocalIOError(f"cannot create {path}: {reason(error)}")
+        hint = "is the folder mounted with :ro?" if error.errno == errno.EROFS else ""
+        return LocalIOError(f"cannot create {path}: {reason(error)}", hint=hint)
     hint = ""
     if isinstance(error, PermissionError):
-        who = f"this is user {os.geteuid()}, group {os.getegid()}"
-        hint = f'{who}; in a container, run it as the owner of the folder: --user "$(id -u):$(id -g)"'
+        hint = as_owner("folder")
     if isinstance(error, FileNotFoundError):
         hint = container.hint(path)
     return CannotCreate(f"cannot create {path}: {reason(error)}", hint=hint)
@@ -64,7 +64,13 @@ def cannot_read(path: str, error: OSError) -> NotFound | LocalIOError:
     message = f"cannot read {path}: {reason(error)}"
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return NotFound(message, hint=container.hint(path))
-    return LocalIOError(message)
+    return LocalIOError(message, hint=as_owner("file") if isinstance(error, PermissionError) else "")
+
+
+def as_owner(what: str) -> str:
+    """What to try where the file system refuses this user."""
+    who = f"this is user {os.geteuid()}, group {os.getegid()}"
+    return f'{who}; in a container, run it as the owner of the {what}: --user "$(id -u):$(id -g)"'
 
 
 def reason(error: OSError) -> str:

@@ -181,7 +181,7 @@ class Client:
             answered = bool(self._digest and self._digest.is_ready)
             turn = 0 if task.last else self._pace.enter()
             try:
-                reply = self._asked(line, task, url)
+                reply = self._with_login(self._asked(line, task, url))
             finally:
                 if not task.last:
                     self._pace.leave()
@@ -206,6 +206,12 @@ class Client:
                 task.sink(reply.body)
             return reply
 
+    def _with_login(self, reply: Reply) -> Reply:
+        """``reply``; if it refuses our login, with the method of that."""
+        if reply.status != 401 or not self._is_ours(reply.url):
+            return reply
+        return reply._replace(login=self._identity.method)
+
     def _may_answer(self, reply: Reply, answered: bool) -> bool:
         """Whether to ask again with an answer to the challenge in ``reply``: Digest, with names that are not
         ASCII, of the user or the realm."""
@@ -217,6 +223,10 @@ class Client:
         return self._digest.hears(text, refused=answered)
 
     def _asked(self, line: Line, task: Task, url: str) -> Reply:
+        def heard(reply: Reply) -> None:
+            if task.on_reply:
+                task.on_reply(self._with_login(reply))
+
         def attempt() -> Reply:
             if task.departure:
                 task.departure.rewind()
@@ -224,7 +234,7 @@ class Client:
                 task.method,
                 url,
                 departure=task.departure,
-                on_reply=task.on_reply,
+                on_reply=heard if task.on_reply else None,
                 sink=task.sink,
                 not_final=self._not_final,
                 meanwhile=task.meanwhile,

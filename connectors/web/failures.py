@@ -23,6 +23,10 @@ from connectors.web.reply import Reply
 NOT_TAKEN = {408, 423, 425, 429, 503}  # the request was not handled, so any method may be repeated
 LONGEST_REASON = 200
 CHECK_AUTH = "check auth in the access document"
+REFUSED = {"BEARER": "token"}
+CHECK_URL = "check url in the access document"
+TRY_PUT = "most servers want method: PUT"
+NO_UPLOADS = "this server does not accept uploads"
 CHECK_METHOD = "check method in the access document"
 LACKING = {501, 505}  # the server does not have what is asked of it, and will not have it next time
 TOO_LARGE = "the server, or a proxy in front of it, limits the size of uploads: ask for a higher limit"
@@ -39,7 +43,7 @@ def of_reply(reply: Reply, *, sending: bool, method: str = "") -> RedError:
     what = "send to" if sending else "receive"
     message = f"cannot {what} {place}: {status} {secrets.redact(reply.reason)[:LONGEST_REASON]}".rstrip()
     if status in LACKING:
-        return ProtocolViolation(message, hint=CHECK_METHOD if status == 501 else "")
+        return ProtocolViolation(message, hint=_lacking(sending, method) if status == 501 else "")
     if status in NOT_TAKEN or 500 <= status < 600:
         return TemporaryFailure(message, retry_after=reply.retry_after)
     if status in (401, 407):
@@ -47,14 +51,23 @@ def of_reply(reply: Reply, *, sending: bool, method: str = "") -> RedError:
     if status in (402, 403, 451):
         return NotPermitted(message, hint="the server knows who is asking, and refuses")
     if status in (404, 410) and not sending:
-        return NotFound(message, hint="check url in the access document")
+        is_directory = urlsplit(reply.url).path.endswith("/")
+        return NotFound(message, hint=CHECK_URL + ("; for a file, use receive-file" if is_directory else ""))
     if status == 413:
         return CannotCreate(message, hint=TOO_LARGE if sending else "")
     if status in (404, 409, 410, 412):
-        return CannotCreate(message, hint="the server cannot store under this url")
+        stored = "the server cannot store under this url"
+        return CannotCreate(message, hint=TRY_PUT if (status, method) == (404, "POST") else stored)
     if status == 405:
         return NotPermitted(message, hint=_other_method(reply, method) if sending else CHECK_METHOD)
     return ProtocolViolation(message)
+
+
+def _lacking(sending: bool, method: str) -> str:
+    """What to try where the server does not have the method at all."""
+    if not sending:
+        return CHECK_METHOD
+    return TRY_PUT if method == "POST" else NO_UPLOADS
 
 
 def _other_method(reply: Reply, method: str) -> str:
@@ -73,6 +86,8 @@ def _other_method(reply: Reply, method: str) -> str:
 def _other_login(reply: Reply) -> str:
     """Which ways to log in the server offers, if it says so."""
     offered = schemes(reply.headers.get("www-authenticate", ""))
+    if reply.login and reply.login.lower() in map(str.lower, offered):
+        return f"{CHECK_AUTH}: the server refused this {REFUSED.get(reply.login, 'username and password')}"
     return f"{CHECK_AUTH}: the server wants {' or '.join(offered)} (auth.method)" if offered else CHECK_AUTH
 
 
@@ -144,7 +159,8 @@ def _unreachable(place: str) -> str:
     host = urlsplit(place).hostname or ""
     if host == "localhost" or host.startswith("127.") or host == "::1":
         return (
-            "in a container this is the container itself: docker run --network host, or the host's own name"
+            "is the server running, and at this port? In a container without --network host, "
+            f"{host} is the container itself"
         )
     return "is the server running, and the port right?"
 

@@ -23,7 +23,8 @@ class Cut(TemporaryFailure):
 class Reply(NamedTuple):
     """An answer: header fields by lower-case name, and the body where nobody else took it.
 
-    ``trailers`` are the fields behind a chunked body.
+    ``trailers`` are the fields behind a chunked body. ``login`` is the method of a login that
+    a 401 refused.
     """
 
     status: int
@@ -32,6 +33,7 @@ class Reply(NamedTuple):
     url: str
     body: bytes = b""
     trailers: Mapping[str, str] = {}
+    login: str = ""
 
     @property
     def redirects(self) -> bool:

@@ -35,7 +35,7 @@ def url(field: str, value: Any, error: Error) -> None:
         error(field, "its host must be a host name or address, its port a number from 1 to 65535")
         return
     if parts.scheme not in ("http", "https") or not host:
-        error(field, "must be http:// or https://, a host and a path")
+        error(field, "must begin with http:// or https:// and a host, like https://example.com/data.csv")
     elif not PLACE.fullmatch(parts.netloc.rpartition("@")[2]) or port == 0 or "\\" in parts.netloc:
         error(field, "its host must be a host name or address, its port a number from 1 to 65535")
 

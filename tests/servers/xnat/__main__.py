@@ -24,6 +24,7 @@ USERS = {
     "stranger": "sees no project",
     "expired": "must choose a new password",
 }
+METAVARS = {str: "TEXT", int: "NUMBER", float: "SECONDS"}
 FAILURE = "'PUT /files/ drop=1000 times=2'"
 
 
@@ -63,7 +64,8 @@ def arguments() -> argparse.Namespace:
             about["action"] = "store_false" if default else "store_true"
             name = f"no-{name}" if default else name
         else:
-            about |= {"type": type(default), "metavar": type(default).__name__.upper()}
+            kind = int if default is None else type(default)
+            about |= {"type": kind, "metavar": "BYTES" if default is None else METAVARS[kind]}
             about["help"] += f" [{default}]" if default else ""
         parser.add_argument(f"--{name}", **about)
     parser.add_argument(

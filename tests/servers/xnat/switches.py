@@ -10,9 +10,9 @@ class Switches:
     version: str = "1.8.11"
     """Up to 1.7.4 an alias token that is no longer valid gets 403, later 401."""
     require_login: bool = True
-    """Off: who brings no credentials is the user guest, who may read public projects."""
+    """Off: requests without credentials are made as the user guest, who may read public projects."""
     session_seconds: float = 900
-    """A session that is not used for so long is over."""
+    """A session ends after this time without a request."""
     session_limit: int = 1000
     """Sessions a user may have; further log-ins get 401."""
     secure_cookie: bool = False
@@ -28,7 +28,7 @@ class Switches:
     redirect_status: int = 302
     """With this status."""
     largest_body: int | None = None
-    """Bytes: whatever sends more gets 413, as from nginx in front of XNAT (1 MiB, unless it is told)."""
+    """A larger body gets 413, as from nginx in front of XNAT (whose default is 1 MiB)."""
     maintenance: bool = False
     """Answer every request with an HTML page and 200, as a proxy in front of XNAT may."""
 
