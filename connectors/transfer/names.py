@@ -6,6 +6,7 @@ file passes it.
 
 import os
 from collections.abc import Sequence
+from functools import lru_cache
 
 from connectors import log
 from connectors.transfer.checksum import hasher
@@ -29,6 +30,8 @@ def safe_segment(name: str) -> str:
         raise ValueError("must not contain a NUL character")
     if is_hidden_name(name):
         raise ValueError("must not be the name of a part file: those belong to transfers under way")
+    if name.isascii() and len(name) <= LONGEST_NAME:  # nearly always
+        return name
     try:
         length = len(os.fsencode(name))
     except UnicodeEncodeError:
@@ -44,9 +47,18 @@ def safe_path(path: str) -> str:
     """``path`` as it is, if every segment is safe and it is relative; else ValueError says why not."""
     if path.startswith("/"):
         raise ValueError("must not be absolute")
+    folder, _, name = path.rpartition("/")
+    if folder:
+        _safe_folder(folder)
+    safe_segment(name)
+    return path
+
+
+@lru_cache(maxsize=64)
+def _safe_folder(path: str) -> None:
+    """Once for all of the files that are in it."""
     for segment in path.split("/"):
         safe_segment(segment)
-    return path
 
 
 def hidden_name(name: str, kind: str) -> str:
@@ -82,7 +94,7 @@ def warn_of_hidden(paths: Sequence[str]) -> None:
 
 def fingerprint(text: str) -> str:
     """64 characters that stand for ``text`` and do not tell it."""
-    return hasher("sha256", os.fsencode(text)).hexdigest()
+    return hasher("sha256", text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def clean(path: str) -> str:

@@ -320,7 +320,7 @@ def remember_version(fd: int, here: os.stat_result, source: str, version: Versio
     if version.validator:
         memory = f"{here.st_mtime_ns} {here.st_size} {fingerprint(source)} {version.validator}"
         with suppress(OSError):  # then the file is fetched again
-            os.setxattr(fd, MEMORY, os.fsencode(memory))
+            os.setxattr(fd, MEMORY, memory.encode("utf-8", "surrogateescape"))
 
 
 def version_of(folder: int, name: str, source: str) -> str:
