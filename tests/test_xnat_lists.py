@@ -156,7 +156,7 @@ def test_a_long_list_that_is_none_is_76(
     listing(monkeypatch, before + json.dumps(LARGE).encode() + after)
     result = archive.receive_dir()
     assert result.code == 76, result.stderr
-    assert "no answer of XNAT's REST API" in result.stderr
+    assert "not an answer of XNAT's REST API" in result.stderr
 
 
 @pytest.mark.parametrize("more", [b'"totalRecords":"3"', b'"totalRecords":1'])

@@ -316,5 +316,5 @@ def test_a_listed_file_that_is_not_on_the_disk_is_66_and_said_to_be_listed(archi
     archive.site.resource(SCAN, "R").catalogue["x"].file.unlink()
     result = archive.receive()
     assert result.code == 66
-    assert "lists this file, and does not have it" in result.stderr
+    assert "lists this file but does not have it" in result.stderr
     assert nothing(archive)

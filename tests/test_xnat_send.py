@@ -370,5 +370,5 @@ def test_a_file_that_is_too_large_for_the_server_is_73_at_once_with_a_hint(archi
     result = archive.send(bytes(1_500_000))
     assert result.code == 73, result.stderr
     assert "413" in result.stderr
-    assert "hint: the server, or a proxy before it, limits the size" in result.stderr
+    assert "hint: the server, or a proxy in front of it, limits the size" in result.stderr
     assert len(archive.site.requests("/files/x", "PUT")) == 1
