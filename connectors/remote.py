@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Entry(NamedTuple):
     """One file or directory of a tree: its path below the tree's root, and what is known of it.
 
-    ``size`` is in bytes; ``version`` is what the far end has said of a file. Names that are not UTF-8 are as
+    ``size`` is in bytes; ``version`` is what the server has said of a file. Names that are not UTF-8 are as
     os.fsdecode makes them.
     """
 
@@ -49,17 +49,17 @@ class Remote(Protocol):
         """What makes ``path`` itself, secrets included; bytes of two identities are never put together."""
 
     def open(self) -> None:
-        """Reach the far end and log in, as far as its protocol has such a thing: called first, in a worker,
+        """Reach the server and log in, as far as its protocol has such a thing: called first, in a worker,
         and again if it raised a TemporaryFailure. ``connect`` itself asks nobody yet."""
 
     def check(self, verb: Verb, path: str) -> None:
         """Reachable, let in, and there (or writable): learnt without moving payload or changing anything."""
 
     def read(self, path: str, arrival: "Arrival") -> None:
-        """Deliver the file's bytes into ``arrival``, from ``arrival.offset`` on if the far end can."""
+        """Deliver the file's bytes into ``arrival``, from ``arrival.offset`` on if the server can."""
 
     def write(self, path: str, departure: "Departure") -> None:
-        """Take the file's bytes from ``departure``; on return they are at the far end, whole and looked at.
+        """Take the file's bytes from ``departure``; on return they are on the server, whole and verified.
 
         Directories on the way to ``path`` are made where they are missing. Where names can be changed it
         goes to ``departure.staging_name`` first; if anything ends it, Cancelled included, that name is
@@ -77,7 +77,7 @@ class Remote(Protocol):
 
         One by one, as they are found: there may be millions, and the engine stops where RED_MAX_ENTRIES says.
         A directory that has something in it may be left out. What cannot be listed to its end is an error,
-        never an empty directory. ConfigError with a hint where the far end cannot tell.
+        never an empty directory. ConfigError with a hint where the server cannot tell.
         """
 
     def make_dir(self, path: str) -> None:
@@ -134,7 +134,7 @@ class ManyAtOnce(Protocol):
         """Files that have arrived whole, in any order."""
 
     def write_small(self, files: Sequence[Entry], load: Load) -> Generator[Leaving, None, None]:
-        """Those of the ``files`` that are at the far end now, whole and looked at, under their names.
+        """Those of the ``files`` that are on the server now, whole and verified, under their names.
 
         ``load`` reads them, one after the other; folders that they are in are made where they are missing.
         """

@@ -73,7 +73,7 @@ def read(environ: Mapping[str, str]) -> Settings:
             try:
                 with open(
                     os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb"
-                ) as file:  # a FIFO must not hold us up
+                ) as file:  # opening a FIFO must not block
                     file.read(1)
             except (OSError, ValueError) as error:
                 reason = getattr(error, "strerror", None) or str(error)

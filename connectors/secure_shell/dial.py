@@ -60,7 +60,7 @@ def dial(host: str, port: int, job: Job, seconds: float, role: str = "") -> Sock
 
 
 def _resolve(host: str, port: int, key: str) -> list[tuple[socket.AddressFamily, tuple[object, ...]]]:
-    if host.rstrip(".").lower().endswith(".invalid"):  # never exists, whoever answers (RFC 6761, 6.4)
+    if host.rstrip(".").lower().endswith(".invalid"):  # never exists (RFC 6761, 6.4)
         raise _unknown(host, "the name does not exist", key)
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)

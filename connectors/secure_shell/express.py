@@ -356,7 +356,7 @@ def express_of(transport: Any) -> ExpressPacketizer | None:
 def sizes(transport: Any, streaming: bool) -> dict[str, int]:
     """How much may be under way to us on a channel, and how much in one packet; for ``open_channel``.
 
-    With ``streaming`` the far end decides how much it sends, and the window how much waits to be read.
+    With ``streaming`` the server decides how much it sends, and the window how much waits to be read.
     """
     window = HUGE_WINDOW if express_of(transport) and not streaming else ORDINARY_WINDOW
     return {"window_size": window, "max_packet_size": LONGEST_PACKET - 1024}
@@ -376,7 +376,7 @@ def deliver(channel: Any, sink: Sink) -> bool:
 
 
 def cut(channel: Any) -> None:
-    """End the connection that ``channel`` is part of, at once: whoever waits for it hears of that.
+    """End the connection that ``channel`` is part of, at once; threads that wait for it are told.
 
     Not ``channel.close()``, which would wait for the very bytes that cannot be sent.
     """
@@ -385,7 +385,7 @@ def cut(channel: Any) -> None:
 
 
 def widen(channel: Any, count: int) -> None:
-    """Allow the far end ``count`` more bytes: what a sink has taken, paramiko does not know of."""
+    """Allow the server ``count`` more bytes: what a sink has taken, paramiko does not know of."""
     message = Message()
     message.add_byte(cMSG_CHANNEL_WINDOW_ADJUST)
     message.add_int(channel.remote_chanid)

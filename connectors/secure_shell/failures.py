@@ -20,7 +20,7 @@ BROKEN_RULES = (
     "Unknown",
     "Invalid SSH",
 )
-"""How paramiko's messages about a far end that breaks the protocol begin."""
+"""How paramiko's messages about a server that breaks the protocol begin."""
 
 
 @contextmanager

@@ -341,7 +341,7 @@ class SshRemote:
             try:
                 talk.ask(wire.MKDIR, _string(folder), wire.NO_ATTRIBUTES)
             except Status:
-                if self._find(folder) is None:  # else somebody was faster
+                if self._find(folder) is None:  # otherwise another process was faster
                     self._check_no_link(folder)
                     raise
 

@@ -13,7 +13,7 @@ from connectors.secure_shell import keys
 Beside = Callable[[dict[str, Any], Error], None]
 
 NAME = re.compile(r"(?!-)[^\s\x00-\x20\x7f\[\]:/\\?#@<>^|%\"'`{},;$&*()!]{1,253}")
-"""A host's name as far as anybody could want one; whoever resolves it may be stricter."""
+"""A host name in the widest sense; the resolver may be stricter."""
 
 LOGIN_KEYS = ("username", "password", "privateKey", "passphrase")
 

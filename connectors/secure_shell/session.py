@@ -72,7 +72,7 @@ class Session:
     def channel(self, *, streaming: bool = False) -> "paramiko.Channel":
         """A new session channel on which nothing is started; the errors are those of open().
 
-        With ``streaming``, the far end waits when what it sends is not read.
+        With ``streaming``, the server waits when what it sends is not read.
         """
         with self._lock:
             hop = self._open()

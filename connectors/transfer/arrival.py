@@ -132,7 +132,7 @@ class Arrival:
         self._rehash()
 
     def keep(self) -> None:
-        """The far end says that what is here is current."""
+        """The server says that what is here is current."""
         self.discard()
         self._job.progress.moved(self._expected)
         self.moved = False

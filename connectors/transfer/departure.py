@@ -96,7 +96,7 @@ class Departure:
         """The next bytes, at most ``count``; empty at the end.
 
         DataError if the file is no longer the one that was opened, before its last bytes have left: so
-        what is half the one and half the other is never complete at the far end.
+        what is half the one and half the other is never complete at the server.
         """
         self._job.check_cancelled()
         with reading(self.source):

@@ -60,7 +60,7 @@ def check_local(verb: Verb, local: str) -> None:
 
 
 def open_remote(remote: Remote, job: Job) -> None:
-    """Reach the far end, with the retries that this may take."""
+    """Reach the server, with the retries that this may take."""
     workers.run(job, [lambda: persistently(job, remote.open)], 1)
 
 
@@ -148,7 +148,7 @@ def _send(remote: Remote, job: Job, entry: Entry, local: str, opener: Callable[[
 
 
 def receive_dir(remote: Remote, job: Job, local: str, promise: "Prepared") -> None:
-    """The directory's contents into ``local``: what the listing names, or all that the far end shows.
+    """The directory's contents into ``local``: what the listing names, or all that the server shows.
 
     A file that is there and has its checksum is not fetched again. ``local`` is made if need be. If nothing
     arrives in it, it is left as it was.
@@ -219,7 +219,7 @@ def _together(remote: Remote) -> int:
 
 
 def _discover(remote: Remote, job: Job, inventory: Inventory) -> None:
-    """Put into the ``inventory`` what the far end shows, every name of it checked."""
+    """Put into the ``inventory`` what the server shows, every name of it checked."""
     hidden: dict[str, None] = {}
     most = job.settings.max_entries
 

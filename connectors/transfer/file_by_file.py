@@ -16,7 +16,7 @@ class FileByFile:
     """``action`` for all files that ``run`` gets, call by call.
 
     The first ``alone`` go one by one: where each file presents a password, one that is wrong is tried
-    once, not once by each worker. When file after file runs out of retries the far end is down, and the
+    once, not once by each worker. When file after file runs out of retries the server is down, and the
     rest is not tried.
     """
 

@@ -9,7 +9,7 @@ from connectors.transfer.receipt import Receipts
 from connectors.verbs import Verb
 
 TIDY_SECONDS = 1.5
-"""What a cancelled call has left to remove what it has put at the far end: see Remote.write."""
+"""What a cancelled call has left to remove what it has put at the server: see Remote.write."""
 
 
 class Cancelled(BaseException):

@@ -78,6 +78,6 @@ def processes(path: str) -> list[int]:
                     continue
             if os.stat(f"/proc/{name}/ns/mnt").st_ino == ours:
                 found.append(int(name))
-        except OSError:  # it has ended, or is somebody else's
+        except OSError:  # it has ended, or belongs to another user
             continue
     return found

@@ -23,7 +23,7 @@ LOOK_EVERY = 0.05  # seconds, while others have to end first
 class Pace:
     """``retries`` refusals without any success between them are taken, by each request and by all together.
 
-    A pause that the far end asks for is kept, up to ``timeout`` seconds. ``sleep`` is called to wait.
+    A pause that the server asks for is kept, up to ``timeout`` seconds. ``sleep`` is called to wait.
     """
 
     def __init__(self, retries: int, timeout: float, sleep: Callable[[float], None]) -> None:

@@ -24,7 +24,7 @@ MEMORY = "user.red.version"  # the extended attribute that remembers which versi
 
 
 class Version(NamedTuple):
-    """What the far end says of the file that it is about to deliver.
+    """What the server says of the file that it is about to deliver.
 
     ``validator`` tells this version from every other one and is empty where nothing does; ``size`` is
     in bytes; ``checksums`` are of the whole file; ``executable`` says that it is a program.
@@ -113,7 +113,7 @@ class Part:
                 remember_version(self._fd, os.fstat(self._fd), self._source, self.version)
             settle_mode(self._fd, self._replaced(), executable=remember and self.version.executable)
         if os.access(self._state, os.F_OK, dir_fd=self._folder, follow_symlinks=False):
-            self._remove(self._state)  # whoever has left it: once the target is there nothing else is
+            self._remove(self._state)  # of an earlier call, too: only the target stays
             self._state_is_current = False
         self._appear()
         self._close()
@@ -210,7 +210,7 @@ class Part:
         return self._is_called(self._part)
 
     def _is_to_go_on_with(self) -> bool:
-        """Whether the file was left by a call like this one; what somebody else has put there is removed."""
+        """Whether a call like this one left the file; what another program has put there is removed."""
         if not _is_ours(self._here):
             self._unlink()
             return False
@@ -249,7 +249,7 @@ class Part:
             "size": self.version.size,
             "checksums": [str(checksum) for checksum in self.version.checksums],
         }
-        self.forget()  # what a killed call left, and a link that somebody has put there
+        self.forget()  # what a killed call left, and a link that was put there
         with writing(self._beside(self._state)):
             fd = os.open(self._state, NEW, 0o600, dir_fd=self._folder)
             with open(fd, "w", encoding="utf-8") as file:

@@ -69,7 +69,7 @@ class _Log(_Counting):
 class _Bar(_Counting):
     def __init__(self, label: str) -> None:
         super().__init__()
-        from tqdm import tqdm  # 50 ms: only where somebody is looking
+        from tqdm import tqdm  # 50 ms: only on a terminal
 
         tqdm.monitor_interval = 0  # no thread of its own
         self.bar = tqdm(

@@ -1,4 +1,4 @@
-"""Another attempt where that is safe: growing, jittered pauses, and what the far end asks for."""
+"""Another attempt where that is safe: growing, jittered pauses, and what the server asks for."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def persistently(job: Job, attempt: Callable[[], None]) -> None:
     """Call ``attempt`` until it raises no TemporaryFailure that may be repeated.
 
-    At most ``settings.retries`` further calls are made. A pause that the far end asks for is kept, up
+    At most ``settings.retries`` further calls are made. A pause that the server asks for is kept, up
     to ``settings.timeout`` seconds. Once the pace is lost, what was refused has been repeated already.
     """
     try:

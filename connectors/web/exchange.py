@@ -287,7 +287,7 @@ class Exchange:
         return self._repeatable(failure, handle) if isinstance(failure, TemporaryFailure) else failure
 
     def _is_unheard(self, error: pycurl.error, handle: pycurl.Curl) -> bool:
-        """What has a body is not repeated so: the far end may have taken it, and who sends it looks first."""
+        """What has a body is not repeated so: the server may have taken it, and who sends it looks first."""
         may_be_repeated = self.method in IDEMPOTENT and not self.departure
         return (
             error.args[0] in BROKEN

@@ -13,7 +13,7 @@ BEARER_TOKEN = re.compile(r"[\x21-\x7e]+")
 """Wider than RFC 6750, section 2.1, since issuers are; it keeps out what could end the header."""
 
 PLACE = re.compile(r"(\[[0-9A-Fa-f:.]+(%25[\w.~-]+)?\]|[^\s\[\]:/\\?#@<>^|%\"{}`]{1,253})(:[0-9]*)?")
-"""An IPv6 address or a name (whoever resolves it may be stricter), and a port."""
+"""An IPv6 address or a name (the resolver may be stricter), and a port."""
 
 DEFAULT_METHOD = "BASIC"
 

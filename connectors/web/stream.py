@@ -1,4 +1,4 @@
-"""Bytes that somebody hands out one block after the other, as an iterator over them."""
+"""Bytes that arrive in a callback, block by block, as an iterator over them."""
 
 import queue
 import threading

@@ -121,7 +121,7 @@ class Archive:
 
     def add(self, name: str, content: bytes) -> None:
         info = self._entry(name)
-        info.external_attr = 0o644 << 16  # else whoever minds modes makes files that nobody may read
+        info.external_attr = 0o644 << 16  # otherwise an unzip that applies modes makes unreadable files
         self._zip.writestr(info, content)
         self.count += 1
 

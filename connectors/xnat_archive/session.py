@@ -297,7 +297,7 @@ def _said(reply: Reply) -> str:
     match = MESSAGE.search(reply.body)
     text = (match[1] or match[2] or b"").decode("utf-8", "replace") if match else ""
     text = re.sub(r"<[^>]*>", "", secrets.redact(text))
-    for _ in range(2):  # once by XNAT, once by whoever told XNAT
+    for _ in range(2):  # once by XNAT, once by the program before it
         text = secrets.redact(html.unescape(text))
     text = secrets.redact(" ".join(text.split()))
     joined = "".join(text.split())
