@@ -29,6 +29,7 @@ LATE = (
     "unicodedata",
     "xml.etree.ElementTree",
     "zipfile",
+    "encodings.cp437",
     "encodings.idna",
     "traceback",
 )

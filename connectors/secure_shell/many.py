@@ -49,7 +49,7 @@ from connectors.secure_shell.wire import (
 UNDER_WAY = 256  # files
 BYTES_UNDER_WAY = 4 << 20
 
-_KNOWN, _OPENED, _READ, _ENDED, _WRITTEN, _MODED, _SIZED, _CLOSED, _RENAMED, _REMOVED = range(10)
+_KNOWN, _OPENED, _READ, _ENDED, _WRITTEN, _MODED, _SIZED, _CLOSED, _RENAMED, _SEEN, _REMOVED = range(11)
 _START = struct.pack(">Q", 0)
 _OK = struct.pack(">I", OK)
 _EOF = struct.pack(">I", EOF)
@@ -229,15 +229,17 @@ class _Writing:
         elif stage == _WRITTEN or (stage == _SIZED and kind != ATTRS):
             self._note(file, good)
         elif stage == _SIZED:
-            self._note(file, attributes(payload).size == len(file.content))
+            self._note(file, _is_whole(file, kind, payload))
         elif stage == _CLOSED and good and file.staging not in self._failed:
             self.flow.ask((_RENAMED, file), *self.flow.sftp.renaming(file.staging, file.name))
-        elif stage == _CLOSED or (stage == _RENAMED and not good):
+        elif stage == _RENAMED and good:  # or so the server says
+            self.flow.ask((_SEEN, file), STAT, file.name)
+        elif stage in (_CLOSED, _RENAMED) or (stage == _SEEN and not _is_whole(file, kind, payload)):
             self.flow.ask((_REMOVED, file), REMOVE, file.staging)
         else:
             del self.under_way[file.staging]
             self._bytes -= len(file.content)
-            return stage == _RENAMED
+            return stage == _SEEN
         return False
 
     def _note(self, file: Outgoing, good: bool) -> None:
@@ -253,6 +255,10 @@ class _Writing:
             self.flow.ask((_MODED, file), FSETSTAT, handle, with_mode(file.mode))
         self.flow.ask((_SIZED, file), FSTAT, handle)
         self.flow.ask((_CLOSED, file), CLOSE, handle)
+
+
+def _is_whole(file: Outgoing, kind: int, payload: bytes) -> bool:
+    return kind == ATTRS and attributes(payload).size == len(file.content)
 
 
 Names = dict[bytes, Attributes]

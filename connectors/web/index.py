@@ -143,6 +143,8 @@ class _Reading:
         self._seen = 0
 
     def begin(self, reply: Reply) -> None:
+        if reply.status == 206:
+            raise ProtocolViolation(f"{self._found.place}: answers with a part, which nobody asked for")
         self._is_framed = reply.is_framed
         if reply.status == 207:
             from connectors.web.multistatus import Multistatus
