@@ -199,7 +199,7 @@ def test_a_directory_is_one_when_its_name_ends_in_a_slash_or_its_link_does() -> 
 )
 def test_any_other_page_is_none_of_a_directory(body: str) -> None:
     for kind in ("text/html", "application/json"):
-        with pytest.raises(ConfigError, match="does not show"):
+        with pytest.raises(ConfigError, match="does not list"):
             shown(body, headers={"content-type": kind, "content-length": "1"})
 
 
