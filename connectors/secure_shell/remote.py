@@ -286,6 +286,9 @@ class SshRemote:
                     arrived = f"{size} of {departure.size} bytes arrived"
                     raise TemporaryFailure(f"{self.describe(path)}: {arrived}")
                 self._rename(talk, staging, target)
+                sent = self._find(target)
+                if sent is None or sent.size not in (None, departure.size):
+                    raise TemporaryFailure(f"{self.describe(path)}: renamed, but not there; was it moved?")
             except BaseException:
                 talk.remove([_string(staging)])
                 raise
