@@ -198,7 +198,7 @@ def test_empty_folders_alone_make_the_resource(archive: Archive) -> None:
     (archive.here / "tree" / "empty").mkdir(parents=True)
     result = archive.send_dir({})
     assert result.code == 0, result.stderr
-    assert "empty: not made" in result.stderr
+    assert "empty: not created" in result.stderr
     assert archive.receive_dir().code == 0
     assert archive.got == {}
 
@@ -207,4 +207,4 @@ def test_an_empty_directory_for_a_folder_of_the_resource_is_warned_of(archive: A
     (archive.here / "tree").mkdir()
     result = archive.send_dir({}, "sub/")
     assert result.code == 0, result.stderr
-    assert "sub: not created,  XNAT has no empty folders" in result.stderr
+    assert "sub: not created: XNAT has no empty folders" in result.stderr
