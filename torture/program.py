@@ -93,6 +93,8 @@ class Program:
         """Call the executable ``words[0]`` to its end; ``really`` as its users do, from the shell script
         on."""
         out, err = self._folder / "stdout", self._folder / "stderr"
+        for path in (out, err):  # a signal may end the process before it opens them
+            path.write_bytes(b"")
         request = {
             "words": list(words),
             "env": {**environment(), "NO_PROXY": "*", **env},
