@@ -65,7 +65,8 @@ def receive(remote: Remote, job: Job, tree: LocalTree, files: Files, there: set[
             if not install(job, places, remote.identity(path), arrived, replace=replace):
                 continue
             done.add(path)
-            job.progress.expect(size - (arrived.entry.size or 0))
+            if size != arrived.entry.size:
+                job.progress.expect(size - (arrived.entry.size or 0))
             job.progress.moved(size)
             if job.receipts.wanted:
                 sha256, seconds = checksums.of("sha256", arrived.content).digest, time.monotonic() - began
@@ -160,7 +161,7 @@ def install(job: Job, places: OneByOne, source: str, arrived: Arrived, *, replac
     """
     job.check_cancelled()
     entry, version, content = arrived
-    if entry.size not in (None, len(content)) or not matches(content, entry.checksum):
+    if entry.size not in (None, len(content)) or (entry.checksum and not matches(content, entry.checksum)):
         return False
     try:
         folder, name = places.find(entry.path)
