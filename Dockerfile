@@ -21,7 +21,7 @@ RUN PIP_CERT=/etc/ssl/certs/ca-certificates.crt python3 -m pip install --no-cach
         --require-hashes --only-binary :all: --target /opt/red-connectors/lib -r /opt/red-connectors/requirements.txt \
     && rm -rf /opt/red-connectors/lib/bin
 # Debian's sshfs depends on openssh-client: 7 MB more, and a setuid program. Ours brings its own connection
-# (connectors/secure_shell/bridge.py), so the program is taken without the package.
+# (connectors/ssh/mount/bridge.py), so the program is taken without the package.
 WORKDIR /sshfs
 RUN apt-get download sshfs && dpkg-deb --extract sshfs_*.deb .
 COPY LICENSE entrypoint.sh /opt/red-connectors/

@@ -80,7 +80,7 @@ class Door:
         return theirs(EXISTING, "sh", "-ec", "\n".join(calls), local, most=0 if count == 1 else 1)
 
     def xnatpy(self, verb: str, local: str) -> Contender:
-        from tests import venvs  # it brings pytest, and with it 7 MiB: see measure.once
+        from tests.support import venvs  # it brings pytest, and with it 7 MiB: see measure.once
 
         python = venvs.installed("xnat") / "python"
         return theirs(XNATPY, python, "-c", SCRIPT, self.url, verb, local)

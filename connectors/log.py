@@ -6,7 +6,7 @@ Nothing else in the program writes there, so that every line is redacted.
 import sys
 import time
 
-from connectors.access import secrets
+from connectors import secrets
 from connectors.errors import RedError
 
 _program = "red-connectors"

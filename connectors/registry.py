@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from connectors.errors import Unavailable
-from connectors.verbs import Verb
+from connectors.model import Verb
 
 if TYPE_CHECKING:
     from connectors.remote import Remote
@@ -15,8 +15,8 @@ FRONT_DOOR = "red-connectors"
 
 MODULES = {
     "red-connector-http": "connectors.http",
-    "red-connector-http-json": "connectors.http_json",
-    "red-connector-http-mock-send": "connectors.http_mock_send",
+    "red-connector-http-json": "connectors.variants.http_json",
+    "red-connector-http-mock-send": "connectors.variants.http_mock_send",
     "red-connector-ssh": "connectors.ssh",
     "red-connector-xnat-http": "connectors.xnat",
 }

@@ -9,27 +9,11 @@ threads at once.
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 
-from connectors.verbs import Verb
+from connectors.model import Entry, Verb, Version
 
 if TYPE_CHECKING:
     from connectors.transfer.arrival import Arrival
-    from connectors.transfer.checksum import Checksum
     from connectors.transfer.departure import Departure
-    from connectors.transfer.part import Version
-
-
-class Entry(NamedTuple):
-    """One file or directory of a tree: its path below the tree's root, and what is known of it.
-
-    ``size`` is in bytes; ``version`` is what the server has said of a file. Names that are not UTF-8 are as
-    os.fsdecode makes them.
-    """
-
-    path: str
-    is_dir: bool
-    size: int | None = None
-    checksum: "Checksum | None" = None
-    version: "Version | None" = None
 
 
 Opened = Callable[[], BinaryIO]
@@ -95,7 +79,7 @@ class Arrived(NamedTuple):
     """A file that was received whole: its content."""
 
     entry: Entry
-    version: "Version"
+    version: Version
     content: bytes
 
 

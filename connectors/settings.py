@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from connectors import log
-from connectors.access.paths import looked_in
 from connectors.access.variables import PREFIX
 from connectors.errors import ConfigError, Fault
+from connectors.wording import looked_in
 
 LOGS = ("text", "json")
 SWITCH = ("0", "1")
@@ -79,7 +79,7 @@ def read(environ: Mapping[str, str]) -> Settings:
                 reason = getattr(error, "strerror", None) or str(error)
                 hint = ""
                 if isinstance(error, FileNotFoundError):
-                    from connectors import container
+                    from connectors.local import container
 
                     hint = container.hint(path)
                     reason += "" if os.path.isabs(path) else f" ({looked_in()})"

@@ -13,19 +13,13 @@ from typing import Any
 import pytest
 
 pytest.register_assert_rewrite(
-    "tests.conformance",
-    "tests.conformance_files",
-    "tests.conformance_directories",
-    "tests.conformance_mounts",
-    "tests.ssh_access",
+    "tests.conformance.promises",
+    "tests.conformance.files",
+    "tests.conformance.directories",
+    "tests.conformance.mounts",
+    "tests.support.ssh_access",
 )
 
-from tests import mounting, require  # noqa: E402
-from tests.access import Documents, no_secrets  # noqa: E402
-from tests.archive import SCAN, Archive  # noqa: E402
-from tests.asking import Asker  # noqa: E402
-from tests.calls import BODY, WHOLE, Caller  # noqa: E402
-from tests.far import Far  # noqa: E402
 from tests.servers import (  # noqa: E402
     apache,
     delay,
@@ -39,6 +33,12 @@ from tests.servers import (  # noqa: E402
     sshd,
     xnat,
 )
+from tests.support import mounting, require  # noqa: E402
+from tests.support.asking import Asker  # noqa: E402
+from tests.support.calls import BODY, WHOLE, Caller  # noqa: E402
+from tests.support.documents import Documents, no_secrets  # noqa: E402
+from tests.support.far import Far  # noqa: E402
+from tests.support.xnat_calls import SCAN, Archive  # noqa: E402
 
 _numbers = count(1)
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from connectors.verbs import Verb
-from tests.conformance import Access, Case
+from connectors.model import Verb
+from tests.conformance.promises import Access, Case
 from tests.servers import Missing, nginx, sshd, xnat
 from tests.servers.http_case import HttpCase, JsonCase, MockCase
 from tests.servers.ssh_case import FlatCase, SshCase

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.program import CHECKOUT, environment
+from tests.support.program import CHECKOUT, environment
 
 SHORT_PAUSE = 0.02  # seconds between attempts, in place of half a second: what is tried is not patience
 LATE = (

@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from tests.program import CHECKOUT
+from tests.support.program import CHECKOUT
 from torture.run import Result
 
 PAGE = CHECKOUT / "docs" / "reliability.md"

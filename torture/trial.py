@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from connectors.errors import Exit
-from connectors.verbs import Verb
-from tests.conformance import Case as Scene
-from tests.conformance_directories import listing as listing_of
+from connectors.model import Verb
+from tests.conformance.directories import listing as listing_of
+from tests.conformance.promises import Case as Scene
 from torture import judge
 from torture.case import Case, Violation
 from torture.judge import Tree, require

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from urllib.parse import quote
 
 from connectors.errors import Exit
-from connectors.verbs import Verb
-from tests.conformance import MIB, Access
-from tests.conformance import Case as Scene
+from connectors.model import Verb
+from tests.conformance.promises import MIB, Access
+from tests.conformance.promises import Case as Scene
 from tests.servers import PASSWORD, USERNAME
 from tests.servers.http_case import JsonCase
 from torture import web

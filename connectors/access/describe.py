@@ -8,8 +8,8 @@ from connectors.access.document import ENTRY_KEYS
 from connectors.access.schema import given
 
 if TYPE_CHECKING:
+    from connectors.model import Verb
     from connectors.registry import Schema
-    from connectors.verbs import Verb
 
 _JSON_TYPES = {"dict": "object", "list": "array"}
 _VARIABLE = r"\{\{[^\n]*\}\}"

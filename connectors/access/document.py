@@ -10,8 +10,8 @@ from typing import Any
 
 from connectors.access import bounds, parsing
 from connectors.access.parsing import Parsed, must_be
-from connectors.access.paths import join
 from connectors.errors import ConfigError, Fault
+from connectors.wording import join
 
 CONNECTOR_KEYS = ("command", "access", "mount")
 ENTRY_KEYS = ("class", "connector", "listing", "basename", "dirname", "size", "checksum")

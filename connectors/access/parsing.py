@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from connectors.access import bounds, secrets
-from connectors.access.paths import looked_in, printable, type_name
+from connectors import secrets
+from connectors.access import bounds
 from connectors.errors import ConfigError, Fault
+from connectors.wording import looked_in, printable, type_name
 
 TWICE = "given twice: keep one"
 
@@ -97,12 +98,12 @@ def _advice(source: str, error: Exception) -> tuple[str, str]:
         secrets.mark_url(source)
         return " (this must be a YAML or JSON file that contains the URL, not the URL itself)", ""
     if isinstance(error, PermissionError):
-        from connectors.transfer.local import as_owner
+        from connectors.local.files import as_owner
 
         return "", as_owner("file")
     if not isinstance(error, FileNotFoundError):
         return "", ""
-    from connectors import container
+    from connectors.local import container
 
     return "" if os.path.isabs(source) else f" ({looked_in()})", container.hint(source)
 

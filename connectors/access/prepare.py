@@ -4,17 +4,16 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from connectors.access import bounds, secrets
+from connectors import secrets
+from connectors.access import bounds
+from connectors.access import listing as listings
 from connectors.access.document import CONNECTOR_KEYS, ENTRY_KEYS, Document, misplaced, read_listing, unknown
 from connectors.access.parsing import Parsed, must_be
-from connectors.access.paths import join, printable
 from connectors.access.validation import Finding, Path, validate
 from connectors.access.variables import Variables
 from connectors.errors import ConfigError, Fault
-from connectors.remote import Entry
-from connectors.transfer import listing as listings
-from connectors.transfer.checksum import Checksum
-from connectors.verbs import Verb
+from connectors.model import Checksum, Entry, Verb
+from connectors.wording import join, printable
 
 if TYPE_CHECKING:
     from connectors.registry import Connector, Schema
@@ -47,7 +46,7 @@ def prepare(
     """Check ``document`` for ``verb`` of ``connector``; ConfigError holds every fault, in the order of lines.
 
     ``listing_source`` (a path or ``-``) takes the place of a listing in the document. Whatever is secret
-    is marked in connectors.access.secrets before this returns or raises.
+    is marked in connectors.secrets before this returns or raises.
     """
     schema = connector.SCHEMAS[verb]
     secrets.keep(_vocabulary(schema))

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from connectors.access.pem import is_pem, unreadable
+from connectors.pem import is_pem, unreadable
 
 Error = Callable[[str, str], None]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from connectors.access import lean
+from connectors import imports
 from connectors.access.parsing import must_be
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _without_misshapen(
 
 @cache
 def _error_handler() -> Any:
-    lean.import_cerberus()
+    imports.import_cerberus()
     from cerberus.errors import BaseErrorHandler
 
     class AsTheyAre(BaseErrorHandler):  # type: ignore[misc]
@@ -74,14 +74,14 @@ def _error_handler() -> Any:
 
 @cache
 def _validator_class() -> Any:
-    lean.import_cerberus()  # 20 ms: not for cli-version, not for --help
+    imports.import_cerberus()  # 20 ms: not for cli-version, not for --help
     import cerberus
 
     whole = cerberus.TypeDefinition("integer", (int,), (bool,))  # Python's, and so cerberus', take true for 1
 
     class Validator(cerberus.Validator):  # type: ignore[misc]
         types_mapping: ClassVar = {**cerberus.Validator.types_mapping, "integer": whole}
-        _valid_schemas: ClassVar = lean.AllSchemas()
+        _valid_schemas: ClassVar = imports.AllSchemas()
         priority_validations = ("beside", *cerberus.Validator.priority_validations)  # whatever else is wrong
 
         def _error(self, *args: Any) -> None:
@@ -110,7 +110,7 @@ def _validator_class() -> Any:
 
 
 def _findings(errors: Any, schema: "Schema") -> Iterator[Finding]:
-    lean.import_cerberus()
+    imports.import_cerberus()
     from cerberus import errors as kinds
 
     for error in errors:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from stat import S_ISDIR, S_ISFIFO, S_ISREG, S_ISSOCK
 
-from connectors.access import secrets
+from connectors import secrets
 
 PREFIX = "RED_VAR_"
 MOST_BYTES = 1024 * 1024

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from connectors.access import bounds, scalars
-from connectors.access.paths import join
+from connectors.wording import join
 
 MEMO = 10_000
 """Different plain scalars that are remembered: most stand in every entry of a listing."""

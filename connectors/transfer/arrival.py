@@ -10,7 +10,7 @@ import stat
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from connectors import container
+from connectors.checksum import hasher
 from connectors.errors import (
     CannotCreate,
     ChecksumError,
@@ -18,12 +18,13 @@ from connectors.errors import (
     RedError,
     TemporaryFailure,
 )
-from connectors.transfer.checksum import Checksum, hasher
+from connectors.local import container
+from connectors.local.files import cannot_create
+from connectors.local.names import clean
+from connectors.model import Checksum, Version
 from connectors.transfer.folders import LocalFile
 from connectors.transfer.job import Cancelled, Job
-from connectors.transfer.local import cannot_create
-from connectors.transfer.names import clean
-from connectors.transfer.part import Part, Version, version_of
+from connectors.transfer.part import Part, version_of
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -112,7 +113,7 @@ class Arrival:
         self._rehash()
 
     def write(self, data: bytes | memoryview) -> None:
-        """The next bytes. Called so often (see connectors.web.exchange) that each line counts."""
+        """The next bytes. Called so often (see connectors.http.transport.exchange) that each line counts."""
         if self._job.cancelled.is_set():
             raise Cancelled
         part = self._part

@@ -4,11 +4,11 @@ import os
 from collections.abc import Iterable, Iterator
 
 from connectors.errors import CannotCreate, Failures
-from connectors.remote import Entry
+from connectors.local.names import hidden_name, is_hidden_name
+from connectors.model import Entry
 from connectors.transfer.inventory import Inventory
-from connectors.transfer.names import hidden_name, is_hidden_name
+from connectors.transfer.local_tree import LISTING_HELPS
 from connectors.transfer.spelling import Spellings
-from connectors.transfer.tree import LISTING_HELPS
 
 LONGEST_PATH = 4095
 """Bytes of a path that Linux opens (PATH_MAX, less the NUL at its end)."""

@@ -9,11 +9,12 @@ from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
 
+from connectors.checksum import hasher
 from connectors.errors import ChecksumError, DataError, NotFound
-from connectors.transfer.checksum import Checksum, hasher
+from connectors.local.files import reading
+from connectors.local.names import fingerprint, hidden_name
+from connectors.model import Checksum
 from connectors.transfer.job import Job
-from connectors.transfer.local import reading
-from connectors.transfer.names import fingerprint, hidden_name
 
 if TYPE_CHECKING:
     from hashlib import _Hash

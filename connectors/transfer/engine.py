@@ -16,7 +16,10 @@ from connectors.errors import (
     ProtocolViolation,
     RedError,
 )
-from connectors.remote import MOST_TOGETHER, Entry, Remote
+from connectors.local.files import make_dir, reading
+from connectors.local.names import below, hidden_in, safe_path, warn_of_hidden
+from connectors.model import Entry, Verb
+from connectors.remote import MOST_TOGETHER, Remote
 from connectors.transfer import collisions, small, workers
 from connectors.transfer.arrival import Arrival, check_target, check_target_dir
 from connectors.transfer.departure import Departure, check_source, open_file
@@ -24,13 +27,10 @@ from connectors.transfer.file_by_file import FileByFile
 from connectors.transfer.folders import LocalTree, single_file
 from connectors.transfer.inventory import Inventory, empty_folders
 from connectors.transfer.job import Job
-from connectors.transfer.local import make_dir, reading
-from connectors.transfer.names import below, hidden_in, safe_path, warn_of_hidden
+from connectors.transfer.local_tree import already_there, listed, local_tree
 from connectors.transfer.part import version_of
 from connectors.transfer.retry import persistently
 from connectors.transfer.spelling import folded
-from connectors.transfer.tree import already_there, listed, local_tree
-from connectors.verbs import Verb
 
 if TYPE_CHECKING:
     from connectors.access.prepare import Prepared

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from connectors.errors import Exit, Failures, RedError
-from connectors.remote import Entry
+from connectors.model import Entry
 from connectors.transfer import workers
 from connectors.transfer.job import Job
 

@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from connectors.errors import CannotCreate, DataError, RedError, TemporaryFailure
-from connectors.transfer.local import cannot_create, cannot_read, creating, reading
-from connectors.transfer.names import below
+from connectors.local.files import cannot_create, cannot_read, creating, reading
+from connectors.local.names import below
 
 FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 INNER = FOLDER | os.O_NOFOLLOW

@@ -9,7 +9,8 @@ from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING, Self
 
-from connectors.remote import MOST_TOGETHER, Entry
+from connectors.model import Entry
+from connectors.remote import MOST_TOGETHER
 from connectors.transfer.spelling import in_order
 
 if TYPE_CHECKING:

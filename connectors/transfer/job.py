@@ -2,11 +2,11 @@
 
 import threading
 
+from connectors.model import Verb
 from connectors.settings import Settings
 from connectors.transfer.pace import Pace
 from connectors.transfer.progress import Progress
 from connectors.transfer.receipt import Receipts
-from connectors.verbs import Verb
 
 TIDY_SECONDS = 1.5
 """What a cancelled call has left to remove what it has put at the server: see Remote.write."""

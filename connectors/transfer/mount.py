@@ -29,11 +29,11 @@ from connectors.errors import (
     TemporaryFailure,
     Unavailable,
 )
+from connectors.local.files import creating, make_dir, reading
+from connectors.local.mountinfo import MARK, Mounted, at, mount_point, processes
 from connectors.remote import Remote
 from connectors.transfer import workers
 from connectors.transfer.job import Job
-from connectors.transfer.local import creating, make_dir, reading
-from connectors.transfer.mountinfo import MARK, Mounted, at, mount_point, processes
 from connectors.transfer.retry import persistently
 
 DEVICE = "/dev/fuse"

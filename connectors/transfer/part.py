@@ -6,34 +6,21 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
+from connectors import checksum as checksums
 from connectors.errors import CannotCreate, LocalIOError, RedError, TemporaryFailure
-from connectors.transfer import checksum as checksums
-from connectors.transfer.checksum import Checksum
+from connectors.local.files import cannot_create, creating, reading, reason, writing
+from connectors.local.names import fingerprint, hidden_name
+from connectors.model import Version
 from connectors.transfer.folders import READ, LocalFile, place_of
-from connectors.transfer.local import cannot_create, creating, reading, reason, writing
 from connectors.transfer.mode import settle_mode, umask
-from connectors.transfer.names import fingerprint, hidden_name
 
 BLOCK = 1 << 20
 NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 AGAIN = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 LEAVE_ALONE = "leave the hidden files of a transfer alone while it runs, and start it again"
 MEMORY = "user.red.version"  # the extended attribute that remembers which version a file is
-
-
-class Version(NamedTuple):
-    """What the server says of the file that it is about to deliver.
-
-    ``validator`` tells this version from every other one and is empty where nothing does; ``size`` is
-    in bytes; ``checksums`` are of the whole file; ``executable`` says that it is a program.
-    """
-
-    validator: str = ""
-    size: int | None = None
-    checksums: tuple[Checksum, ...] = ()
-    executable: bool = False
 
 
 class Part:

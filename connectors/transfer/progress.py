@@ -7,8 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from connectors import log
-from connectors.access import secrets
+from connectors import log, secrets
 from connectors.settings import Settings
 
 LOG_EVERY = 10.0  # seconds between lines; the first comes after one

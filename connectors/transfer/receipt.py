@@ -3,10 +3,10 @@
 import json
 import os
 
-from connectors.access import secrets
+from connectors import secrets
 from connectors.errors import ConfigError, Fault
-from connectors.transfer.local import reason, writing
-from connectors.verbs import Verb
+from connectors.local.files import reason, writing
+from connectors.model import Verb
 
 
 class Receipts:

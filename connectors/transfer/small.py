@@ -13,6 +13,7 @@ from contextlib import closing, suppress
 from functools import partial
 from typing import cast
 
+from connectors import checksum as checksums
 from connectors import log
 from connectors.errors import (
     CannotCreate,
@@ -23,17 +24,16 @@ from connectors.errors import (
     RedError,
     TemporaryFailure,
 )
-from connectors.remote import SMALL, Arrived, Entry, Leaving, ManyAtOnce, Remote
-from connectors.transfer import checksum as checksums
+from connectors.local.names import HIDDEN_KINDS, below, hidden_name
+from connectors.model import Checksum, Entry, Version
+from connectors.remote import SMALL, Arrived, Leaving, ManyAtOnce, Remote
 from connectors.transfer import workers
-from connectors.transfer.checksum import Checksum
 from connectors.transfer.departure import claimed, moment
 from connectors.transfer.folders import LocalTree, OneByOne
 from connectors.transfer.job import Job
 from connectors.transfer.mode import settle_mode
-from connectors.transfer.names import HIDDEN_KINDS, below, hidden_name
 from connectors.transfer.pace import FIRST_PAUSE
-from connectors.transfer.part import NEW, Version, is_called, ready_name, remember_version
+from connectors.transfer.part import NEW, is_called, ready_name, remember_version
 
 IN_VAIN = 1  # attempts that may end without a single file more
 

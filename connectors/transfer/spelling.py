@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from connectors.transfer.names import hidden_name
+from connectors.local.names import hidden_name
 
 TRIED_IN = hidden_name("red-connectors-names", "part")
 SPELLINGS = {

@@ -7,13 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
+from connectors import checksum as checksums
 from connectors.errors import LocalIOError
-from connectors.remote import Entry
-from connectors.transfer import checksum as checksums
-from connectors.transfer.checksum import Checksum
-from connectors.transfer.local import creating
-from connectors.transfer.names import hidden_name
-from connectors.transfer.part import Version
+from connectors.local.files import creating
+from connectors.local.names import hidden_name
+from connectors.model import Checksum, Entry, Version
 
 CACHE_KIB = 4096
 MOST_INTEGER = (1 << 63) - 1  # what SQLite stores as a number

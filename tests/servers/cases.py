@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.conformance import Case
+from tests.conformance.promises import Case
 from tests.servers import xnat_case
 from tests.servers.http_case import HttpCase, JsonCase, MockCase, apache, nginx
 from tests.servers.ssh_case import FlatCase, served

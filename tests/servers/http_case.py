@@ -6,8 +6,8 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from connectors.verbs import Verb
-from tests.conformance import MIB, Access, Case
+from connectors.model import Verb
+from tests.conformance.promises import MIB, Access, Case
 from tests.servers import PASSWORD, USERNAME, Web
 
 

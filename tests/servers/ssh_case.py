@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from connectors.verbs import Verb
-from tests.conformance import Access, Case
+from connectors.model import Verb
+from tests.conformance.promises import Access, Case
 from tests.servers.sshd import Sshd
 
 

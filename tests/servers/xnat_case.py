@@ -2,8 +2,8 @@
 
 import pytest
 
-from connectors.verbs import SEND_DIR, SEND_FILE, Verb
-from tests.conformance import Access, Case
+from connectors.model import SEND_DIR, SEND_FILE, Verb
+from tests.conformance.promises import Access, Case
 from tests.servers.xnat import Xnat
 
 SCAN = ("conformance", "subject", "session", "scans", "1")

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from connectors.errors import Exit
-from connectors.verbs import Verb
-from tests.conformance import Access
+from connectors.model import Verb
+from tests.conformance.promises import Access
 from tests.servers import PASSWORD, xnat
 from tests.servers.xnat.exchange import Answer, Exchange
 from tests.servers.xnat.switches import Fault

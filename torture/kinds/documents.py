@@ -9,7 +9,7 @@ import yaml
 from connectors import registry
 from connectors.access import describe
 from connectors.errors import Exit
-from connectors.verbs import Verb
+from connectors.model import Verb
 from tests.servers import PASSWORD
 from torture.case import Case, kind
 from torture.judge import require, words

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from connectors.errors import Exit
-from connectors.verbs import Verb
+from connectors.model import Verb
 from torture import web
 from torture.case import Case, kind
 from torture.trial import FOLDER, LATER, SENSIBLE, Trial

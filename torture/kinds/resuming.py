@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from connectors.errors import Exit
-from connectors.verbs import Verb
+from connectors.model import Verb
 from torture import web
 from torture.case import Case, kind
 from torture.trial import FILE, LATER, Trial

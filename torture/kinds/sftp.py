@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from connectors.errors import Exit
-from connectors.verbs import Verb
-from tests.conformance import Access
-from tests.conformance import Case as Scene
+from connectors.model import Verb
+from tests.conformance.promises import Access
+from tests.conformance.promises import Case as Scene
 from tests.servers import PASSWORD, sftp_fault
 from tests.servers.sftp_fault import (
     Answers,

@@ -1,0 +1,121 @@
+"""The commands of all executables: one table, from which the parser, --help and shell completion are made."""
+
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from connectors import registry
+from connectors.errors import UsageError
+from connectors.model import Verb
+
+CLI_VERSION = "1"  # of RED Connector CLI
+
+
+class Command(NamedTuple):
+    """What may follow a command's name, and what it does."""
+
+    operands: tuple[str, ...]
+    options: tuple[str, ...]
+    summary: str
+
+
+SUMMARIES = {
+    Verb.RECEIVE_FILE: "receive a file",
+    Verb.SEND_FILE: "send a file",
+    Verb.RECEIVE_DIR: "receive a directory",
+    Verb.SEND_DIR: "send a directory",
+    Verb.MOUNT_DIR: "mount a remote directory",
+}
+
+
+def _listing(verb: Verb) -> tuple[str, ...]:
+    return ("--listing",) if verb in (Verb.RECEIVE_DIR, Verb.SEND_DIR) else ()
+
+
+def _transfer(verb: Verb) -> Command:
+    return Command(
+        ("ACCESS", "LOCALDIR" if verb.of_directory else "LOCALFILE"), _listing(verb), SUMMARIES[verb]
+    )
+
+
+def _check(verb: Verb) -> Command:
+    return Command(("ACCESS",), (*_listing(verb), "--offline"), f"check that {verb} would work; move nothing")
+
+
+TRANSFERS = {str(verb): _transfer(verb) for verb in Verb}
+CHECKS = {f"{verb}-validate": _check(verb) for verb in Verb}
+UMOUNT = {"umount-dir": Command(("LOCALDIR",), (), "unmount what mount-dir has mounted")}
+EVERYWHERE = {"cli-version": Command((), (), f"print {CLI_VERSION}, the version of this command line")}
+FRONT = {
+    "list": Command((), ("--json",), "print the connectors and their verbs"),
+    "example": Command(("CONNECTOR", "VERB"), (), "print an access document to start from"),
+    "schema": Command(("CONNECTOR", "VERB"), (), "print the JSON Schema of an access document"),
+    "ssh-key": Command(("FILE",), ("--json",), "print a private key as access documents take it"),
+    "completion": Command(("SHELL",), (), "print completion for bash or zsh"),
+}
+OPTIONS = {"--listing": "LISTING", "--offline": "", "--json": ""}
+"""Each option with the name of its value."""
+
+SPELT_OUT = {"help": "--help", "version": "--version"}
+"""Commands that are options in other words."""
+
+
+def understood(program: str) -> dict[str, Command]:
+    """The commands that ``program`` parses: also the verbs it lacks, which get an error of their own."""
+    return EVERYWHERE | TRANSFERS | CHECKS | UMOUNT | (FRONT if program == registry.FRONT_DOOR else {})
+
+
+def offered(program: str) -> dict[str, Command]:
+    """The commands that ``program`` can carry out, in the order of --help."""
+    if program == registry.FRONT_DOOR:
+        verbs = [verb for verb in Verb if registry.offering(verb)]
+    else:
+        verbs = list(registry.load(program).SCHEMAS)
+    found: dict[str, Command] = {}
+    for verb in verbs:
+        found |= {name: (TRANSFERS | CHECKS)[name] for name in (str(verb), f"{verb}-validate")}
+    if Verb.MOUNT_DIR in verbs:
+        found |= UMOUNT
+    return found | EVERYWHERE | (FRONT if program == registry.FRONT_DOOR else {})
+
+
+class Call(NamedTuple):
+    """A command line, understood."""
+
+    command: str
+    operands: tuple[str, ...]
+    listing: str | None = None
+    offline: bool = False
+    json: bool = False
+
+    @property
+    def verb(self) -> Verb:
+        return Verb(self.command.removesuffix("-validate"))
+
+
+def parse(program: str, arguments: Sequence[str]) -> Call:
+    """Options may stand before, between and behind the operands; which ones, the table says."""
+    import getopt  # argparse does no more for so flat a grammar, and takes 6 ms
+
+    os.environ.pop("POSIXLY_CORRECT", None)  # it would end the options at the first operand
+    taken = [name[2:] + ("=" if value else "") for name, value in OPTIONS.items()]
+    try:
+        options, words = getopt.gnu_getopt(list(arguments), "", taken)
+    except getopt.GetoptError as error:
+        from connectors.cli import usage
+
+        raise usage.wrong_option(program, error, arguments) from None
+    given = dict(options)
+    name, *operands = words or [""]
+    command = understood(program).get(name)
+    if command is None or len(operands) != len(command.operands):
+        from connectors.cli import usage
+
+        raise usage.wrong_words(program, words)
+    for option in given:
+        if option not in command.options:
+            raise UsageError(f"{name} does not take {option}", hint=f"see {program} --help")
+    listing = given.get("--listing")
+    if listing == "-" == operands[0]:
+        raise UsageError("only one of ACCESS and LISTING can be standard input")
+    return Call(name, tuple(operands), listing, "--offline" in given, "--json" in given)

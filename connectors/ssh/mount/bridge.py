@@ -1,0 +1,133 @@
+"""What sshfs starts as its ssh: ``python3 -E /proc/self/fd/SCRIPT ACCESS …``; see sshfs.py.
+
+Logs in with the access data that it finds in the descriptor ACCESS, and carries bytes between its
+standard input and output and the server's sftp, until either ends or the server falls silent. Its
+stderr is a memory that umount-dir reads: an error is a line of JSON there.
+"""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from connectors.ssh.mount.sshfs import Passport
+
+CHUNK = 1 << 18  # bytes
+MOST_MESSAGES = 1 << 16  # bytes
+VERSION = b"\2"  # the kind of SFTP's first answer; nothing of ours is imported for it
+KEEPALIVE = "keepalive@openssh.com"  # OpenSSH's name for it; any server answers, if only that it knows none
+
+
+def run() -> int:
+    """Find our modules, as connectors/__main__.py does, and carry bytes; the exit code."""
+    home = os.path.realpath(__file__).rpartition("/connectors/")[0]
+    sys.path[:1] = [home, home + "/lib"]
+
+    from connectors import log
+    from connectors.errors import Exit, RedError
+
+    log.configure("sshfs", "json")
+    access = int(sys.argv[1])
+    try:
+        passport = _read(access)
+        if passport is None:
+            return Exit.NOPERM
+        _carry(passport)
+    except RedError as error:
+        if os.fstat(2).st_size > MOST_MESSAGES:
+            os.ftruncate(2, 0)
+        log.error(error)
+        if error.code != Exit.TEMPFAIL:  # it will be no better next time, and might lock the account
+            os.ftruncate(access, 0)
+        return error.code
+    return Exit.OK
+
+
+def _read(access: int) -> "Passport | None":
+    """The access data; None if an earlier bridge was refused for good, and took it away."""
+    import pickle
+
+    from connectors import secrets
+    from connectors.ssh.mount.sshfs import Passport
+
+    data = os.pread(access, os.fstat(access).st_size, 0)
+    if not data:
+        return None
+    passport = pickle.loads(data)  # our own, from a memory that only we and our children have
+    assert isinstance(passport, Passport)
+    for server in (passport.place.server, passport.place.jump):
+        for secret in server.login[1:] if server else ():
+            secrets.mark(secret)
+    return passport
+
+
+def _carry(passport: "Passport") -> None:
+    """Log in, and return when sshfs or the server has ended; TemporaryFailure if the server is silent."""
+    from connectors.errors import TemporaryFailure
+    from connectors.model import Verb
+    from connectors.settings import Settings
+    from connectors.ssh.login import farewell
+    from connectors.ssh.login.ssh_session import Session
+    from connectors.transfer.job import Job
+    from connectors.transfer.progress import Progress
+    from connectors.transfer.receipt import Receipts
+
+    settings = Settings(timeout=passport.timeout)
+    job = Job(Verb.MOUNT_DIR, settings, Progress(), Receipts(""))
+    session = Session(passport.place, job)
+    channel = session.sftp_channel()
+    transport = channel.get_transport()
+    ended = threading.Event()
+    heard = time.monotonic()
+    first = b""
+
+    def inwards() -> None:
+        nonlocal heard, first
+        while data := channel.recv(CHUNK):
+            heard = time.monotonic()
+            first = first or data
+            view = memoryview(data)
+            while view:
+                view = view[os.write(1, view) :]
+
+    def outwards() -> None:
+        while data := os.read(0, CHUNK):
+            channel.sendall(data)
+
+    def ask() -> None:
+        nonlocal heard
+        while transport.is_active():
+            transport.global_request(KEEPALIVE, wait=True)
+            heard = time.monotonic()
+            time.sleep(passport.timeout / 4)
+
+    for work in (inwards, outwards, ask):
+        threading.Thread(target=_until_the_end, args=(work, ended), daemon=True).start()
+    while not ended.wait(passport.timeout / 4):
+        if time.monotonic() - heard > passport.timeout:
+            raise TemporaryFailure(
+                f"{passport.place.server.host} has been silent for {passport.timeout:g} s: connecting again"
+            )
+    if first[4:5] != VERSION and (turned_away := farewell.of(channel, session.host, first, job)):
+        raise turned_away
+    if not transport.is_active():
+        raise TemporaryFailure(f"{passport.place.server.host} has closed the connection: connecting again")
+
+
+def _until_the_end(work: Callable[[], None], ended: threading.Event) -> None:
+    """What goes wrong here is seen by sshfs as the end of the connection, and by _carry."""
+    try:
+        work()
+    except Exception as error:  # whatever paramiko makes of a lost connection
+        del error
+    finally:
+        ended.set()
+
+
+if __name__ == "__main__":
+    code = run()
+    sys.stderr.flush()
+    os._exit(code)  # threads may wait for a silent server

@@ -1,0 +1,412 @@
+"""SFTP with any number of requests under way at once.
+
+paramiko's own client waits for each answer; over a distance, and for many small files, that is nearly all
+of the time.
+"""
+
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import count
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from connectors.errors import ProtocolViolation, RedError, TemporaryFailure
+from connectors.ssh.sftp.wire import (
+    ANSWERS,
+    CLOSE,
+    DATA,
+    EXTENDED,
+    EXTENDED_REPLY,
+    INIT,
+    LIMITS,
+    LONGEST_BLOCK,
+    NO_SUCH_FILE,
+    PERMISSION_DENIED,
+    POSIX_RENAME,
+    REMOVE,
+    RENAME,
+    SAFE_BLOCK,
+    STATUS,
+    VERSION,
+    Fields,
+    Frames,
+    Status,
+    checked,
+    string,
+)
+from connectors.transfer.job import TIDY_SECONDS, Cancelled, Job
+
+if TYPE_CHECKING:
+    from connectors.ssh.login.ssh_session import Session
+
+WIDEN_AFTER = 1 << 28  # bytes of the express window that have been used up
+MOST_SAID = 400  # bytes that are kept of what is not SFTP
+LOOK_EVERY = 0.1  # seconds between looks at whether to go on waiting
+
+Reply = tuple[Any, int, bytes]
+
+
+def start(session: "Session", job: Job) -> "Sftp":
+    """SFTP on a new channel of ``session``."""
+    sftp = Sftp(session.sftp_channel(), job, session.host, session.timeout)
+    sftp.begin()
+    return sftp
+
+
+class Sftp:
+    """The subsystem on a channel. All methods may be called from several threads."""
+
+    def __init__(self, channel: Any, job: Job, host: str, timeout: float) -> None:
+        """Begin to listen; ``timeout`` is for how many seconds the server may be silent, or take nothing."""
+        from connectors.ssh import express  # paramiko is Session's to import, while it waits
+
+        self._channel = channel
+        self.job = job
+        self.host = host
+        self.timeout = timeout
+        self._waiting: dict[int, tuple[Flow, Any]] = {}
+        self._numbers = count()
+        self._frames = Frames(self._take)
+        self._sending = threading.Lock()
+        self._blocked: dict[int, float] = {}
+        """For each thread that is sending, since when nothing of it has been taken."""
+        self._received = self._widened = 0
+        self._lost: RedError | None = None
+        self._begun = False
+        self._said = b""
+        """What the server has said before it began to speak SFTP."""
+        self.heard = time.monotonic()
+        self.extensions: dict[str, bytes] = {}
+        self.block = SAFE_BLOCK
+        self._send_some = sender(channel)
+        self._delivered = express.deliver(channel, self._feed)
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def begin(self) -> None:
+        """Agree on the version, and learn what the server can.
+
+        NotAuthenticated if the server ends the session at once.
+        """
+        try:
+            self._agree()
+        except RedError as error:
+            from connectors.ssh.login import farewell
+
+            try:
+                ended = farewell.of(self._channel, self.host, self._said, self.job)
+            finally:
+                self._cut()
+            raise ended or error from None
+
+    def _agree(self) -> None:
+        flow = Flow(self)
+        self._waiting[-1] = flow, None
+        self.send(struct.pack(">IBI", 5, INIT, 3))
+        _, _, payload = flow.next()
+        fields = Fields(payload)
+        version = fields.number()
+        if version < 3:
+            raise ProtocolViolation(f"{self.host}: the server speaks version {version} of SFTP, 3 is needed")
+        while fields.left():
+            name = fields.string()
+            self.extensions[name.decode("ascii", "replace")] = fields.string()
+        if LIMITS in self.extensions:
+            with suppress(Status):  # it has said that it can, so it may as well
+                limits = Fields(self.ask(EXTENDED, string(LIMITS.encode()), wanted=EXTENDED_REPLY))
+                limits.take(8)
+                lengths = [int.from_bytes(limits.take(8), "big") or LONGEST_BLOCK for _ in range(2)]
+                self.block = max(SAFE_BLOCK, min(LONGEST_BLOCK, *lengths))
+
+    @property
+    def alive(self) -> bool:
+        return self._lost is None
+
+    def ask(self, kind: int, *parts: bytes, wanted: int | None = None) -> bytes:
+        """One request and its answer's payload; Status if that is a status other than OK.
+
+        ``wanted`` is the kind of answer that there should be, if ANSWERS does not know.
+        """
+        flow = Flow(self)
+        flow.ask(None, kind, *parts)
+        flow.flush()
+        _, answer, payload = flow.next()
+        return checked(answer, payload, wanted or ANSWERS.get(kind, STATUS))
+
+    def close(self, handle: bytes) -> None:
+        """Of a file that was read, or is given up: nothing depends on it."""
+        with suppress(RedError):
+            self.ask(CLOSE, handle)
+
+    def renaming(self, name: bytes, target: bytes) -> tuple[int, bytes, bytes, bytes]:
+        """The request that gives a file (strings of SFTP) its name; in one step where the server can."""
+        if POSIX_RENAME in self.extensions:
+            return EXTENDED, string(POSIX_RENAME.encode()), name, target
+        return RENAME, b"", name, target
+
+    def rename(self, name: bytes, target: bytes, aside: bytes) -> None:
+        """Let the file ``name`` be called ``target`` (strings of SFTP), replacing what has that name.
+
+        Where the server cannot do that in one step, the old file is called ``aside`` for a moment.
+        """
+        request = self.renaming(name, target)
+        try:
+            self.ask(*request)
+            if request[0] == RENAME:  # an attempt whose connection was lost may have left the old file there
+                self.remove([aside])
+            return
+        except Status as status:
+            if request[0] == EXTENDED or status.status in (NO_SUCH_FILE, PERMISSION_DENIED):
+                raise
+        # Version 3 alone does not replace (draft, 6.5). From here on to the end, in a cancelled call too.
+        with suppress(Status):
+            self._insist(REMOVE, aside)
+        self._insist(RENAME, target, aside)
+        try:
+            self._insist(*request)
+        except RedError:
+            with suppress(RedError):
+                self._insist(RENAME, aside, target)
+            raise
+        with suppress(Status):
+            self._insist(REMOVE, aside)
+
+    def _insist(self, kind: int, *parts: bytes) -> None:
+        """As ``ask``, and in a cancelled call too."""
+        flow = Flow(self, last=True)
+        flow.ask(None, kind, *parts)
+        flow.flush()
+        checked(*flow.next()[1:])
+
+    def remove(self, names: Sequence[bytes], kind: int = REMOVE) -> None:
+        """Remove files (RMDIR: folders) that are not wanted after all, in a cancelled call too; soon, or not
+        at all."""
+        flow = Flow(self, last=True)
+        with suppress(RedError, Cancelled):
+            for name in names:
+                flow.ask(None, kind, name)
+            flow.flush()
+            while flow.pending:
+                flow.next()
+
+    # -- sending -----------------------------------------------------------------------------------
+
+    def register(self, flow: "Flow", tag: Any) -> int:
+        """A number for a request whose answer goes to ``flow``."""
+        number = next(self._numbers) & 0xFFFFFFFF
+        self._waiting[number] = flow, tag
+        return number
+
+    def send(self, *parts: bytes) -> None:
+        """Whole messages, however long that takes."""
+        if self._lost:
+            raise self._lost
+        with self._sending:
+            try:
+                for part in parts:
+                    self._send_all(memoryview(part))
+                if self._delivered and self._received - self._widened > WIDEN_AFTER:
+                    from connectors.ssh import express
+
+                    used = self._received - self._widened
+                    self._widened += used
+                    express.widen(self._channel, used)
+            except (OSError, EOFError) as error:
+                raise self._lost or self._broken(error) from None
+        if self._channel.closed:
+            raise self._lost or self._broken(None)
+
+    def _send_all(self, rest: memoryview) -> None:
+        while rest:
+            with self.watched():
+                while True:
+                    try:
+                        sent = self._send_some(self._channel, rest)
+                        break
+                    except TimeoutError:  # the window is closed: _watch decides for how long
+                        if self._lost:
+                            raise self._lost from None
+            if not sent:
+                raise EOFError
+            rest = rest[sent:]
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """What is done in here must not take longer than a server may be silent, or the connection is lost:
+        nothing else ends a write to a server that no longer reads.
+        """
+        thread = threading.get_ident()
+        self._blocked[thread] = time.monotonic()
+        try:
+            yield
+        finally:
+            del self._blocked[thread]
+
+    # -- receiving ---------------------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        """Take what arrives and is not delivered by the express; watch that sending goes on."""
+        channel = self._channel
+        channel.settimeout(LOOK_EVERY)
+        while self._lost is None:
+            try:
+                data = channel.recv(1 << 20)
+            except TimeoutError:
+                self._watch()
+                continue
+            except (OSError, EOFError) as error:
+                self.lose(self._broken(error))
+                return
+            if not data:
+                self.lose(self._broken(None))
+                return
+            self._feed(memoryview(data))
+
+    def _watch(self) -> None:
+        blocked = list(self._blocked.values())
+        if not blocked:
+            return
+        stuck = time.monotonic() - max(min(blocked), self.heard)
+        if stuck > self.timeout:
+            self.lose(TemporaryFailure(f"{self.host}: accepted no data for {self.timeout:g} s"))
+        elif self.job.cancelled.is_set() and stuck > 5 * LOOK_EVERY:
+            self.lose(TemporaryFailure(f"{self.host}: interrupted"))
+
+    def _feed(self, view: memoryview) -> None:
+        """The next bytes of the server's, in the thread that received them.
+
+        Progress is a message that is complete, and every byte of a file's content. Any other message must be
+        complete within the time that a server may be silent, however it trickles.
+        """
+        self._received += len(view)
+        if not self._begun:
+            self._said += bytes(view[: MOST_SAID - len(self._said)])
+        if self._lost:
+            return
+        try:
+            self._frames.feed(view)
+            if self._frames.kind == DATA:
+                self.heard = time.monotonic()
+        except RedError as error:
+            self.lose(error if self._begun else self._not_sftp())
+        except (struct.error, IndexError):
+            self.lose(ProtocolViolation(f"{self.host}: the server's answers are not SFTP"))
+
+    def _take(self, message: memoryview) -> None:
+        kind = message[0]
+        number = -1 if kind == VERSION else struct.unpack_from(">I", message, 1)[0]
+        if not self._begun:
+            self._begun, self._said = True, b""
+        self.heard = time.monotonic()
+        waiting = self._waiting.pop(number, None)
+        if waiting is None:
+            raise ProtocolViolation(f"{self.host}: the server answered a request that was not made")
+        waiting[0].take(waiting[1], kind, message[1 if kind == VERSION else 5 :])
+
+    def _not_sftp(self) -> RedError:
+        """The server sent something other than SFTP: quote its text, so that the user recognises it."""
+        words = " ".join(self._said.split(b"\0")[0][:100].decode("utf-8", "replace").split())
+        return ProtocolViolation(
+            f"{self.host}: the server sends something other than SFTP: {words!r}",
+            hint="does a start-up file of the log-in shell, such as .bashrc, print something?",
+        )
+
+    # -- ends --------------------------------------------------------------------------------------
+
+    def _broken(self, error: BaseException | None) -> RedError:
+        cause = str(error) if error and str(error) else "the connection was lost"
+        return TemporaryFailure(f"{self.host}: {cause}")
+
+    def lose(self, error: RedError) -> None:
+        """End the conversation: everyone who waits for an answer gets ``error``.
+
+        The connection is cut; before SFTP has begun, that is for ``begin`` to do.
+        """
+        if self._lost is None:
+            self._lost = error
+        waiting, self._waiting = self._waiting, {}
+        for flow in {id(flow): flow for flow, _ in list(waiting.values())}.values():
+            flow.replies.put((None, -1, b""))
+        if self._begun:
+            self._cut()
+
+    def _cut(self) -> None:
+        from connectors.ssh import express
+
+        express.cut(self._channel)
+
+    def why_lost(self) -> RedError:
+        return self._lost or self._broken(None)
+
+
+def sender(channel: Any) -> Callable[[Any, memoryview], int]:
+    """How to send on ``channel``: a function of it and data that says how many bytes it has taken."""
+    from connectors.ssh import express
+
+    if express.express_of(channel.get_transport()):
+        return express.send
+    return lambda channel, data: int(channel.send(data))
+
+
+class Flow:
+    """The requests and answers of one piece of work; for one thread, beside the one that receives."""
+
+    def __init__(self, sftp: Sftp, *, last: bool = False) -> None:
+        """With ``last``, answers are waited for in a cancelled call too, as long as such a call has."""
+        self.sftp = sftp
+        self._last = last
+        self.replies: SimpleQueue[Reply] = SimpleQueue()
+        self.pending = 0
+        self._outbox: list[bytes] = []
+
+    def ask(self, tag: Any, kind: int, *parts: bytes, more: int = 0) -> None:
+        """Add a request, to be sent by ``flush``; its answer comes with ``tag``.
+
+        ``more`` bytes of it are given to ``flush``.
+        """
+        body = b"".join(parts)
+        number = self.sftp.register(self, tag)
+        self._outbox.append(struct.pack(">IBI", len(body) + more + 5, kind, number))
+        self._outbox.append(body)
+        self.pending += 1
+
+    def flush(self, data: bytes = b"") -> None:
+        """Send what was asked; ``data`` ends the last of it, and is not copied once more."""
+        if self._outbox:
+            head = b"".join(self._outbox)
+            self._outbox.clear()
+            self.sftp.send(head, data)
+
+    def take(self, tag: Any, kind: int, payload: memoryview) -> None:
+        """An answer, in the thread that received it."""
+        self.replies.put((tag, kind, bytes(payload)))
+
+    def next(self) -> Reply:
+        """The next answer: its tag, kind and payload."""
+        job = self.sftp.job
+        asked = time.monotonic()
+        while True:
+            hurried = self._last and job.cancelled.is_set()
+            patience = TIDY_SECONDS / 2 if hurried else self.sftp.timeout
+            try:
+                reply = self.replies.get(timeout=LOOK_EVERY)
+            except Empty:
+                if job.cancelled.is_set() and not self._last:
+                    raise Cancelled from None
+                if time.monotonic() - max(asked, self.sftp.heard) > patience:
+                    error = TemporaryFailure(f"{self.sftp.host}: silent for {patience:g} s")
+                    self.sftp.lose(error)
+                    raise error from None
+                continue
+            if reply[1] < 0:
+                raise self.sftp.why_lost()
+            self.pending -= 1
+            return reply
+
+    def some(self) -> Iterator[Reply]:
+        """The next answer, and all others that are here by then."""
+        yield self.next()
+        while not self.replies.empty():
+            yield self.next()

@@ -1,0 +1,206 @@
+"""Files and resources of XNAT, the archive for medical images."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from connectors.access.rules import no_control
+from connectors.access.schema import PASSWORD, USERNAME, Field, Schema, any_case, given
+from connectors.http.fields import TLS, URL
+from connectors.model import RECEIVE_DIR, RECEIVE_FILE, SEND_DIR, SEND_FILE, Verb
+from connectors.registry import Access
+from connectors.xnat import xnat_rules
+
+if TYPE_CHECKING:
+    from connectors.transfer.job import Job
+    from connectors.xnat.xnat_remote import XnatRemote
+
+EXECUTABLE = "red-connector-xnat-http"
+SUMMARY = "files and resources of XNAT"
+
+
+def _needs(key: str, other: str) -> dict[str, Any]:
+    """JSON Schema: where ``key`` is given, ``other`` is too."""
+    return {"anyOf": [{"not": given(key)}, given(other)]}
+
+
+TOGETHER = [
+    *(_needs(level, above) for above, level in pairwise(xnat_rules.LEVELS)),
+    _needs("containerType", "container"),
+    _needs("direction", "containerType"),
+]
+
+
+NEEDED_BY = {
+    "subject": "session",
+    "session": "containerType",
+    "containerType": "container",
+    "container": "containerType",
+}
+"""A field that may be left out, and the one that it must not be left out beside."""
+
+
+def _optional(level: str) -> str:
+    """In which case a document may leave out ``level``."""
+    return f"yes, except if {NEEDED_BY[level]} is set"
+
+
+AUTH: Field = {
+    "type": "dict",
+    "required": True,
+    "schema": {
+        "username": {
+            **USERNAME,
+            "required": True,
+            "check_with": xnat_rules.username,
+            "meta": {**USERNAME["meta"], "doc": "Username, or the alias of a token"},
+        },
+        "password": {
+            **PASSWORD,
+            "required": True,
+            "meta": {**PASSWORD["meta"], "doc": "Password, or the secret of the token"},
+        },
+    },
+    "meta": {"doc": "Authentication information"},
+}
+
+
+def _text(doc: str, check: Any, **more: Any) -> Field:
+    meta = {key: more.pop(key) for key in ("example", "optional", "json") if key in more}
+    return {"type": "string", "check_with": check, **more, "meta": {"doc": doc, **meta}}
+
+
+def _schema(verb: Verb) -> Schema:
+    """The access data, as the seed documents have it; beyond them, sending goes to every level, and
+    directories have no ``file`` or a folder for it."""
+    beside = xnat_rules.sending if verb.sends else xnat_rules.receiving
+    together = [*TOGETHER, _needs("xsiType", "containerType")] if verb.sends else TOGETHER
+    example = ("assessors", "data.csv") if verb.sends else ("scans", "scan.dat")
+    resource = (
+        {"default": "OTHER", "example": "resource"}
+        if verb.sends
+        else {"required": True, "example": "resource"}
+    )
+    path = (
+        _text("Folder in the resource; else all of it", xnat_rules.folder, example="folder")
+        if verb.of_directory
+        else _text("File path", xnat_rules.file, required=True, example=example[1], json={"pattern": "[^/]$"})
+    )
+    sending: Schema = {
+        "xsiType": _text(
+            "Container xsiType, required if the container does not exist yet and is a scan or assessor; "
+            "an existing container of another type is an error",
+            no_control,
+            example="xnat:imageAssessorData",
+        ),
+    }
+    overwriting: Schema = {
+        "overwriteExistingFile": {
+            "type": "boolean",
+            "default": False,
+            "meta": {
+                "doc": "Overwrite files that already exist; otherwise an existing file is an error"
+                + (" unless its content is the same" if verb.of_directory else ""),
+                "example": False,
+            },
+        },
+        "format": _text("Format of each file that is sent, such as NIFTI", no_control),
+        "content": _text("Content of each file that is sent, such as RAW", no_control),
+        "tags": _text("Tags of each file that is sent, separated by commas", no_control),
+    }
+    return {
+        "baseUrl": {
+            **URL,
+            "check_with": xnat_rules.base_url,
+            "beside": beside,
+            "meta": {
+                **URL["meta"],
+                "doc": "XNAT base URL without any subsequent path, starting with http:// or https://",
+                "example": "https://example.com/xnat",
+                "json": {"pattern": r"^([hH][tT][tT][pP][sS]?://[^/?#@]+(/[^?#]*)?$|[^:/?#]*\{\{)"},
+                "together": together,
+            },
+        },
+        "project": _text("Project ID or label", xnat_rules.label, required=True, example="project"),
+        "subject": _text(
+            "Subject ID or label",
+            xnat_rules.label,
+            example="subject",
+            optional=_optional("subject"),
+        ),
+        "session": _text(
+            "Session / Experiment ID or label",
+            xnat_rules.label,
+            example="session",
+            optional=_optional("session"),
+        ),
+        "containerType": {
+            **any_case("scans", "reconstructions", "assessors"),
+            "meta": {
+                "doc": "Container Type",
+                "example": example[0],
+                "optional": _optional("containerType"),
+            },
+        },
+        "container": _text(
+            "Container ID or label",
+            xnat_rules.container,
+            example="container",
+            optional=_optional("container"),
+        ),
+        **(sending if verb.sends else {}),
+        "direction": {
+            **any_case("in", "out"),
+            "meta": {"doc": "Whether the resource is what went into the container, or came out; else out"},
+        },
+        "resource": _text("Resource label; its ID is not taken", xnat_rules.resource, **resource),
+        "file": path,
+        **(overwriting if verb.sends else {}),
+        "auth": AUTH,
+        **TLS,
+    }
+
+
+SCHEMAS = {verb: _schema(verb) for verb in (RECEIVE_FILE, SEND_FILE, RECEIVE_DIR, SEND_DIR)}
+
+
+def approach(access: Any, command: str) -> None:
+    """Begin the connections that ``access``, which nobody has checked yet, will need: one to work on, and one
+    more for ending the session while the last answer of send-file is under way."""
+    from connectors.http.transport import early
+
+    if isinstance(access, dict):
+        early.begin(access.get("baseUrl"), 2 if command == SEND_FILE else 1)
+
+
+@contextmanager
+def connect(access: Access, job: "Job") -> Iterator["XnatRemote"]:
+    """The place in an archive that ``access`` names; nobody is asked before its ``open``. The session is
+    ended, whatever happened in it."""
+    from connectors.http.transport.client import (  # libcurl, 25 ms: only when there is something to ask
+        Client,
+        Identity,
+    )
+    from connectors.http.url import fit_to_send
+    from connectors.xnat import addresses
+    from connectors.xnat.xnat_remote import XnatRemote
+    from connectors.xnat.xnat_session import Session
+
+    base = fit_to_send(access["baseUrl"]).rstrip("/")
+    identity = Identity(
+        home=base,
+        method="BASIC",
+        username=access["auth"]["username"],
+        password=access["auth"]["password"],
+        certificate=access.get("clientCertificate", ""),
+        key=access.get("clientKey", ""),
+        passphrase=access.get("clientKeyPassphrase", ""),
+    )
+    client = Client(identity, job, verify=not access["disableSSLVerification"])
+    session = Session(client, base, sends=job.verb.sends)
+    try:
+        yield XnatRemote(session, addresses.of(access), job)
+    finally:
+        session.end()
+        client.close()

@@ -1,0 +1,630 @@
+"""red-connector-http: sending to real servers and to the faulty one."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.servers import PASSWORD, USERNAME, fault
+from tests.servers.apache import Apache
+from tests.servers.fault import FaultServer, Reply
+from tests.servers.nginx import Nginx
+from tests.support.program import PRESIGNED, TOKEN, Result, run
+
+HTTP = "red-connector-http"
+AUTH = {"username": USERNAME, "password": PASSWORD}
+BODY = random.Random(3).randbytes(2 << 20)
+UPLOADS = ("PUT", "POST")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    file = tmp_path / "source.bin"
+    file.write_bytes(BODY)
+    return file
+
+
+def send(access: dict[str, object], source: Path, retries: int = 2, **env: str) -> Result:
+    settings = {"RED_RETRIES": str(retries), "RED_TIMEOUT": "2", **env}
+    return run(HTTP, "send-file", access, source, env=settings)
+
+
+def uploads(server: FaultServer, path: str = "/x") -> list[str]:
+    return [one.method for one in server.requests(path) if one.method in UPLOADS]
+
+
+# --- what is sent -------------------------------------------------------------------------------
+
+
+def test_a_file_is_sent_with_its_length_by_post_unless_told_otherwise(
+    faulty: FaultServer, source: Path
+) -> None:
+    assert send({"url": f"{faulty.url}/x"}, source).code == 0
+    assert send({"url": f"{faulty.url}/y", "method": "put"}, source).code == 0
+    assert uploads(faulty) == ["POST"]
+    assert uploads(faulty, "/y") == ["PUT"]
+    for one in faulty.seen:
+        if one.method in UPLOADS:
+            assert one.headers["content-length"] == str(len(BODY))
+            assert "transfer-encoding" not in one.headers
+    assert faulty.stored["/x"] == BODY
+
+
+@pytest.mark.parametrize("method", UPLOADS)
+def test_an_empty_file_is_sent_with_length_zero(faulty: FaultServer, tmp_path: Path, method: str) -> None:
+    (tmp_path / "empty").write_bytes(b"")
+    assert send({"url": f"{faulty.url}/x", "method": method}, tmp_path / "empty").code == 0
+    sent = faulty.requests("/x", method)[0]
+    assert sent.headers["content-length"] == "0"
+    assert faulty.stored["/x"] == b""
+
+
+def test_the_method_of_a_send_may_be_get_as_in_the_documentation(faulty: FaultServer, source: Path) -> None:
+    url = faulty.on("/x", Reply(b"ok"))
+    result = send({"url": url, "method": "GET"}, source)
+    assert result.code == 0, result.stderr
+    assert faulty.requests("/x", "GET")[0].body == BODY
+
+
+def test_headers_token_and_query_go_with_an_upload(faulty: FaultServer, source: Path) -> None:
+    access = {
+        "url": f"{faulty.url}/x?X-Amz-Signature={PRESIGNED}",
+        "method": "PUT",
+        "auth": {"method": "BEARER", "token": TOKEN},
+        "headers": {"Content-Type": "text/csv", "X-Test": "yes"},
+    }
+    assert send(access, source).code == 0
+    sent = faulty.requests("/x", "PUT")[0]
+    assert sent.path == f"/x?X-Amz-Signature={PRESIGNED}"
+    assert sent.headers["authorization"] == f"Bearer {TOKEN}"
+    assert (sent.headers["content-type"], sent.headers["x-test"]) == ("text/csv", "yes")
+
+
+def test_a_presigned_url_is_put_to_directly_and_nothing_else_is_asked_for(
+    faulty: FaultServer, source: Path
+) -> None:
+    """A signature is good for one method and one name: nothing else can be asked for."""
+    for method in ("HEAD", "OPTIONS", "PROPFIND", "GET"):
+        faulty.on("/x", Reply(b"<Error>SignatureDoesNotMatch</Error>", 403), method=method)
+    access = {"url": f"{faulty.url}/x?X-Amz-Signature={PRESIGNED}", "method": "PUT"}
+    result = send(access, source)
+    assert result.code == 0, result.stderr
+    assert faulty.stored == {"/x": BODY}
+    assert run(HTTP, "send-file-validate", access, env={"RED_RETRIES": "0"}).code == 0
+
+
+def test_a_file_is_sent_with_digest_authentication_without_sending_it_twice(
+    httpd: Apache, fresh: str, source: Path
+) -> None:
+    httpd.folder(httpd.root / fresh)
+    access = {"url": f"{httpd.digest}/{fresh}/x", "method": "PUT", "auth": AUTH | {"method": "DIGEST"}}
+    result = send(access, source)
+    assert result.code == 0, result.stderr
+    assert (httpd.root / fresh / "x").read_bytes() == BODY
+
+
+# --- temporary names ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("server", ["nginx", "apache"])
+def test_a_webdav_server_gets_a_temporary_name_first_and_none_is_left(
+    request: pytest.FixtureRequest, fresh: str, source: Path, server: str
+) -> None:
+    web = request.getfixturevalue("web" if server == "nginx" else "httpd")
+    web.folder(web.root / fresh)
+    for _ in range(2):
+        result = send({"url": f"{web.dav}/{fresh}/x", "method": "PUT"}, source)
+        assert result.code == 0, result.stderr
+        assert [one.name for one in (web.root / fresh).iterdir() if one.name != ".DAV"] == ["x"]
+    seen = [(one.method, one.path) for one in web.requests(f"/{fresh}")]
+    assert ("PUT", f"/{fresh}/x") not in seen
+    assert "MOVE" in [method for method, _ in seen]
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        *((status, 0) for status in (207, 300, 400, 403, 404, 405, 409, 412, 415, 422, 500, 501, 502)),
+        *((status, 75) for status in (408, 423, 425, 429, 503, 504, 507)),
+        (401, 77),
+        (413, 73),
+    ],
+)
+def test_a_temporary_name_is_removed_when_the_rename_fails(
+    faulty: FaultServer, source: Path, status: int, code: int
+) -> None:
+    """Where renaming is refused the file gets its name directly; where it fails, nothing is left."""
+    faulty.on("/d/x", Reply(headers={"DAV": "1"}), method="OPTIONS")
+    hidden = next_hidden_name(faulty, source)
+    faulty.on(hidden, Reply(status=status), method="MOVE")
+    result = send({"url": f"{faulty.url}/d/x", "method": "PUT"}, source, retries=0)
+    assert result.code == code, result.stderr
+    assert faulty.stored == ({} if code else {"/d/x": BODY})
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        *((status, 0) for status in (400, 403, 404, 405, 409, 415, 422, 451)),
+        *((status, 75) for status in (408, 423, 425, 429, 500, 503, 507)),
+        (401, 77),
+        (413, 73),
+        (501, 0),
+    ],
+)
+def test_a_server_that_refuses_the_temporary_name_gets_the_file_under_its_own(
+    faulty: FaultServer, source: Path, status: int, code: int
+) -> None:
+    faulty.on("/d/x", Reply(headers={"DAV": "1"}), method="OPTIONS")
+    hidden = next_hidden_name(faulty, source)
+    faulty.on(hidden, Reply(status=status), method="PUT")
+    result = send({"url": f"{faulty.url}/d/x", "method": "PUT"}, source, retries=0)
+    assert result.code == code, result.stderr
+    assert faulty.stored == ({} if code else {"/d/x": BODY})
+    assert ("under its own name" in result.stderr) is (code == 0)
+
+
+@pytest.mark.parametrize(("method", "status"), [("PUT", 500), ("PUT", 502), ("MOVE", 504), ("MOVE", 599)])
+def test_a_temporary_name_that_fails_again_is_done_without(
+    faulty: FaultServer, source: Path, method: str, status: int
+) -> None:
+    faulty.on("/d/x", Reply(headers={"DAV": "1"}), method="OPTIONS")
+    faulty.on(next_hidden_name(faulty, source), Reply(status=status), method=method)
+    result = send({"url": f"{faulty.url}/d/x", "method": "PUT"}, source, retries=1)
+    assert result.code == 0, result.stderr
+    assert faulty.stored == {"/d/x": BODY}
+
+
+def test_a_rename_to_which_there_is_never_an_answer_is_done_without(
+    faulty: FaultServer, source: Path
+) -> None:
+    faulty.on("/d/x", Reply(headers={"DAV": "1"}), method="OPTIONS")
+    faulty.on(next_hidden_name(faulty, source), Reply(raw=b""), method="MOVE")
+    result = send({"url": f"{faulty.url}/d/x", "method": "PUT"}, source, retries=1)
+    assert result.code == 0, result.stderr
+    assert faulty.stored == {"/d/x": BODY}
+
+
+@pytest.mark.parametrize("status", [200, 201, 202])
+def test_a_rename_that_is_said_to_be_done_and_is_not_leaves_no_temporary_name(
+    faulty: FaultServer, source: Path, status: int
+) -> None:
+    faulty.on("/d/x", Reply(headers={"DAV": "1"}), method="OPTIONS")
+    faulty.on(next_hidden_name(faulty, source), Reply(status=status), method="MOVE")
+    result = send({"url": f"{faulty.url}/d/x", "method": "PUT"}, source, retries=0)
+    assert result.code == 0, result.stderr
+    assert faulty.stored == {"/d/x": BODY}
+
+
+def test_a_rename_that_is_redirected_does_not_end_the_transfer(faulty: FaultServer, source: Path) -> None:
+    faulty.on("/d/x", Reply(headers={"DAV": "1"}), method="OPTIONS")
+    hidden = next_hidden_name(faulty, source)
+    faulty.on(hidden, Reply(status=302, headers={"Location": "/log-in"}), method="MOVE")
+    result = send({"url": f"{faulty.url}/d/x", "method": "PUT"}, source, retries=0)
+    assert result.code == 0, result.stderr
+    assert faulty.stored == {"/d/x": BODY}
+
+
+def test_a_directory_is_sent_where_temporary_names_are_refused_and_that_is_said_once(
+    faulty: FaultServer, tmp_path: Path
+) -> None:
+    faulty.on("/d", Reply(headers={"DAV": "1"}), method="OPTIONS")
+    (tmp_path / "d").mkdir()
+    for number in range(20):
+        (tmp_path / "d" / f"f{number}").write_bytes(b"%d" % number)
+    result = run(HTTP, "send-dir", {"url": f"{faulty.url}/d"}, tmp_path / "d")  # it has no MOVE
+    assert result.code == 0, result.stderr
+    assert faulty.stored == {f"/d/f{number}": b"%d" % number for number in range(20)}
+    assert result.stderr.count("under its own name") == 1
+
+
+def next_hidden_name(server: FaultServer, source: Path) -> str:
+    """The path that a send of ``source`` to /d/x goes to first, found out by doing it."""
+    send({"url": f"{server.url}/d/x", "method": "PUT"}, source, retries=0)
+    path = next(one.path for one in server.seen if one.method == "PUT")
+    assert path != "/d/x"
+    server.seen.clear()
+    server.stored.clear()
+    return path
+
+
+def test_a_server_that_makes_parents_has_the_file_and_nothing_else(
+    web: Nginx, fresh: str, source: Path
+) -> None:
+    result = send({"url": f"{web.put}/{fresh}/x", "method": "PUT"}, source)
+    assert result.code == 0, result.stderr
+    assert [one.name for one in (web.root / fresh).iterdir()] == ["x"]
+
+
+# --- repeated only where that is safe -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+def test_a_put_is_repeated(faulty: FaultServer, source: Path, status: int) -> None:
+    faulty.on("/x", Reply(b"", status), Reply(status=201), method="PUT")
+    result = send({"url": f"{faulty.url}/x", "method": "PUT"}, source)
+    assert result.code == 0, result.stderr
+    assert faulty.stored["/x"] == BODY
+
+
+@pytest.mark.parametrize(
+    "fault_", [Reply(accept=1 << 20, silent=True), Reply(accept=1 << 20, silent=True, reset=True)]
+)
+def test_a_put_that_was_cut_is_repeated_from_the_start(
+    faulty: FaultServer, source: Path, fault_: Reply
+) -> None:
+    faulty.on("/x", fault_, Reply(status=201), method="PUT")
+    result = send({"url": f"{faulty.url}/x", "method": "PUT"}, source)
+    assert result.code == 0, result.stderr
+    assert faulty.stored["/x"] == BODY
+
+
+@pytest.mark.parametrize(
+    "fault_", [Reply(silent=True), Reply(stall=-1), Reply(status=500), Reply(status=502), Reply(status=504)]
+)
+def test_a_post_that_may_have_been_taken_is_not_sent_again(
+    faulty: FaultServer, source: Path, fault_: Reply
+) -> None:
+    faulty.on("/x", fault_, Reply(status=201), method="POST")
+    result = send({"url": f"{faulty.url}/x"}, source)
+    assert result.code == 75, result.stderr
+    assert uploads(faulty) == ["POST"]
+
+
+def test_a_post_that_was_refused_before_its_body_is_sent_again(faulty: FaultServer, source: Path) -> None:
+    faulty.on("/x", Reply(b"", 503, accept=0), Reply(status=201), method="POST")
+    result = send({"url": f"{faulty.url}/x"}, source)
+    assert result.code in (0, 75), result.stderr
+    assert faulty.stored.get("/x") == (BODY if result.code == 0 else None)
+
+
+def test_a_post_to_a_server_that_is_not_there_is_tried_again(source: Path) -> None:
+    result = send({"url": "http://127.0.0.1:9/x"}, source, retries=1)
+    assert result.code == 75
+    assert result.seconds > 0.3
+
+
+# --- refused ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "codes"), [(401, {77}), (403, {77}), (413, {65, 73, 76, 77}), (507, {73, 74, 75, 76})]
+)
+@pytest.mark.parametrize("accept", [0, None], ids=["before-the-body", "after-it"])
+def test_an_upload_that_is_refused_says_so(
+    faulty: FaultServer, source: Path, status: int, codes: set[int], accept: int | None
+) -> None:
+    """The answer counts even when the server closes while the body is still on its way."""
+    source.write_bytes(BODY * 8)
+    faulty.on("/x", Reply(b"no", status, accept=accept), method="PUT")
+    result = send({"url": f"{faulty.url}/x", "method": "PUT", "auth": AUTH}, source, retries=0)
+    assert result.code in codes, result.stderr
+    assert str(status) in result.stderr or status in (401, 403)
+    assert len(uploads(faulty)) == 1
+
+
+def test_a_missing_folder_at_a_server_without_webdav_says_so(httpd: Apache, source: Path, fresh: str) -> None:
+    result = send({"url": f"{httpd.plain}/{fresh}/x", "method": "PUT"}, source, retries=0)
+    assert result.code in (66, 73, 76, 77)
+
+
+def test_a_200_that_stored_something_else_is_noticed(faulty: FaultServer, source: Path) -> None:
+    faulty.on("/x", Reply(status=200, store=False), method="PUT")
+    faulty.on("/x", Reply(b"an older file"))
+    result = send({"url": f"{faulty.url}/x", "method": "PUT"}, source, retries=0)
+    assert result.code in (65, 75, 76), result.stderr
+
+
+def test_an_accepted_upload_without_trace_is_noticed_or_taken_at_its_word(
+    faulty: FaultServer, source: Path
+) -> None:
+    """201 and then 404 to HEAD: nothing was stored, and PUT promises that it would be."""
+    faulty.on("/x", Reply(status=201, store=False), method="PUT")
+    result = send({"url": f"{faulty.url}/x", "method": "PUT"}, source, retries=0)
+    assert result.code in (65, 75, 76), result.stderr
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+def test_a_server_that_knows_no_expectation_gets_the_file_without_one(
+    faulty: FaultServer, tmp_path: Path, method: str
+) -> None:
+    content = random.Random(3).randbytes(3 << 20)
+    (tmp_path / "d").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "d" / name).write_bytes(content)
+    faulty.on("/d/a", Reply(status=417, accept=0), Reply(status=201), method=method)
+    access = {"url": f"{faulty.url}/d", "method": method}
+    result = run(HTTP, "send-dir", access, tmp_path / "d", env={"RED_PARALLEL": "1", "RED_RETRIES": "0"})
+    assert result.code == 0, result.stderr
+    assert ["expect" in one.headers for one in faulty.requests(method=method)] == [True, False, False]
+    assert faulty.stored == {"/d/a": content, "/d/b": content}
+
+
+def test_a_server_that_refuses_an_expectation_that_nobody_has_is_asked_once_more(
+    faulty: FaultServer, tmp_path: Path
+) -> None:
+    (tmp_path / "x").write_bytes(b"x")
+    url = faulty.on("/x", Reply(status=417), method="PUT")
+    assert run(HTTP, "send-file", {"url": url, "method": "PUT"}, tmp_path / "x").code == 76
+    assert len(faulty.requests("/x", "PUT")) == 2
+
+
+@pytest.mark.parametrize("wrong", [Reply(b""), Reply(b"a page"), Reply(b"", 404), Reply(b"", 500)])
+@pytest.mark.parametrize("right", [{}, {"ranges": False}, {"ranges": False, "chunked": True}])
+def test_a_look_that_contradicts_the_answer_to_put_is_made_again_in_another_way(
+    faulty: FaultServer, source: Path, wrong: Reply, right: dict[str, bool]
+) -> None:
+    faulty.on("/x", wrong, method="HEAD")
+    faulty.on("/x", Reply(BODY, **right))  # type: ignore[arg-type]
+    result = send({"url": f"{faulty.url}/x", "method": "PUT"}, source, retries=0)
+    assert result.code == 0, result.stderr
+
+
+@pytest.mark.parametrize("kept", [BODY[:-1], BODY + b"x", b""])
+@pytest.mark.parametrize("ways", [{}, {"ranges": False}, {"ranges": False, "chunked": True}])
+def test_a_look_that_finds_another_length_in_both_ways_is_65(
+    faulty: FaultServer, source: Path, kept: bytes, ways: dict[str, bool]
+) -> None:
+    faulty.on("/x", Reply(b""), method="HEAD")
+    faulty.on("/x", Reply(kept, **ways))  # type: ignore[arg-type]
+    result = send({"url": f"{faulty.url}/x", "method": "PUT"}, source, retries=0)
+    assert result.code == 65, result.stderr
+
+
+def test_a_look_takes_no_payload_where_the_length_is_stated(faulty: FaultServer, source: Path) -> None:
+    faulty.on("/x", Reply(b""), method="HEAD")
+    faulty.on("/x", Reply(BODY))
+    assert send({"url": f"{faulty.url}/x", "method": "PUT"}, source, retries=0).code == 0
+    assert faulty.requests("/x", "GET")[0].headers["range"] == "bytes=0-0"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "says"),
+    [(413, 73, "limits the size"), (423, 75, "423"), (501, 76, "501"), (505, 76, "505"), (507, 75, "507")],
+)
+@pytest.mark.parametrize("method", UPLOADS)
+def test_the_status_of_a_refused_upload_has_its_exit_code(
+    faulty: FaultServer, source: Path, method: str, status: int, code: int, says: str
+) -> None:
+    faulty.on("/x", Reply(status=status), method=method)
+    result = send({"url": f"{faulty.url}/x", "method": method}, source, retries=0)
+    assert result.code == code, result.stderr
+    assert says in result.stderr
+
+
+def test_a_post_that_meets_a_lock_is_sent_again(faulty: FaultServer, source: Path) -> None:
+    faulty.on("/x", Reply(status=423), Reply(status=201), method="POST")
+    result = send({"url": f"{faulty.url}/x"}, source)
+    assert result.code == 0, result.stderr
+    assert faulty.stored == {"/x": BODY}
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "hint"),
+    [
+        ("POST", 404, "most servers want method: PUT"),
+        ("POST", 501, "most servers want method: PUT"),
+        ("PUT", 501, "this server does not accept uploads"),
+    ],
+)
+def test_a_server_without_this_way_to_upload_comes_with_what_to_try(
+    faulty: FaultServer, source: Path, method: str, status: int, hint: str
+) -> None:
+    faulty.on("/x", Reply(status=status), method=method)
+    result = send({"url": f"{faulty.url}/x", "method": method}, source, retries=0)
+    assert result.code == {404: 73, 501: 76}[status]
+    assert hint in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("method", "allow", "hint"),
+    [
+        ("POST", "GET, HEAD, PUT", "try method: PUT"),
+        ("POST", "", "try method: PUT"),
+        ("PUT", "GET,post", "try method: POST"),
+        ("POST", "GET, HEAD", "it allows GET, HEAD"),
+    ],
+)
+def test_a_method_that_is_not_allowed_comes_with_one_that_is(
+    faulty: FaultServer, source: Path, method: str, allow: str, hint: str
+) -> None:
+    faulty.on("/x", Reply(status=405, headers={"Allow": allow} if allow else {}), method=method)
+    access = {"url": f"{faulty.url}/x", "method": method}
+    result = send(access, source, retries=0)
+    assert result.code == 77, result.stderr
+    assert hint in result.stderr
+    for status in (200, 204, 405):
+        headers = {"Allow": allow} if allow else {}
+        faulty.on("/x", Reply(status=status, headers=headers), method="OPTIONS")
+        validated = run(HTTP, "send-file-validate", access, env={"RED_RETRIES": "0"})
+        assert validated.code == (77 if allow else 0), validated.stderr
+        assert not allow or hint in validated.stderr
+
+
+@pytest.mark.parametrize("server", ["nginx", "apache"])
+def test_validate_lets_every_send_pass_that_works(
+    request: pytest.FixtureRequest, fresh: str, source: Path, server: str
+) -> None:
+    web = request.getfixturevalue("web" if server == "nginx" else "httpd")
+    web.folder(web.root / fresh)
+    access = {"url": f"{web.dav}/{fresh}/x", "method": "PUT"}
+    for _ in range(2):  # the second time the file is there
+        result = run(HTTP, "send-file-validate", access)
+        assert result.code == 0, result.stderr
+        assert send(access, source).code == 0
+    for url in (f"{web.dav}/{fresh}", f"{web.dav}/{fresh}/"):
+        assert run(HTTP, "send-dir-validate", {"url": url}).code == 0
+
+
+# --- redirects ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", UPLOADS)
+@pytest.mark.parametrize("status", [307, 308])
+def test_an_upload_follows_redirects_that_keep_the_method(
+    faulty: FaultServer, source: Path, method: str, status: int
+) -> None:
+    faulty.on("/x", Reply(status=status, headers={"Location": "/new"}), method=method)
+    faulty.on("/x", Reply(status=status, headers={"Location": "/new"}))
+    result = send({"url": f"{faulty.url}/x", "method": method}, source)
+    assert result.code == 0, result.stderr
+    assert faulty.stored == {"/new": BODY}
+
+
+@pytest.mark.parametrize("method", UPLOADS)
+@pytest.mark.parametrize("status", [301, 302, 303])
+def test_an_upload_never_silently_becomes_a_get(
+    faulty: FaultServer, source: Path, method: str, status: int
+) -> None:
+    faulty.on("/x", Reply(status=status, headers={"Location": "/new"}), method=method)
+    faulty.on("/new", Reply(b"<html>thank you</html>"))
+    result = send({"url": f"{faulty.url}/x", "method": method}, source)
+    # 303 after a POST says that it was taken and where to look (RFC 9110, 15.4.4).
+    if result.code == 0:
+        assert faulty.stored == {"/new": BODY} or (method, status) == ("POST", 303)
+    else:
+        assert result.code in (75, 76, 78), result.stderr
+        assert faulty.stored == {}
+
+
+def test_credentials_of_an_upload_are_not_sent_to_another_host(faulty: FaultServer, source: Path) -> None:
+    with fault.start() as other:
+        faulty.on("/x", Reply(status=307, headers={"Location": f"{other.url}/x"}), method="PUT")
+        send({"url": f"{faulty.url}/x", "method": "PUT", "auth": AUTH}, source)
+        assert all("authorization" not in one.headers for one in other.seen)
+
+
+# --- validate -----------------------------------------------------------------------------------
+
+
+def test_validate_changes_nothing_and_sends_nothing(faulty: FaultServer, source: Path) -> None:
+    for method in UPLOADS:
+        result = run(HTTP, "send-file-validate", {"url": f"{faulty.url}/x", "method": method})
+        assert result.code == 0, result.stderr
+    assert {one.method for one in faulty.seen} <= {"HEAD", "OPTIONS", "PROPFIND", "GET"}
+    assert faulty.stored == {}
+
+
+def test_validate_of_a_send_finds_a_wrong_password(web: Nginx, httpd: Apache, fresh: str) -> None:
+    web.folder(web.root / fresh)
+    httpd.folder(httpd.root / fresh)
+    wrong = {"username": USERNAME, "password": "wrong"}
+    for url, method in ((web.basic, "BASIC"), (httpd.digest, "DIGEST")):
+        access = {"url": f"{url}/{fresh}/x", "method": "PUT", "auth": wrong | {"method": method}}
+        assert run(HTTP, "send-file-validate", access).code == 77
+
+
+# --- json and mock ------------------------------------------------------------------------------
+
+TRICKY = b'{"b": 12345678901234567890123, "a": 1.10, "a": [ ],\n"\\u00fc": "\xc3\xbc"}\n'
+
+
+def test_json_arrives_as_it_was_byte_for_byte(faulty: FaultServer, tmp_path: Path) -> None:
+    (tmp_path / "in.json").write_bytes(TRICKY)
+    access = {"url": f"{faulty.url}/x", "method": "PUT"}
+    assert run("red-connector-http-json", "send-file", access, tmp_path / "in.json").code == 0
+    assert faulty.stored["/x"] == TRICKY
+    assert faulty.requests("/x", "PUT")[0].headers["content-type"].startswith("application/json")
+    assert (
+        run("red-connector-http-json", "receive-file", {"url": access["url"]}, tmp_path / "out.json").code
+        == 0
+    )
+    assert (tmp_path / "out.json").read_bytes() == TRICKY
+    accepted = faulty.requests("/x", "GET")[-1].headers.get("accept", "")
+    assert "json" in accepted or "*/*" in accepted
+
+
+@pytest.mark.parametrize(
+    "bad", [b"", b"{", b"<html></html>", b'{"a": 1} x', b"\xff\xfe", b"NaN", b"'a'", b"[1,]"]
+)
+def test_what_is_not_json_is_65_both_ways(faulty: FaultServer, tmp_path: Path, bad: bytes) -> None:
+    (tmp_path / "in.json").write_bytes(bad)
+    access = {"url": f"{faulty.url}/x", "method": "PUT"}
+    sent = run("red-connector-http-json", "send-file", access, tmp_path / "in.json")
+    assert sent.code == 65, sent.stderr
+    assert faulty.stored == {}
+    url = faulty.on("/y", Reply(bad))
+    received = run("red-connector-http-json", "receive-file", {"url": url}, tmp_path / "out.json")
+    assert received.code == 65, received.stderr
+    assert "line" in received.stderr.lower() or "json" in received.stderr.lower()
+    assert not (tmp_path / "out.json").exists()
+
+
+def test_json_numbers_may_be_longer_than_python_likes(faulty: FaultServer, tmp_path: Path) -> None:
+    for number, digits in enumerate((b"7" * 6000, b"1e999999", b"-0.5e-999", b"7" * 200_000)):
+        url = faulty.on(f"/{number}", Reply(b"[" + digits + b"]"))
+        result = run("red-connector-http-json", "receive-file", {"url": url}, tmp_path / str(number))
+        assert result.code == 0 or (number == 3 and result.code == 65), result.stderr
+
+
+def test_deep_json_is_no_crash(faulty: FaultServer, tmp_path: Path) -> None:
+    deep = b"[" * 200_000 + b"]" * 200_000
+    url = faulty.on("/x", Reply(deep))
+    result = run("red-connector-http-json", "receive-file", {"url": url}, tmp_path / "out.json")
+    assert result.code in (0, 65), result.stderr
+
+
+@pytest.mark.parametrize(
+    ("bad", "line", "column"),
+    [
+        (b"", 1, 1),
+        (b"<html></html>", 1, 1),
+        (b'{"a": 1} x', 1, 10),
+        (b'{"a":\n "\xc3\xbc\xc3\xbc", b}', 2, 8),
+        (b"[1,\n2,\n  tru]", 3, 6),
+        (b"[0" + b",\n1" * 200_000 + b",]", 200_001, 3),
+        (b'["' + b"x" * 200_000 + b'" :]', 1, 200_005),
+        (b"[\n" + b"7" * 200_000 + b"]", 2, 200_001),
+        (b"[\n\n", 3, 1),
+        (b'\n"\xff"', 2, 2),
+    ],
+)
+def test_the_place_of_what_is_not_json_is_told_and_its_text_is_not(
+    faulty: FaultServer, tmp_path: Path, bad: bytes, line: int, column: int
+) -> None:
+    (tmp_path / "in.json").write_bytes(bad)
+    access = {"url": f"{faulty.url}/x", "method": "PUT"}
+    result = run("red-connector-http-json", "send-file", access, tmp_path / "in.json")
+    assert result.code == 65, result.stderr
+    assert f"line {line}, column {column}:" in result.stderr
+    assert "xxx" not in result.stderr
+    assert "html" not in result.stderr
+
+
+def test_mock_send_says_so_and_sends_nothing(faulty: FaultServer, source: Path) -> None:
+    mock = "red-connector-http-mock-send"
+    result = run(mock, "send-file", {"url": f"{faulty.url}/x"}, source)
+    assert result.code == 0
+    assert "nothing" in result.stderr or "not sent" in result.stderr
+    assert uploads(faulty) == []
+    assert json.dumps(faulty.stored) == "{}"
+    # It checks all that it can.
+    assert run(mock, "send-file", {"url": f"{faulty.url}/x"}, source.parent / "none").code == 66
+    assert run(mock, "send-file", {"url": "http://127.0.0.1/x", "colour": 1}, source).code == 78
+
+
+@pytest.mark.parametrize("method", UPLOADS)
+def test_mock_send_contacts_nobody_when_sending(faulty: FaultServer, tmp_path: Path, method: str) -> None:
+    mock = "red-connector-http-mock-send"
+    access = {"url": f"{faulty.url}/x", "method": method}
+    (tmp_path / "d" / "empty").mkdir(parents=True)
+    (tmp_path / "d" / "f").write_bytes(b"f")
+    for arguments in (
+        ["send-file", access, tmp_path / "d" / "f"],
+        ["send-file-validate", access],
+        ["send-dir", access, tmp_path / "d"],
+        ["send-dir-validate", access],
+    ):
+        result = run(mock, *arguments)
+        assert result.code == 0, result.stderr
+    assert faulty.connections == 0
+
+
+def test_a_directory_that_may_not_be_looked_at_may_be_sent_to(faulty: FaultServer) -> None:
+    """nginx forbids to look at a directory without an index page."""
+    faulty.on("/d", Reply(status=405), method="OPTIONS")
+    faulty.on("/d", Reply(status=403), method="HEAD")
+    access = {"url": f"{faulty.url}/d", "method": "PUT"}
+    assert run(HTTP, "send-dir-validate", access, env={"RED_RETRIES": "0"}).code == 0
+    assert run(HTTP, "send-file-validate", access, env={"RED_RETRIES": "0"}).code == 77

@@ -1,0 +1,93 @@
+"""A data store in memory, to see what the engine does with what one shows."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from connectors.access.prepare import Prepared
+from connectors.model import RECEIVE_DIR, SEND_DIR, Entry, Verb, Version
+from connectors.remote import Arrived, Leaving, Load
+from connectors.settings import Settings
+from connectors.transfer import engine
+from connectors.transfer.arrival import Arrival
+from connectors.transfer.departure import Departure
+from connectors.transfer.job import Job
+from connectors.transfer.progress import Progress
+from connectors.transfer.receipt import Receipts
+
+AT_ONCE = Settings(retries=0)
+
+
+class FakeRemote:
+    """Shows ``shown``. The content of each file is its own path; ``sent`` and ``made`` are what came."""
+
+    presents_password = False
+
+    def __init__(self, shown: Iterable[Entry] = ()) -> None:
+        self.shown = shown
+        self.sent: dict[str, bytes] = {}
+        self.made: list[str] = []
+
+    def describe(self, path: str = "") -> str:
+        return f"fake://store/{path}"
+
+    def identity(self, path: str) -> str:
+        return f"fake://store/{path}"
+
+    def open(self) -> None:
+        pass
+
+    def check(self, verb: Verb, path: str) -> None:
+        pass
+
+    def inspect(self, *_: object) -> None:
+        pass
+
+    def entries(self) -> Iterator[Entry]:
+        yield from self.shown
+
+    def read(self, path: str, arrival: Arrival) -> None:
+        arrival.begin(Version())
+        arrival.write(path.encode())
+
+    def write(self, path: str, departure: Departure) -> None:
+        content = b""
+        while block := departure.read(1 << 16):
+            content += block
+        self.sent[path] = content
+
+    def make_dir(self, path: str) -> None:
+        self.made.append(path)
+
+
+class TogetherRemote(FakeRemote):
+    """The same, with small files together."""
+
+    def check_many(self, files: Sequence[Entry]) -> Iterator[Entry]:
+        yield from files
+
+    def read_small(self, files: Sequence[Entry]) -> Iterator[Arrived]:
+        for file in files:
+            yield Arrived(file, Version(), file.path.encode())
+
+    def write_small(self, files: Sequence[Entry], load: Load) -> Iterator[Leaving]:
+        for left in load(files):
+            self.sent[left.entry.path] = left.content
+            yield left
+
+
+def files(*paths: str) -> list[Entry]:
+    return [Entry(path, is_dir=False) for path in paths]
+
+
+def receive(remote: Any, target: Path, listing: list[Entry] | None = None, **settings: Any) -> None:
+    """receive-dir of all that it shows, or of the ``listing``."""
+    engine.receive_dir(remote, _job(RECEIVE_DIR, settings), str(target), Prepared({}, listing, None, None))
+
+
+def send(remote: Any, source: Path, listing: list[Entry] | None = None, **settings: Any) -> None:
+    engine.send_dir(remote, _job(SEND_DIR, settings), str(source), Prepared({}, listing, None, None))
+
+
+def _job(verb: Verb, settings: dict[str, Any]) -> Job:
+    return Job(verb, AT_ONCE._replace(**settings), Progress(), Receipts(""))
