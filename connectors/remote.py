@@ -1,4 +1,8 @@
-"""The one interface between the engine and the connectors.
+"""The contract between the engine and the connectors, and nothing else.
+
+A connector is a Remote. The engine gives it a Sink to write received bytes into and a Source to read the
+bytes to send from; a connector opens no local file. What only some remotes can do is an attribute that is
+None in the others: ``many`` and ``file_system``. A variant of a connector is a Decorated.
 
 Paths are relative to the place that the access document names, with ``/`` between their segments;
 ``""`` is that place itself. A Remote raises nothing but the errors of connectors.errors: each
@@ -7,14 +11,11 @@ threads at once.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
+from contextlib import AbstractContextManager
+from typing import BinaryIO, NamedTuple, Protocol
 
-from connectors.model import Entry, Verb, Version
-
-if TYPE_CHECKING:
-    from connectors.transfer.arrival import Arrival
-    from connectors.transfer.departure import Departure
-
+from connectors.local.names import staging_name
+from connectors.model import Checksum, Entry, Verb, Version
 
 Opened = Callable[[], BinaryIO]
 """Gives a file, open at its start."""
@@ -25,6 +26,14 @@ class Remote(Protocol):
 
     presents_password: bool
     """Whether each file shows a password or token that could be wrong."""
+
+    @property
+    def many(self) -> "ManyAtOnce | None":
+        """Small files together, where one by one would cost a round trip each."""
+
+    @property
+    def file_system(self) -> "FileSystem | None":
+        """Serves the directory by FUSE, for mount-dir."""
 
     def describe(self, path: str = "") -> str:
         """How to name ``path`` to people and in receipts, e.g. its URL without anything secret."""
@@ -39,14 +48,14 @@ class Remote(Protocol):
     def check(self, verb: Verb, path: str) -> None:
         """Reachable, let in, and there (or writable): learnt without moving payload or changing anything."""
 
-    def read(self, path: str, arrival: "Arrival") -> None:
-        """Deliver the file's bytes into ``arrival``, from ``arrival.offset`` on if the server can."""
+    def read(self, path: str, sink: "Sink") -> None:
+        """Deliver the file's bytes into ``sink``, from ``sink.offset`` on if the server can."""
 
-    def write(self, path: str, departure: "Departure") -> None:
-        """Take the file's bytes from ``departure``; on return they are on the server, whole and verified.
+    def write(self, path: str, source: "Source") -> None:
+        """Take the file's bytes from ``source``; on return they are on the server, whole and verified.
 
         Directories on the way to ``path`` are made where they are missing. Where names can be changed it
-        goes to ``departure.staging_name`` first; if anything ends it, Cancelled included, that name is
+        goes to ``source.staging_name(name)`` first; if anything ends it, Cancelled included, that name is
         removed within job.TIDY_SECONDS.
         """
 
@@ -66,6 +75,95 @@ class Remote(Protocol):
 
     def make_dir(self, path: str) -> None:
         """Make a directory that holds no file, and its parents; it may exist."""
+
+
+class Sink(Protocol):
+    """One file that is received: ``begin``, then ``write`` until its end; or ``keep``.
+
+    Any of these may raise: errors of connectors.errors and Cancelled pass through ``Remote.read``.
+    """
+
+    @property
+    def offset(self) -> int:
+        """How many bytes are here already; ask for the rest.
+
+        Never the whole file, so that there is an answer which proves that the source is still the same.
+        """
+
+    @property
+    def version(self) -> Version:
+        """The version that the bytes up to ``offset`` belong to."""
+
+    @property
+    def current_if(self) -> str:
+        """The validator of the copy that is here already: if the source still has it, ``keep`` the copy."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes are here now."""
+
+    def begin(self, version: Version, offset: int = 0) -> None:
+        """Bytes of ``version`` follow, from ``offset`` on: 0, or up to ``self.offset`` of the same.
+
+        DataError if its size is not what was promised. TemporaryFailure, and nothing is kept, if it is not
+        the version of the bytes before ``offset``.
+        """
+
+    def write(self, data: bytes | memoryview) -> None:
+        """The next bytes. DataError if there are more than ``begin`` announced."""
+
+    def learn(self, late: tuple[Checksum, ...]) -> None:
+        """Checksums of the whole file that were said behind its bytes, which are read once more for them."""
+
+    def keep(self) -> None:
+        """The server says that what is here is current."""
+
+    def discard(self) -> None:
+        """Throw away what has arrived; the next ``begin`` starts afresh."""
+
+    def verify(self) -> None:
+        """What is here is what was announced and promised, or TemporaryFailure (cut short), DataError or
+        ChecksumError. The engine calls it after ``Remote.read``; a connector may, to know before.
+        """
+
+
+class Source(Protocol):
+    """One file that is sent: ``read`` until it is empty, and ``rewind`` before each further attempt."""
+
+    @property
+    def path(self) -> str:
+        """The local path, for messages."""
+
+    @property
+    def size(self) -> int:
+        """In bytes: so many leave, or the transfer fails."""
+
+    @property
+    def mode(self) -> int:
+        """Its permission bits."""
+
+    @property
+    def is_through(self) -> bool:
+        """Whether all of it has been read since it was last rewound."""
+
+    def rewind(self) -> None:
+        """From the start, for another attempt."""
+
+    def read(self, count: int) -> bytes:
+        """The next bytes, at most ``count``; empty at the end.
+
+        DataError if the file has changed since it was opened, before its last bytes have left: so what is
+        half the one and half the other is never complete at the server.
+        """
+
+    def checksum(self, algorithm: str) -> Checksum:
+        """Of the whole file, read for the purpose."""
+
+    def staging_name(self, name: str) -> str:
+        """The hidden name to send it under until it is complete and can be called ``name``."""
+
+    def skip(self) -> None:
+        """It is not sent, and that is no error: it gets no receipt."""
 
 
 SMALL = 1 << 16
@@ -96,20 +194,29 @@ class Leaving(NamedTuple):
     token: str
     content: bytes
 
+    def staging_name(self, name: str) -> str:
+        """As that of a Source."""
+        return staging_name(name, self.source, self.token)
+
 
 Load = Callable[[Sequence[Entry]], Iterator[Leaving]]
 """Reads files: gives those that can be read and are what was promised."""
 
 
 class ManyAtOnce(Protocol):
-    """What a Remote may offer beside: small files together, where one by one would cost a round trip each.
+    """Small files together.
 
-    All of them take the files of a tree and pass over in silence what does not work out at once; the engine
-    then does the rest one by one, with retries and words. Called in one thread.
-
-    A large tree comes in parts, of MOST_TOGETHER files or of ``most_together`` if the Remote has that.
-    ``write_small`` gets files of up to SMALL bytes, or of ``most_packed`` if the Remote has that.
+    All methods take the files of a tree and pass over in silence what does not work out at once; the engine
+    then does the rest one by one, with retries and messages. Called in one thread.
     """
+
+    @property
+    def most_together(self) -> int:
+        """A larger tree comes in parts, of so many files and directories: usually MOST_TOGETHER."""
+
+    @property
+    def most_packed(self) -> int:
+        """The size in bytes of the largest file that ``write_small`` gets: usually SMALL."""
 
     def check_many(self, files: Sequence[Entry]) -> Iterator[Entry]:
         """Those of the ``files`` that are there and may be read."""
@@ -122,3 +229,67 @@ class ManyAtOnce(Protocol):
 
         ``load`` reads them, one after the other; folders that they are in are made where they are missing.
         """
+
+
+class Program(NamedTuple):
+    """A program that mounts, stays in the foreground, and takes the mount point as its last argument.
+
+    ``kind`` and ``source`` are what mountinfo shows of it; ``inherited`` are descriptors that it gets.
+    Of the environment it sees no more than where programs are. An error may be a line of JSON as
+    connectors.log writes it; anything else that it says is put into one.
+    """
+
+    command: Sequence[str]
+    kind: str
+    source: str
+    read_only: bool
+    inherited: Sequence[int] = ()
+
+
+FileSystem = Callable[[], AbstractContextManager[Program]]
+"""The program that mounts the directory, to be started any number of times before the end of the block.
+
+Called when check(MOUNT_DIR, "") has succeeded. Unavailable if it is not installed.
+"""
+
+
+class Decorated(Remote):
+    """Another remote, of any protocol, to change in some points: every variant of a connector is one.
+
+    Each file passes ``inspect``, and ``read`` or ``write``: what the other remote offers to go around them
+    is not offered, unless a subclass does so itself.
+    """
+
+    many: ManyAtOnce | None = None
+    file_system: FileSystem | None = None
+
+    def __init__(self, remote: Remote) -> None:
+        self.remote = remote
+        self.presents_password = remote.presents_password
+
+    def describe(self, path: str = "") -> str:
+        return self.remote.describe(path)
+
+    def identity(self, path: str) -> str:
+        return self.remote.identity(path)
+
+    def open(self) -> None:
+        self.remote.open()
+
+    def check(self, verb: Verb, path: str) -> None:
+        self.remote.check(verb, path)
+
+    def read(self, path: str, sink: Sink) -> None:
+        self.remote.read(path, sink)
+
+    def write(self, path: str, source: Source) -> None:
+        self.remote.write(path, source)
+
+    def inspect(self, opened: Opened, name: str) -> None:
+        self.remote.inspect(opened, name)
+
+    def entries(self) -> Iterable[Entry]:
+        return self.remote.entries()
+
+    def make_dir(self, path: str) -> None:
+        self.remote.make_dir(path)

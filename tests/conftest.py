@@ -15,6 +15,7 @@ import pytest
 pytest.register_assert_rewrite(
     "tests.conformance.promises",
     "tests.conformance.files",
+    "tests.conformance.decorations",
     "tests.conformance.directories",
     "tests.conformance.mounts",
     "tests.support.ssh_access",

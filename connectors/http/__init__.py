@@ -18,7 +18,7 @@ from connectors.model import RECEIVE_DIR, RECEIVE_FILE, SEND_DIR, SEND_FILE
 from connectors.registry import Access
 
 if TYPE_CHECKING:
-    from connectors.http.http_remote import WebRemote
+    from connectors.remote import Remote
     from connectors.transfer.job import Job
 
 EXECUTABLE = "red-connector-http"
@@ -105,10 +105,9 @@ def connect(
     access: Access,
     job: "Job",
     *,
-    remote: "type[WebRemote] | None" = None,
     headers: Mapping[str, str] | None = None,
-) -> Iterator["WebRemote"]:
-    """The place on a web server that ``access`` names, as a ``remote``; ``headers`` go with the files."""
+) -> Iterator["Remote"]:
+    """The place on a web server that ``access`` names; ``headers`` go with the files."""
     from connectors.http.http_remote import WebRemote
     from connectors.http.transport.client import (  # libcurl, 25 ms: only when there is something to ask
         Client,
@@ -134,6 +133,6 @@ def connect(
     )
     client = Client(identity, job, verify=not access["disableSSLVerification"])
     try:
-        yield (remote or WebRemote)(client, url, access["method"], headers or {})
+        yield WebRemote(client, url, access["method"], headers or {})
     finally:
         client.close()

@@ -15,9 +15,7 @@ from connectors.http.transport.client import Client
 from connectors.http.transport.reply import Reply
 from connectors.http.upload import Enough, Uploader
 from connectors.model import Entry, Verb
-from connectors.remote import Opened
-from connectors.transfer.arrival import Arrival
-from connectors.transfer.departure import Departure
+from connectors.remote import Opened, Sink, Source
 
 if TYPE_CHECKING:
     from connectors.http.directory.index import Ask
@@ -29,6 +27,9 @@ LONGEST_HEAD = 4096  # bytes of a page in which its title stands
 
 class WebRemote:
     """The file or directory at ``url``. ``method`` moves files; ``headers`` go with every request."""
+
+    many = None
+    file_system = None
 
     def __init__(self, client: Client, url: str, method: str, headers: Mapping[str, str]) -> None:
         self._client = client
@@ -55,15 +56,15 @@ class WebRemote:
 
     # -- receiving ---------------------------------------------------------------------------------
 
-    def read(self, path: str, arrival: Arrival) -> None:
-        """From ``arrival.offset`` on, if that is provably the same version (If-Range, RFC 9110, 13.1.5)."""
+    def read(self, path: str, sink: Sink) -> None:
+        """From ``sink.offset`` on, if that is provably the same version (If-Range, RFC 9110, 13.1.5)."""
         headers = dict(self._headers)
-        current = arrival.current_if
-        if arrival.offset:
-            headers |= {"Range": f"bytes={arrival.offset}-", "If-Range": arrival.version.validator}
+        current = sink.current_if
+        if sink.offset:
+            headers |= {"Range": f"bytes={sink.offset}-", "If-Range": sink.version.validator}
         elif current:
             headers["If-None-Match" if current.startswith('"') else "If-Modified-Since"] = current
-        asked_for = arrival.offset
+        asked_for = sink.offset
         end = -1
         url = urls.join(self._url, path)
         head = bytearray()
@@ -71,21 +72,21 @@ class WebRemote:
         def begin(reply: Reply) -> None:
             nonlocal end
             if reply.status in (206, 416) and asked_for:
-                end = go_on(reply, stated.version(reply, None), arrival, self.describe(path))
+                end = go_on(reply, stated.version(reply, None), sink, self.describe(path))
                 return
             self._check_file(reply, url, path)
             if reply.status == 304 and current:
-                arrival.keep()
+                sink.keep()
             elif reply.status in (200, 203):
-                check_whole(reply, arrival, self.describe(path))
-                arrival.begin(stated.version(reply, stated.length(reply)))
+                check_whole(reply, sink, self.describe(path))
+                sink.begin(stated.version(reply, stated.length(reply)))
             else:
                 raise self._failure(reply)
 
         def take(data: bytes) -> None:
             if len(head) < LONGEST_HEAD:
                 head.extend(data[:LONGEST_HEAD])
-            arrival.write(data)
+            sink.write(data)
 
         body = b"" if self._method in ("POST", "PUT") else None
         may_be_page = self._method == "GET" and not asked_for and urls.may_be_directory(url)
@@ -95,14 +96,14 @@ class WebRemote:
             headers=headers,
             body=body,
             on_reply=begin,
-            sink=take if may_be_page else arrival.write,
+            sink=take if may_be_page else sink.write,
         )
         if may_be_page and reply.may_be_html and b"<" in head and _is_directory_page(head):
             raise self._is_directory(path)
         if end >= 0:
-            check_end(arrival, end, self.describe(path))
+            check_end(sink, end, self.describe(path))
         if late := digests.of_file(reply.trailers, whole=reply.status == 200):
-            arrival.learn(late)
+            sink.learn(late)
 
     def _check_file(self, reply: Reply, url: str, path: str) -> None:
         """NotFound if the server has sent us on to the address of a directory, and to no file there."""
@@ -193,9 +194,9 @@ class WebRemote:
 
     # -- sending -----------------------------------------------------------------------------------
 
-    def write(self, path: str, departure: Departure) -> None:
+    def write(self, path: str, source: Source) -> None:
         url = urls.join(self._url, path)
-        self._uploader.send(url, departure, make_parents=bool(path))
+        self._uploader.send(url, source, make_parents=bool(path))
 
     # -- directories -------------------------------------------------------------------------------
 

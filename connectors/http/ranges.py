@@ -5,12 +5,12 @@ import re
 from connectors.errors import ProtocolViolation, TemporaryFailure
 from connectors.http.transport.reply import Reply, whole_number
 from connectors.model import Version
-from connectors.transfer.arrival import Arrival
+from connectors.remote import Sink
 
 CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII | re.IGNORECASE)
 
 
-def go_on(reply: Reply, version: Version, arrival: Arrival, place: str) -> int:
+def go_on(reply: Reply, version: Version, sink: Sink, place: str) -> int:
     """Take a 206 for the rest of what has arrived, or hear from a 416 that there is none.
 
     ``version`` is the one that the answer is of, its size None if that is not known otherwise; ``place`` is
@@ -21,38 +21,38 @@ def go_on(reply: Reply, version: Version, arrival: Arrival, place: str) -> int:
     the same version: it must say its validator and its size again, and begin where the other one ended.
     """
     if reply.status == 416:
-        arrival.discard()
+        sink.discard()
         raise TemporaryFailure(f"{place}: has become shorter; starting over")
-    before = arrival.version
+    before = sink.version
     first, last, size = _range(reply)
     sizes = {known for known in (before.size, version.size, size) if known is not None}
     same = version.validator == before.validator and len(sizes) == 1  # none if nothing says where it ends
     complete = max(sizes, default=0)
-    fits = first == arrival.offset and first <= last < complete and (size or last == complete - 1)
+    fits = first == sink.offset and first <= last < complete and (size or last == complete - 1)
     length = whole_number(reply.headers.get("content-length", ""))
     if "transfer-encoding" not in reply.headers and length not in (None, last - first + 1):
         fits = False
     if not (same and fits) or is_encoded(reply):
-        arrival.discard()
+        sink.discard()
         raise TemporaryFailure(f"{place}: continued with something else; starting over")
-    arrival.begin(version._replace(size=complete), arrival.offset)
+    sink.begin(version._replace(size=complete), sink.offset)
     return last + 1
 
 
-def check_end(arrival: Arrival, end: int, place: str) -> None:
+def check_end(sink: Sink, end: int, place: str) -> None:
     """TemporaryFailure, and nothing is kept, if a 206 that is over brought more or less than it said."""
-    if arrival.size != end:
-        arrival.discard()
+    if sink.size != end:
+        sink.discard()
         raise TemporaryFailure(f"{place}: continued with more or less than announced; starting over")
 
 
-def check_whole(reply: Reply, arrival: Arrival, place: str) -> None:
+def check_whole(reply: Reply, sink: Sink, place: str) -> None:
     """Raise an error if a 200 says that it is a part of the file: some servers mistake that for a 206."""
     first, last, size = _range(reply)
     if last < 0 or (first == 0 and size == last + 1):
         return
-    if arrival.offset:
-        arrival.discard()
+    if sink.offset:
+        sink.discard()
         raise TemporaryFailure(f"{place}: answered 200 with a part of the file; starting over")
     raise ProtocolViolation(f"{place}: sent a part of the file without being asked for one")
 

@@ -10,12 +10,14 @@ from functools import lru_cache
 
 from connectors import log
 from connectors.checksum import hasher
+from connectors.local.files import reading
 
 LONGEST_NAME = 255
 """Bytes: NAME_MAX of the file systems in use."""
 
 HIDDEN_KINDS = (".red-part", ".red-state")
 MOST_NAMED = 3
+LONGEST_STEM = 90  # characters of a name that its hidden name repeats: some file systems take only 143 bytes
 
 
 def safe_segment(name: str) -> str:
@@ -90,6 +92,25 @@ def warn_of_hidden(paths: Sequence[str]) -> None:
     if paths:
         more = f" and {len(paths) - MOST_NAMED} more" if len(paths) > MOST_NAMED else ""
         log.warning(f"left out: {', '.join(paths[:MOST_NAMED])}{more}: the names of part files of transfers")
+
+
+def staging_name(name: str, source: str, token: str = "") -> str:
+    """The hidden name to send ``source`` under until it is complete and can be called ``name``.
+
+    It is the same for this file of this machine in every later call, so that what a killed one has left is
+    written over, and another one for any other sender. ``token`` is what transfer.departure.claim says.
+    """
+    folder, base = os.path.split(source)
+    rest = "" if name == base and len(name) <= LONGEST_STEM else base
+    return hidden_name(f"{name[:LONGEST_STEM]}.{_about(folder, rest)}{token}", "part")
+
+
+@lru_cache(maxsize=64)
+def _about(folder: str, rest: str) -> str:
+    with reading(folder or "."):
+        here = os.stat(folder or ".")
+    place = f"{os.uname().nodename}:{here.st_dev}:{here.st_ino}:{os.path.realpath(folder)}/{rest}"
+    return fingerprint(place)[:16]
 
 
 def fingerprint(text: str) -> str:

@@ -17,23 +17,31 @@ from connectors.errors import (
     RedError,
     TemporaryFailure,
 )
-from connectors.local.names import hidden_name
+from connectors.local.names import LONGEST_STEM, hidden_name
 from connectors.model import Entry, Verb, Version
-from connectors.remote import Arrived, Leaving, Load, Opened
+from connectors.remote import (
+    MOST_TOGETHER,
+    SMALL,
+    Arrived,
+    Leaving,
+    Load,
+    ManyAtOnce,
+    Opened,
+    Program,
+    Sink,
+    Source,
+)
 from connectors.ssh.sftp import conversation, small_files, wire
 from connectors.ssh.sftp.conversation import Sftp
 from connectors.ssh.sftp.large_file import Download, upload
 from connectors.ssh.sftp.walk import Tree
 from connectors.ssh.sftp.wire import Attributes, Status, failure, string
 from connectors.ssh.shell import tar_transfer
-from connectors.transfer.arrival import Arrival
-from connectors.transfer.departure import LONGEST_STEM, Departure, staging_name
 from connectors.transfer.job import Job
 from connectors.transfer.local_tree import parents_first
 
 if TYPE_CHECKING:
     from connectors.ssh.login.ssh_session import Session
-    from connectors.transfer.mount import Program
 
 JUST_NOW = 0.25  # seconds; another attempt at the same file is made after twice as long, or longer
 A_DAY = 86400  # seconds by which no clock is ahead
@@ -46,6 +54,8 @@ class SshRemote:
     """The file or directory ``path`` (see Place) on the server of ``session``."""
 
     presents_password = False  # one log-in serves all files
+    most_together = MOST_TOGETHER
+    most_packed = SMALL
 
     def __init__(self, session: "Session", path: str, job: Job) -> None:
         self._session = session
@@ -129,10 +139,14 @@ class SshRemote:
             with self._about(path) as talk:
                 talk.close(talk.ask(wire.OPEN, self._name(path), wire.FOR_READING_ONLY))
 
-    def file_system(self) -> "AbstractContextManager[Program]":
+    def file_system(self) -> AbstractContextManager[Program]:
         from connectors.ssh.mount import sshfs
 
         return sshfs.program(self._session.pinned(), self._session.timeout)
+
+    @property
+    def many(self) -> ManyAtOnce:
+        return self
 
     def check_many(self, files: Sequence[Entry]) -> Iterator[Entry]:
         with self._about("") as talk:
@@ -216,24 +230,24 @@ class SshRemote:
 
     # -- reading -----------------------------------------------------------------------------------
 
-    def read(self, path: str, arrival: Arrival) -> None:
+    def read(self, path: str, sink: Sink) -> None:
         here = self._settled(path)
         version = version_of(here, time.time())
-        if version.validator and arrival.current_if == version.validator:
-            arrival.keep()
+        if version.validator and sink.current_if == version.validator:
+            sink.keep()
             return
         with self._about(path) as talk:
             handle = talk.ask(wire.OPEN, self._name(path), wire.FOR_READING_ONLY)
             try:
-                same = arrival.version.validator == version.validator
-                arrival.begin(version, arrival.offset if same else 0)
-                download = Download(talk, handle, arrival)
+                same = sink.version.validator == version.validator
+                sink.begin(version, sink.offset if same else 0)
+                download = Download(talk, handle, sink)
                 download.run(version.size)
                 now = wire.attributes(talk.ask(wire.FSTAT, handle))
             finally:
                 talk.close(handle)
         if (now.size, now.modified) != (here.size, here.modified):
-            arrival.discard()
+            sink.discard()
             raise TemporaryFailure(f"{self.describe(path)} changed while it was received")
         if download.goes_on:
             raise ProtocolViolation(
@@ -266,28 +280,28 @@ class SshRemote:
 
     # -- writing -----------------------------------------------------------------------------------
 
-    def write(self, path: str, departure: Departure) -> None:
+    def write(self, path: str, source: Source) -> None:
         target = self._join(path)
         folder, name = os.path.split(target)
-        staging = os.path.join(folder, departure.staging_name(name))
+        staging = os.path.join(folder, source.staging_name(name))
         with self._about(path) as talk:
             there = self._find(target)
             if there:
                 self._check_replaceable(there, path)
-            mode = departure.mode if there is None or there.mode is None else stat.S_IMODE(there.mode)
+            mode = source.mode if there is None or there.mode is None else stat.S_IMODE(there.mode)
             handle = self._create(talk, staging, mode)
             try:
-                upload(talk, handle, departure)
+                upload(talk, handle, source)
                 if there:
                     self._set_mode(talk, handle, mode)
                 size = wire.attributes(talk.ask(wire.FSTAT, handle)).size
                 talk.ask(wire.CLOSE, handle)
-                if size != departure.size:
-                    arrived = f"{size} of {departure.size} bytes arrived"
+                if size != source.size:
+                    arrived = f"{size} of {source.size} bytes arrived"
                     raise TemporaryFailure(f"{self.describe(path)}: {arrived}")
                 self._rename(talk, staging, target)
                 sent = self._find(target)
-                if sent is None or sent.size not in (None, departure.size):
+                if sent is None or sent.size not in (None, source.size):
                     raise TemporaryFailure(f"{self.describe(path)}: renamed, but not there; was it moved?")
             except BaseException:
                 talk.remove([_string(staging)])
@@ -373,7 +387,7 @@ class SshRemote:
                         continue  # a directory is in the way, or a link
                     mode = stat.S_IMODE(known.mode or 0) if known else file.mode
                     folder, name = os.path.split(path)
-                    staging = self._name(os.path.join(folder, staging_name(name, file.source, file.token)))
+                    staging = self._name(os.path.join(folder, file.staging_name(name)))
                     yield small_files.Outgoing(
                         file, self._name(path), staging, file.content, mode, exactly=bool(known)
                     )

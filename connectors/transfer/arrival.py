@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Arrival:
-    """One file on its way to ``target``; a context manager.
+    """One file on its way to ``target``, as a connectors.remote.Sink; a context manager.
 
     ``source`` names where it comes from: bytes from another one are never continued. ``size`` and
     ``checksum`` are what the caller was promised, by a listing say. With ``refresh``, a file that is there
@@ -66,14 +66,10 @@ class Arrival:
         self._hashes: dict[str, _Hash] = {}
         self._hashed = 0
 
-    # -- what a connector asks and says ------------------------------------------------------------
+    # -- what a connector uses: see Sink ------------------------------------------------------------
 
     @property
     def offset(self) -> int:
-        """How many bytes are here already; ask for the rest.
-
-        Never the whole file, so that there is an answer which proves that the source is still the same.
-        """
         version, size = self._part.version, self._part.size
         if not version.validator:
             return 0
@@ -81,20 +77,21 @@ class Arrival:
 
     @property
     def version(self) -> Version:
-        """The version that the bytes up to ``offset`` belong to."""
         return self._part.version
 
     @property
     def current_if(self) -> str:
-        """The validator of the copy that is here already: if the source still has it, ``keep`` the copy."""
         if not (self._refresh and self._old) or self.offset or self._promised:  # a checksum has been compared
             return ""
         if self._promised_size not in (None, self._old.st_size):
             return ""
         return version_of(self._target.folder, self._target.name, self._source)
 
+    @property
+    def size(self) -> int:
+        return self._part.size
+
     def begin(self, version: Version, offset: int = 0) -> None:
-        """Bytes of ``version`` follow, from ``offset`` on: 0, or up to ``self.offset`` of the same."""
         if self._promised_size is not None and version.size not in (None, self._promised_size):
             raise DataError(
                 f"{self.path}: expected {self._promised_size} bytes, the server has {version.size}"
@@ -113,7 +110,7 @@ class Arrival:
         self._rehash()
 
     def write(self, data: bytes | memoryview) -> None:
-        """The next bytes. Called so often (see connectors.http.transport.exchange) that each line counts."""
+        """Called so often (see connectors.http.transport.exchange) that each line counts."""
         if self._job.cancelled.is_set():
             raise Cancelled
         part = self._part
@@ -127,27 +124,20 @@ class Arrival:
         self._job.progress.moved(len(data))
 
     def learn(self, late: tuple[Checksum, ...]) -> None:
-        """Checksums of the whole file that were said behind its bytes, which are read once more for them."""
         version = self._part.version
         self._part.version = version._replace(checksums=(*version.checksums, *late))
         self._rehash()
 
     def keep(self) -> None:
-        """The server says that what is here is current."""
         self.discard()
         self._job.progress.moved(self._expected)
         self.moved = False
 
-    # -- what the engine does ----------------------------------------------------------------------
-
-    def __enter__(self) -> Self:
-        self._old = check_target(self.path, self._target)
-        self._part = Part(self._target, self._source, self._old)
-        self._job.progress.moved(self._part.size)
-        return self
+    def discard(self) -> None:
+        self._job.progress.moved(-self._part.size)
+        self._part.begin(Version(), 0)
 
     def verify(self) -> None:
-        """What is here is what was announced and promised, or an error."""
         if not self.moved:
             return
         version, here = self._part.version, self._part.size
@@ -160,14 +150,17 @@ class Arrival:
             if found != checksum:
                 raise ChecksumError(f"{self.path}: checksum should be {checksum}, is {found}")
 
+    # -- what the engine does ----------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        self._old = check_target(self.path, self._target)
+        self._part = Part(self._target, self._source, self._old)
+        self._job.progress.moved(self._part.size)
+        return self
+
     def open(self) -> BinaryIO:
         """The bytes that are here, to look at them before they are committed."""
         return self._part.read()
-
-    @property
-    def size(self) -> int:
-        """Bytes that are here."""
-        return self._part.size
 
     def hexdigest(self, algorithm: str) -> str:
         """Of the bytes that are here, by an algorithm that was promised, announced, or is for receipts."""
@@ -177,11 +170,6 @@ class Arrival:
         """Let the file appear under its name."""
         if self.moved:
             self._part.install(remember=self._refresh)
-
-    def discard(self) -> None:
-        """Throw away what has arrived; the next ``begin`` starts afresh."""
-        self._job.progress.moved(-self._part.size)
-        self._part.begin(Version(), 0)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

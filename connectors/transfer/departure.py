@@ -5,14 +5,13 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from connectors.checksum import hasher
 from connectors.errors import ChecksumError, DataError, NotFound
 from connectors.local.files import reading
-from connectors.local.names import fingerprint, hidden_name
+from connectors.local.names import staging_name
 from connectors.model import Checksum
 from connectors.transfer.job import Job
 
@@ -20,30 +19,27 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 BLOCK = 1 << 20
-LONGEST_STEM = 90  # characters of a name that its hidden name repeats: some file systems take only 143 bytes
 
 Moment = tuple[int, ...]
 
 
 class Departure:
-    """One file that is sent; a context manager.
+    """One file that is sent, as a connectors.remote.Source; a context manager.
 
-    ``size`` (bytes) is what it was when it was opened: that many bytes leave, or the transfer fails.
-    ``mode`` is its permission bits.
-    ``opener`` gives a descriptor of it, ``source`` is how to call it.
+    ``opener`` gives a descriptor of it, ``path`` is how to call it.
     ``promised_size`` and ``checksum`` are what a listing says; they are checked before anything leaves.
     """
 
     def __init__(
         self,
-        source: str,
+        path: str,
         job: Job,
         opener: Callable[[], int],
         *,
         promised_size: int | None = None,
         checksum: Checksum | None = None,
     ) -> None:
-        self.source = source
+        self.path = path
         self._opener = opener
         self.moved = True
         self.size = 0
@@ -57,6 +53,55 @@ class Departure:
         self._sent = 0
         self._sha256: _Hash | None = None
 
+    # -- what a connector uses: see Source ----------------------------------------------------------
+
+    def rewind(self) -> None:
+        self._job.progress.moved(-self._sent)
+        self._sent = 0
+        with reading(self.path):
+            self._file.seek(0)
+        if self._job.receipts.wanted:
+            self._sha256 = hasher("sha256")
+
+    @property
+    def is_through(self) -> bool:
+        return 0 < self.size == self._sent
+
+    def read(self, count: int) -> bytes:
+        self._job.check_cancelled()
+        with reading(self.path):
+            data = self._file.read(min(count, self.size - self._sent))
+            here = os.fstat(self._file.fileno())
+        self._sent += len(data)
+        ends = self._sent == self.size
+        if (ends and moment(here) != self._moment) or here.st_size < self.size:
+            raise DataError(f"{self.path} changed while it was sent")
+        if ends:
+            self._check_end()
+        elif not data:
+            raise DataError(f"{self.path}: its size is {self.size} bytes, but it ends after {self._sent}")
+        if self._sha256:
+            self._sha256.update(data)
+        self._job.progress.moved(len(data))
+        return data
+
+    def staging_name(self, name: str) -> str:
+        return staging_name(name, self.path, self._token)
+
+    def checksum(self, algorithm: str) -> Checksum:
+        digest = hasher(algorithm)
+        with reading(self.path):
+            self._file.seek(0)
+            while block := self._file.read(BLOCK):
+                self._job.check_cancelled()
+                digest.update(block)
+        return Checksum(algorithm, digest.hexdigest())
+
+    def skip(self) -> None:
+        self.moved = False
+
+    # -- what the engine does ----------------------------------------------------------------------
+
     def __enter__(self) -> Self:
         self._file = open(self._opener(), "rb", buffering=0)
         try:
@@ -66,90 +111,11 @@ class Departure:
             raise
         return self
 
-    def _look(self) -> None:
-        """See what was opened, and that it is what was promised."""
-        fd = self._file.fileno()
-        with reading(self.source):
-            here = os.fstat(fd)
-        check_kind(self.source, here.st_mode)
-        self.size, self._moment = here.st_size, moment(here)
-        self._token = claim(fd)
-        self.mode = stat.S_IMODE(here.st_mode)
-        if self._promised_size not in (None, self.size):
-            raise DataError(f"{self.source}: expected {self._promised_size} bytes, it has {self.size}")
-        if not self.size:
-            self._check_end()
-        if self._promised:
-            found = self.checksum(self._promised.algorithm)
-            if found != self._promised:
-                raise ChecksumError(f"{self.source}: checksum should be {self._promised}, is {found}")
-
-    def rewind(self) -> None:
-        """From the start, for an attempt."""
-        self._job.progress.moved(-self._sent)
-        self._sent = 0
-        with reading(self.source):
-            self._file.seek(0)
-        if self._job.receipts.wanted:
-            self._sha256 = hasher("sha256")
-
-    def read(self, count: int) -> bytes:
-        """The next bytes, at most ``count``; empty at the end.
-
-        DataError if the file is no longer the one that was opened, before its last bytes have left: so
-        what is half the one and half the other is never complete at the server.
-        """
-        self._job.check_cancelled()
-        with reading(self.source):
-            data = self._file.read(min(count, self.size - self._sent))
-            here = os.fstat(self._file.fileno())
-        self._sent += len(data)
-        ends = self._sent == self.size
-        if (ends and moment(here) != self._moment) or here.st_size < self.size:
-            raise DataError(f"{self.source} changed while it was sent")
-        if ends:
-            self._check_end()
-        elif not data:
-            raise DataError(f"{self.source}: its size is {self.size} bytes, but it ends after {self._sent}")
-        if self._sha256:
-            self._sha256.update(data)
-        self._job.progress.moved(len(data))
-        return data
-
-    def _check_end(self) -> None:
-        """Nothing follows the stated size: files of /proc and the like state 0 whatever they hold."""
-        with reading(self.source):
-            more = os.pread(self._file.fileno(), 1, self.size)
-        if more:
-            raise DataError(
-                f"{self.source}: its size is {self.size} bytes, but it contains more",
-                hint="copy it to an ordinary file, and send that",
-            )
-
-    def staging_name(self, name: str) -> str:
-        """The hidden name to send ``name`` under until it is complete: see the function."""
-        return staging_name(name, self.source, self._token)
-
-    def checksum(self, algorithm: str) -> Checksum:
-        """Of the whole file, read for the purpose."""
-        digest = hasher(algorithm)
-        with reading(self.source):
-            self._file.seek(0)
-            while block := self._file.read(BLOCK):
-                self._job.check_cancelled()
-                digest.update(block)
-        return Checksum(algorithm, digest.hexdigest())
-
     def open(self) -> BinaryIO:
         """The file from its start, to look at it before it is sent."""
-        with reading(self.source):
+        with reading(self.path):
             self._file.seek(0)
             return open(os.dup(self._file.fileno()), "rb")
-
-    @property
-    def is_through(self) -> bool:
-        """Whether all of it has been read since it was last rewound."""
-        return 0 < self.size == self._sent
 
     @property
     def sha256(self) -> str:
@@ -161,29 +127,38 @@ class Departure:
     ) -> None:
         self._file.close()
 
+    def _look(self) -> None:
+        """See what was opened, and that it is what was promised."""
+        fd = self._file.fileno()
+        with reading(self.path):
+            here = os.fstat(fd)
+        check_kind(self.path, here.st_mode)
+        self.size, self._moment = here.st_size, moment(here)
+        self._token = claim(fd)
+        self.mode = stat.S_IMODE(here.st_mode)
+        if self._promised_size not in (None, self.size):
+            raise DataError(f"{self.path}: expected {self._promised_size} bytes, it has {self.size}")
+        if not self.size:
+            self._check_end()
+        if self._promised:
+            found = self.checksum(self._promised.algorithm)
+            if found != self._promised:
+                raise ChecksumError(f"{self.path}: checksum should be {self._promised}, is {found}")
+
+    def _check_end(self) -> None:
+        """Nothing follows the stated size: files of /proc and the like state 0 whatever they hold."""
+        with reading(self.path):
+            more = os.pread(self._file.fileno(), 1, self.size)
+        if more:
+            raise DataError(
+                f"{self.path}: its size is {self.size} bytes, but it contains more",
+                hint="copy it to an ordinary file, and send that",
+            )
+
 
 def moment(here: os.stat_result) -> Moment:
     """When a file was last changed: a time of modification can be put back, that of the inode cannot."""
     return here.st_mtime_ns, here.st_ctime_ns, here.st_size
-
-
-def staging_name(name: str, source: str, token: str = "") -> str:
-    """The hidden name to send ``source`` under until it is complete and can be called ``name``.
-
-    It is the same for this file of this machine in every later call, so that what a killed one has left is
-    written over, and another one for any other sender. ``token`` is what ``claim`` says.
-    """
-    folder, base = os.path.split(source)
-    rest = "" if name == base and len(name) <= LONGEST_STEM else base
-    return hidden_name(f"{name[:LONGEST_STEM]}.{_about(folder, rest)}{token}", "part")
-
-
-@lru_cache(maxsize=64)
-def _about(folder: str, rest: str) -> str:
-    with reading(folder or "."):
-        here = os.stat(folder or ".")
-    place = f"{os.uname().nodename}:{here.st_dev}:{here.st_ino}:{os.path.realpath(folder)}/{rest}"
-    return fingerprint(place)[:16]
 
 
 def claim(fd: int) -> str:

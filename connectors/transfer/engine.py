@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from connectors import log
 from connectors.errors import (
@@ -215,7 +215,7 @@ def _receive_tree(remote: Remote, job: Job, tree: LocalTree, listing: Sequence[E
 
 def _together(remote: Remote) -> int:
     """How many entries of a large tree to deal with at once."""
-    return getattr(remote, "most_together", MOST_TOGETHER)
+    return remote.many.most_together if remote.many else MOST_TOGETHER
 
 
 def _discover(remote: Remote, job: Job, inventory: Inventory) -> None:
@@ -314,7 +314,7 @@ def mount_dir(remote: Remote, job: Job, local: str, promise: "Prepared") -> None
     """The directory as a part of the local file system; only what is read moves."""
     from connectors.transfer import mount  # 15 ms, for this verb only
 
-    mount.mount_dir(cast("mount.Mountable", remote), job, local)
+    mount.mount_dir(remote, job, local)
 
 
 MOVES = {

@@ -16,8 +16,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Any, NamedTuple, Protocol
+from contextlib import contextmanager, suppress
+from typing import Any
 
 from connectors import log
 from connectors.errors import (
@@ -31,7 +31,7 @@ from connectors.errors import (
 )
 from connectors.local.files import creating, make_dir, reading
 from connectors.local.mountinfo import MARK, Mounted, at, mount_point, processes
-from connectors.remote import Remote
+from connectors.remote import Program, Remote
 from connectors.transfer import workers
 from connectors.transfer.job import Job
 from connectors.transfer.retry import persistently
@@ -49,31 +49,6 @@ CONTAINER = (
 AS_ROOT = "be root: docker run --user 0"
 FAILURES = tuple(code for code in Exit if code != Exit.OK)
 RESTRICTED = "--security-opt no-new-privileges (Kubernetes: allowPrivilegeEscalation: false) must not be set"
-
-
-class Program(NamedTuple):
-    """A program that mounts, stays in the foreground, and takes the mount point as its last argument.
-
-    ``kind`` and ``source`` are what mountinfo shows of it; ``inherited`` are descriptors that it gets.
-    Of the environment it sees no more than where programs are. An error may be a line of JSON as
-    connectors.log writes it; anything else that it says is put into one.
-    """
-
-    command: Sequence[str]
-    kind: str
-    source: str
-    read_only: bool
-    inherited: Sequence[int] = ()
-
-
-class Mountable(Remote, Protocol):
-    """A Remote whose directory can be mounted."""
-
-    def file_system(self) -> AbstractContextManager[Program]:
-        """The program for it, to be started any number of times before the end of the block.
-
-        Called when check(MOUNT_DIR, "") has succeeded. Unavailable if it is not installed.
-        """
 
 
 def check_local(local: str) -> None:
@@ -124,12 +99,14 @@ def _fusermount() -> str:
     raise Unavailable("fusermount3 is not installed", hint="install it (Debian: apt-get install fuse3)")
 
 
-def mount_dir(remote: Mountable, job: Job, local: str) -> None:
+def mount_dir(remote: Remote, job: Job, local: str) -> None:
     """The directory that ``remote`` names, at ``local``, which is made if need be.
 
     The same once more is no error. When this fails, nothing is mounted, no process is left, and a
     directory that was made is gone.
     """
+    if remote.file_system is None:
+        raise Unavailable(f"{remote.describe()} cannot be mounted")
     workers.run(job, [lambda: persistently(job, lambda: remote.check(job.verb, ""))], 1)
     if os.getpid() == 1:
         log.warning("mount-dir is all that this container runs: the mount ends now, with the container")

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from functools import partial
-from typing import cast
 
 from connectors import checksum as checksums
 from connectors import log
@@ -85,7 +84,7 @@ def _hidden(path: str) -> set[str]:
 
 def send(remote: Remote, job: Job, tree: LocalTree, files: Files) -> Files:
     """Send the small ones of the ``files`` in ``tree``."""
-    most = getattr(remote, "most_packed", SMALL)
+    most = remote.many.most_packed if remote.many else SMALL
     wanted = [file for file in files if is_small(file, most)]
 
     def step(many: ManyAtOnce, rest: Files, done: set[str]) -> None:
@@ -118,7 +117,8 @@ def _left(
     After a cut it gets the rest, and once more if that was in vain. What fails for longer, or for all files
     alike, is met again one by one.
     """
-    if len(wanted) < 2 or not hasattr(remote, "read_small"):
+    many = remote.many
+    if many is None or len(wanted) < 2:
         return files
     done: set[str] = set()
 
@@ -127,7 +127,7 @@ def _left(
         while rest := [file for file in wanted if file.path not in done]:
             before = len(done)
             try:
-                return step(cast(ManyAtOnce, remote), rest, done)
+                return step(many, rest, done)
             except TemporaryFailure as failure:
                 chances -= len(done) == before
                 if not (job.settings.retries and failure.repeatable) or chances < 0:

@@ -1,104 +1,27 @@
 """JSON files over HTTP and HTTPS: like connectors.http, and what is not JSON is not moved."""
 
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, BinaryIO
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from connectors import http
-from connectors.errors import DataError
-from connectors.local.files import reading
 from connectors.model import RECEIVE_FILE, SEND_FILE
 from connectors.registry import Access
-from connectors.remote import Opened
 
 if TYPE_CHECKING:
-    from connectors.http.http_remote import WebRemote
+    from connectors.remote import Remote
     from connectors.transfer.job import Job
 
 EXECUTABLE = "red-connector-http-json"
 SUMMARY = "JSON files over HTTP and HTTPS"
 SCHEMAS = {verb: http.SCHEMAS[verb] for verb in (RECEIVE_FILE, SEND_FILE)}
 MEDIA_TYPE = "application/json"  # RFC 8259, 11
-LONGEST_INTEGER = (
-    100_000  # digits; Python's own limit is 4300, and without any a file could keep it busy for hours
-)
-TOO_LARGE = "a number that is too large to be checked"
-BLOCK = 64 << 10  # bytes
-STEPS = (BLOCK, 1024, 32, 1)  # bytes
-CONTINUATION_BYTES = bytes(range(0x80, 0xC0))  # of UTF-8: they begin no character
 
 
 @contextmanager
-def connect(access: Access, job: "Job") -> Iterator["WebRemote"]:
-    from connectors.http.http_remote import WebRemote
-
-    class JsonRemote(WebRemote):
-        """The bytes stay as they are, order of keys and big numbers included; they are only looked at."""
-
-        def inspect(self, opened: Opened, name: str) -> None:
-            with reading(name), opened() as file:
-                check_json(file, name)
+def connect(access: Access, job: "Job") -> Iterator["Remote"]:
+    from connectors.variants.json_only import JsonOnly
 
     headers = {"Accept": MEDIA_TYPE, "Content-Type": MEDIA_TYPE}
-    with http.connect(access, job, remote=JsonRemote, headers=headers) as remote:
-        yield remote
-
-
-def check_json(file: BinaryIO, name: str) -> None:
-    """DataError unless the file is one JSON value (RFC 8259), of any size: it is read as a stream."""
-    import ijson  # type: ignore[import-untyped]
-
-    sys.set_int_max_str_digits(LONGEST_INTEGER)
-    try:
-        for _ in ijson.basic_parse(file):  # not use_float=True: that takes no number beyond 64 bits
-            pass
-        return
-    except ArithmeticError:
-        why = TOO_LARGE
-    except (ijson.JSONError, ValueError, SystemError) as error:
-        cause = error.__cause__ if isinstance(error, SystemError) else error  # so its C part hands it on
-        why = _words(cause)
-    line, column = _position_of_fault(file)
-    raise DataError(f"{name} is not JSON: line {line}, column {column}: {why}")
-
-
-def _position_of_fault(file: BinaryIO) -> tuple[int, int]:
-    """Line and column, both from 1, of the character at which the file is no longer JSON.
-
-    The parser does not say. So the file is given to it again, in smaller and smaller pieces where it refuses
-    it; byte by byte all along would take long.
-    """
-    end = 0
-    for step in STEPS:
-        end = _accepted(file, end, step)
-    file.seek(0)
-    line = column = 1
-    while block := file.read(min(BLOCK, end - file.tell())):
-        before, newline, last = block.rpartition(b"\n")
-        line += before.count(b"\n") + len(newline)
-        column = (1 if newline else column) + len(last.translate(None, CONTINUATION_BYTES))
-    return line, column
-
-
-def _accepted(file: BinaryIO, known: int, step: int) -> int:
-    """How many bytes a parser takes that gets ``step`` of them at once, after the first ``known`` ones."""
-    import ijson
-
-    events = ijson.sendable_list()
-    parser = ijson.basic_parse_coro(events)
-    file.seek(0)
-    taken = 0
-    with suppress(ijson.JSONError, ValueError, ArithmeticError, SystemError):
-        while data := file.read(min(BLOCK, known - taken) if taken < known else step):
-            parser.send(data)
-            taken += len(data)
-            del events[:]
-    return taken
-
-
-def _words(error: BaseException | None) -> str:
-    """What the parser says, without the text that it quotes in further lines."""
-    said = error.args[0] if error and error.args else ""
-    text = said.decode("ascii", "replace") if isinstance(said, bytes) else str(said)
-    return TOO_LARGE if "digits" in text else text.strip().partition("\n")[0]
+    with http.connect(access, job, headers=headers) as remote:
+        yield JsonOnly(remote)

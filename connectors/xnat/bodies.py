@@ -6,30 +6,31 @@ from collections.abc import Iterator
 
 from connectors.checksum import hasher
 from connectors.model import Checksum
-from connectors.transfer.departure import BLOCK, Departure
+from connectors.remote import Source
 
+BLOCK = 1 << 20  # bytes
 OCTETS = "application/octet-stream"
 
 
-class HashedDeparture:
-    """A departure, watched: its MD5 is what XNAT will say that it has.
+class HashedSource:
+    """A source, watched: its MD5 is what XNAT will say that it has.
 
     ``was_repeated``: all of it was sent and then sent again, by libcurl for example, after the connection
     ended without an answer. So the server may have it already.
     """
 
-    def __init__(self, departure: Departure) -> None:
-        self._departure = departure
+    def __init__(self, source: Source) -> None:
+        self._source = source
         self._md5 = hasher("md5")
         self.was_repeated = False
 
     @property
     def size(self) -> int:
-        return self._departure.size
+        return self._source.size
 
     @property
     def is_through(self) -> bool:
-        return self._departure.is_through
+        return self._source.is_through
 
     @property
     def checksum(self) -> Checksum:
@@ -47,17 +48,17 @@ class HashedDeparture:
 
     def rewind(self) -> None:
         self.was_repeated |= self.is_through
-        self._departure.rewind()
+        self._source.rewind()
         self._md5 = hasher("md5")
 
     def read(self, count: int) -> bytes:
-        data = self._departure.read(count)
+        data = self._source.read(count)
         self._md5.update(data)
         return data
 
 
 class Content:
-    """Bytes in memory. ``was_repeated`` is that of ``HashedDeparture``."""
+    """Bytes in memory. ``was_repeated`` is that of ``HashedSource``."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -86,7 +87,7 @@ def md5(content: bytes) -> Checksum:
     return Checksum("md5", hasher("md5", content).hexdigest())
 
 
-def of_file(source: HashedDeparture | Content) -> tuple[HashedDeparture | Content, str]:
+def of_file(source: HashedSource | Content) -> tuple[HashedSource | Content, str]:
     """The body in which a file is sent, and its media type: XNAT takes no empty body for a file
     (docs/xnat-rest-api.md, 5.7)."""
     if source.size:

@@ -20,11 +20,10 @@ from connectors.errors import (
 )
 from connectors.http.transport.reply import Reply
 from connectors.model import Checksum, Entry
-from connectors.remote import Leaving, Load
-from connectors.transfer.departure import Departure
+from connectors.remote import Leaving, Load, Source
 from connectors.xnat import addresses, bodies
 from connectors.xnat.addresses import Place, in_url, query
-from connectors.xnat.bodies import Content, HashedDeparture
+from connectors.xnat.bodies import Content, HashedSource
 from connectors.xnat.catalogue import Catalogue, Row
 from connectors.xnat.resource import Resource
 from connectors.xnat.xnat_session import Session
@@ -79,17 +78,17 @@ class Sender:
 
     # -- one file ----------------------------------------------------------------------------------
 
-    def write(self, path: str, departure: Departure) -> None:
+    def write(self, path: str, source: Source) -> None:
         with self._writing:
             if self._refusal:
                 raise self._refusal
             try:
-                self._write(self._place.name(path), HashedDeparture(departure))
+                self._write(self._place.name(path), HashedSource(source))
             except RedError:
                 self._resource.forget()  # whatever has come of it: the next attempt looks first
                 raise
 
-    def _write(self, name: str, leaving: HashedDeparture) -> None:
+    def _write(self, name: str, leaving: HashedSource) -> None:
         self._resource.make_owner()
         before = self._looked_for(name, leaving)
         if before.row and self._is_same(name, before.row, leaving):
@@ -107,7 +106,7 @@ class Sender:
         else:
             self._must_be_the_same(name, leaving, may_be_ours=before.looked or source.was_repeated)
 
-    def _looked_for(self, name: str, leaving: HashedDeparture) -> Before:
+    def _looked_for(self, name: str, leaving: HashedSource) -> Before:
         """Looked for are the files of a directory, which may be there and be the same; what an attempt before
         this one has tried; a large file, before it is sent; and what may be there in another spelling (5.13).
         Of any other XNAT says itself that it exists (5.4)."""
@@ -119,13 +118,13 @@ class Sender:
             raise obstacle
         return Before(looked=True, row=catalogue.find(name))
 
-    def _is_same(self, name: str, row: Row, leaving: HashedDeparture) -> bool:
+    def _is_same(self, name: str, row: Row, leaving: HashedSource) -> bool:
         """Whether what is there need not be sent: twice is the same as once, but for a single file, which is
         not to exist, unless an attempt before this one has sent it."""
         matters = self._of_directory or name in self._tried
         return matters and row.size == leaving.size and self._checksum_of(row) == leaving.read_through()
 
-    def _put(self, name: str, source: HashedDeparture | Content, kind: str) -> bool:
+    def _put(self, name: str, source: HashedSource | Content, kind: str) -> bool:
         """Whether XNAT has taken it: False if it says that there is such a file."""
         facts = dict(self._place.facts)
         if self._place.overwrite:
@@ -161,7 +160,7 @@ class Sender:
             pass
         raise self._session.nonsense(reply)
 
-    def _must_have_arrived(self, name: str, before: Before, leaving: HashedDeparture) -> None:
+    def _must_have_arrived(self, name: str, before: Before, leaving: HashedSource) -> None:
         """What cannot be found while the session ends is looked for again: XNAT may stumble over that."""
         row = self._last_look(name)
         if self._has_arrived(row, before, leaving):
@@ -191,14 +190,14 @@ class Sender:
                 raise
             return None
 
-    def _has_arrived(self, row: Row | None, before: Before, leaving: HashedDeparture) -> bool:
+    def _has_arrived(self, row: Row | None, before: Before, leaving: HashedSource) -> bool:
         """Where the site keeps no digest, a file that may have been there before is read again."""
         if row is None or row.size != leaving.size:
             return False
         surely_new = before.surely_nothing and not row.checksum
         return surely_new or self._checksum_of(row) == leaving.checksum
 
-    def _must_be_the_same(self, name: str, leaving: HashedDeparture, *, may_be_ours: bool) -> None:
+    def _must_be_the_same(self, name: str, leaving: HashedSource, *, may_be_ours: bool) -> None:
         """XNAT says that the file exists. If it was not there before, or was sent twice because the first
         answer was lost, it may be this one. A file that is on XNAT's disk and not in its list may be as well:
         a writer whom another one disturbed leaves that."""

@@ -10,9 +10,7 @@ from connectors.http.ranges import check_end, go_on
 from connectors.http.transport.pulled import pulled
 from connectors.http.transport.reply import Reply, whole_number
 from connectors.model import Entry, Verb, Version
-from connectors.remote import Arrived, Leaving, Load, Opened
-from connectors.transfer.arrival import Arrival
-from connectors.transfer.departure import Departure
+from connectors.remote import Arrived, Leaving, Load, ManyAtOnce, Opened, Sink, Source
 from connectors.transfer.job import Job
 from connectors.transfer.small import is_small, matches
 from connectors.xnat.addresses import Place
@@ -28,8 +26,9 @@ OVERHEAD = 4096  # bytes that an archive has for each file beside its content: i
 class XnatRemote:
     """The file or folder at ``place``; everything is asked by ``session``."""
 
-    most_together = 1_000_000  # one archive holds them all: for parts it would have to come again
     presents_password = False  # a wrong one is found out by the first request, in ``open``
+    file_system = None
+    most_together = 1_000_000  # one archive holds them all: for parts it would have to come again
     most_packed = MOST_PACKED
 
     def __init__(self, session: Session, place: Place, job: Job) -> None:
@@ -62,13 +61,13 @@ class XnatRemote:
 
     # -- receiving ---------------------------------------------------------------------------------
 
-    def read(self, path: str, arrival: Arrival) -> None:
-        """From ``arrival.offset`` on, if it is of the same version: XNAT knows no If-Range
+    def read(self, path: str, sink: Sink) -> None:
+        """From ``sink.offset`` on, if it is of the same version: XNAT knows no If-Range
         (docs/xnat-rest-api.md, 5.16)."""
         catalogue = self._resource.catalogue()
         row = self._row(path, catalogue)
-        offset = arrival.offset
-        if offset and row.checksum and arrival.version.validator != str(row.checksum):
+        offset = sink.offset
+        if offset and row.checksum and sink.version.validator != str(row.checksum):
             offset = 0
         headers = {"Range": f"bytes={offset}-"} if offset else {}
         end = -1
@@ -76,9 +75,9 @@ class XnatRemote:
         def begin(reply: Reply) -> None:
             nonlocal end
             if reply.status in (206, 416) and offset:
-                end = go_on(reply, _version(reply, row), arrival, self.describe(path))
+                end = go_on(reply, _version(reply, row), sink, self.describe(path))
             elif reply.status == 200 and self._is_it(reply, row):
-                arrival.begin(_version(reply, row))
+                sink.begin(_version(reply, row))
             else:
                 self._resource.forget()
                 raise self._not_it(reply, row, path)
@@ -89,11 +88,11 @@ class XnatRemote:
                 self._place.file_url(row.name, row.kept, catalogue.number),
                 headers=headers,
                 on_reply=begin,
-                sink=arrival.write,
+                sink=sink.write,
             )
             if end >= 0:
-                check_end(arrival, end, self.describe(path))
-            arrival.verify()
+                check_end(sink, end, self.describe(path))
+            sink.verify()
         except ChecksumError:
             self._resource.forget()  # perhaps of the file that this one has replaced
             raise
@@ -152,6 +151,10 @@ class XnatRemote:
 
     # -- many at once ------------------------------------------------------------------------------
 
+    @property
+    def many(self) -> ManyAtOnce:
+        return self
+
     def check_many(self, files: Sequence[Entry]) -> Iterator[Entry]:
         catalogue = self._resource.catalogue()
         return (file for file in files if catalogue.find(self._place.name(file.path)))
@@ -199,8 +202,8 @@ class XnatRemote:
 
     # -- sending -----------------------------------------------------------------------------------
 
-    def write(self, path: str, departure: Departure) -> None:
-        self._sender.write(path, departure)
+    def write(self, path: str, source: Source) -> None:
+        self._sender.write(path, source)
 
     def write_small(self, files: Sequence[Entry], load: Load) -> Generator[Leaving, None, None]:
         return self._sender.write_small(files, load)

@@ -20,7 +20,7 @@ from connectors.errors import (
 from connectors.http import url as urls
 from connectors.http.transport import http_failures
 from connectors.http.transport.client import Client
-from connectors.http.transport.exchange import Source
+from connectors.http.transport.exchange import Body
 from connectors.http.transport.reply import Reply
 from connectors.transfer.job import TIDY_SECONDS
 from connectors.xnat import lists
@@ -61,7 +61,7 @@ class Session:
         address: str,
         *,
         headers: dict[str, str] | None = None,
-        source: Source | None = None,
+        source: Body | None = None,
         on_reply: Callable[[Reply], None] | None = None,
         sink: Callable[[bytes], None] | None = None,
         last: float = 0.0,
@@ -89,7 +89,7 @@ class Session:
             method,
             base + address,
             headers=fields,
-            departure=source,
+            source=source,
             body=b"" if method in ("PUT", "POST") and not source else None,
             on_reply=heard,
             sink=sink,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+import tests.conformance.decorations
 import tests.conformance.directories
 import tests.conformance.files  # importing them registers their promises
 import tests.conformance.mounts  # noqa: F401

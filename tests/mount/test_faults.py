@@ -17,10 +17,11 @@ import pytest
 
 from connectors.errors import Exit, RedError
 from connectors.model import MOUNT_DIR, Verb
+from connectors.remote import Program
 from connectors.settings import Settings
 from connectors.transfer import mount
 from connectors.transfer.job import Job
-from connectors.transfer.mount import Program, mount_dir
+from connectors.transfer.mount import mount_dir
 from connectors.transfer.progress import Progress
 from connectors.transfer.receipt import Receipts
 from tests.conformance.promises import wait_until

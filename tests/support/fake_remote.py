@@ -1,16 +1,14 @@
 """A data store in memory, to see what the engine does with what one shows."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from connectors.access.prepare import Prepared
 from connectors.model import RECEIVE_DIR, SEND_DIR, Entry, Verb, Version
-from connectors.remote import Arrived, Leaving, Load
+from connectors.remote import MOST_TOGETHER, SMALL, Arrived, Leaving, Load, ManyAtOnce, Sink, Source
 from connectors.settings import Settings
 from connectors.transfer import engine
-from connectors.transfer.arrival import Arrival
-from connectors.transfer.departure import Departure
 from connectors.transfer.job import Job
 from connectors.transfer.progress import Progress
 from connectors.transfer.receipt import Receipts
@@ -22,6 +20,8 @@ class FakeRemote:
     """Shows ``shown``. The content of each file is its own path; ``sent`` and ``made`` are what came."""
 
     presents_password = False
+    many: ManyAtOnce | None = None
+    file_system = None
 
     def __init__(self, shown: Iterable[Entry] = ()) -> None:
         self.shown = shown
@@ -46,13 +46,13 @@ class FakeRemote:
     def entries(self) -> Iterator[Entry]:
         yield from self.shown
 
-    def read(self, path: str, arrival: Arrival) -> None:
-        arrival.begin(Version())
-        arrival.write(path.encode())
+    def read(self, path: str, sink: Sink) -> None:
+        sink.begin(Version())
+        sink.write(path.encode())
 
-    def write(self, path: str, departure: Departure) -> None:
+    def write(self, path: str, source: Source) -> None:
         content = b""
-        while block := departure.read(1 << 16):
+        while block := source.read(1 << 16):
             content += block
         self.sent[path] = content
 
@@ -63,6 +63,13 @@ class FakeRemote:
 class TogetherRemote(FakeRemote):
     """The same, with small files together."""
 
+    most_together = MOST_TOGETHER
+    most_packed = SMALL
+
+    def __init__(self, shown: Iterable[Entry] = ()) -> None:
+        super().__init__(shown)
+        self.many = self
+
     def check_many(self, files: Sequence[Entry]) -> Iterator[Entry]:
         yield from files
 
@@ -70,7 +77,7 @@ class TogetherRemote(FakeRemote):
         for file in files:
             yield Arrived(file, Version(), file.path.encode())
 
-    def write_small(self, files: Sequence[Entry], load: Load) -> Iterator[Leaving]:
+    def write_small(self, files: Sequence[Entry], load: Load) -> Generator[Leaving, None, None]:
         for left in load(files):
             self.sent[left.entry.path] = left.content
             yield left

@@ -10,10 +10,8 @@ import pytest
 
 from connectors.errors import Exit, NotFound, ProtocolViolation, RedError, SeveralFailures, TemporaryFailure
 from connectors.model import Entry
-from connectors.remote import Arrived
+from connectors.remote import Arrived, Sink, Source
 from connectors.transfer import engine, inventory
-from connectors.transfer.arrival import Arrival
-from connectors.transfer.departure import Departure
 from tests.conformance.directories import read
 from tests.support.fake_remote import FakeRemote, TogetherRemote, files, receive, send
 from tests.support.program import CHECKOUT
@@ -79,7 +77,7 @@ def peak():
     return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) >> 10
 verb, target = sys.argv[1], Path(sys.argv[2])
 shown = (Entry(f"{n // 500:03}/{n:09}-with-a-name-of-usual-length.csv", False) for n in range(30_000))
-inventory.IN_MEMORY = inventory.MOST_TOGETHER = engine.MOST_TOGETHER = 1000
+inventory.IN_MEMORY = inventory.MOST_TOGETHER = engine.MOST_TOGETHER = Forgetful.most_together = 1000
 base = peak()
 getattr(fake_remote, verb)(Forgetful(shown), target)
 print(peak() - base)
@@ -103,6 +101,7 @@ def chunked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inventory, "IN_MEMORY", 4)
     for module in (inventory, engine):
         monkeypatch.setattr(module, "MOST_TOGETHER", 3)
+    monkeypatch.setattr(TogetherRemote, "most_together", 3)
 
 
 @REMOTES
@@ -132,7 +131,7 @@ def test_a_store_says_how_many_files_it_takes_together(tmp_path: Path) -> None:
 
     remote = Counting(files(*(f"f{number:02}" for number in range(10))))
     receive(remote, tmp_path / "x")
-    remote.most_together = 100  # type: ignore[attr-defined]
+    remote.most_together = 100
     receive(remote, tmp_path / "y")
     assert calls == [3, 3, 3, 10]
 
@@ -140,9 +139,9 @@ def test_a_store_says_how_many_files_it_takes_together(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("chunked")
 def test_failures_of_all_parts_are_counted_and_the_first_are_named(tmp_path: Path) -> None:
     class Failing(FakeRemote):
-        def read(self, path: str, arrival: Arrival) -> None:
+        def read(self, path: str, sink: Sink) -> None:
             if path.endswith("0"):
-                return super().read(path, arrival)
+                return super().read(path, sink)
             raise NotFound(f"no {path}")
 
     with pytest.raises(SeveralFailures) as caught:
@@ -156,7 +155,7 @@ def test_failures_of_all_parts_are_counted_and_the_first_are_named(tmp_path: Pat
 
 def test_the_code_is_that_of_a_failure_that_lasts_even_if_it_is_not_among_the_first(tmp_path: Path) -> None:
     class Failing(FakeRemote):
-        def read(self, path: str, arrival: Arrival) -> None:
+        def read(self, path: str, sink: Sink) -> None:
             raise NotFound("gone") if path == "f60" else TemporaryFailure(f"busy: {path}")
 
     with pytest.raises(SeveralFailures) as caught:
@@ -170,11 +169,11 @@ def test_when_nothing_gets_through_the_rest_of_a_large_directory_is_not_tried(tm
     tried = []
 
     class Down(FakeRemote):
-        def read(self, path: str, arrival: Arrival) -> None:
+        def read(self, path: str, sink: Sink) -> None:
             tried.append(path)
             raise TemporaryFailure("down")
 
-        def write(self, path: str, departure: Departure) -> None:
+        def write(self, path: str, source: Source) -> None:
             tried.append(path)
             raise TemporaryFailure("down")
 
@@ -245,7 +244,7 @@ def test_a_listing_that_is_cut_short_is_read_again_from_its_start(tmp_path: Path
 @REMOTES
 def test_where_nothing_arrives_no_new_folder_stays(tmp_path: Path, remote: type[FakeRemote]) -> None:
     class Failing(remote):  # type: ignore[misc, valid-type]
-        def read(self, path: str, arrival: Arrival) -> None:
+        def read(self, path: str, sink: Sink) -> None:
             raise NotFound(f"no {path}")
 
         def read_small(self, files: object) -> Iterator[object]:
@@ -261,10 +260,10 @@ def test_where_nothing_arrives_no_new_folder_stays(tmp_path: Path, remote: type[
 
 def test_folders_that_are_wanted_stay_when_something_has_arrived(tmp_path: Path) -> None:
     class Failing(FakeRemote):
-        def read(self, path: str, arrival: Arrival) -> None:
+        def read(self, path: str, sink: Sink) -> None:
             if path != "good":
                 raise NotFound(f"no {path}")
-            super().read(path, arrival)
+            super().read(path, sink)
 
     with pytest.raises(RedError):
         receive(Failing([Entry("empty", True), *files("bad", "good")]), tmp_path)

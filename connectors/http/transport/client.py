@@ -17,7 +17,7 @@ from connectors.http import url as urls
 from connectors.http.transport import early, http_failures
 from connectors.http.transport.challenge import Digest
 from connectors.http.transport.curl import pycurl
-from connectors.http.transport.exchange import Exchange, Line, Source, Unheard
+from connectors.http.transport.exchange import Body, Exchange, Line, Unheard
 from connectors.http.transport.reply import Reply
 from connectors.pem import as_pem, is_pem
 from connectors.transfer.job import Job
@@ -59,7 +59,7 @@ class Task(NamedTuple):
     method: str
     headers: Mapping[str, str]
     body: bytes | None
-    departure: Source | None
+    source: Body | None
     on_reply: Callable[[Reply], None] | None
     sink: Callable[[bytes], None] | None
     last: float
@@ -100,7 +100,7 @@ class Client:
         *,
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
-        departure: Source | None = None,
+        source: Body | None = None,
         on_reply: Callable[[Reply], None] | None = None,
         sink: Callable[[bytes], None] | None = None,
         last: float = 0.0,
@@ -114,7 +114,7 @@ class Client:
         Without ``follow``, a redirect is the final answer, and cookies are not taken. Without ``repeat``, a
         refusal (429, 503) is final as well: for what is looked at before it is sent again.
 
-        What is sent is ``body`` or a whole ``departure``. ``on_reply`` sees status and header fields before
+        What is sent is ``body`` or a whole ``source``. ``on_reply`` sees status and header fields before
         ``sink`` gets the first byte; either may raise to end it all. Without a sink the body is in the Reply.
         A request that tidies up is made although the call was cancelled, and gets ``last`` seconds at most.
         ``meanwhile`` is called once it has left, if the answer is not there by then. ``when`` is called once
@@ -123,7 +123,7 @@ class Client:
         """
 
         task = Task(
-            method, headers or {}, body, departure, on_reply, sink, last, follow, repeat, meanwhile, when
+            method, headers or {}, body, source, on_reply, sink, last, follow, repeat, meanwhile, when
         )
         try:
             line = self._idle.popleft()
@@ -152,7 +152,7 @@ class Client:
             if not reply.redirects:
                 line.handle.setopt(pycurl.COOKIELIST, "ALL")
                 return reply
-            target = self._redirected(reply, task.method, sending=bool(task.departure))
+            target = self._redirected(reply, task.method, sending=bool(task.source))
             if not urls.may_share_credentials(url, target):
                 cookies[urls.origin(url)] = line.handle.getinfo(pycurl.INFO_COOKIELIST)
                 for cookie in ["ALL", *cookies.get(urls.origin(target), [])]:  # forget all, then set these
@@ -190,11 +190,11 @@ class Client:
             if reply.status == 401 and challenged < MOST_CHALLENGES and self._may_answer(reply, answered):
                 challenged += 1
                 continue
-            if reply.status == 417 and expects and task.departure:
+            if reply.status == 417 and expects and task.source:
                 self._expects = False  # the server, or a proxy, is one of those that do not know it
                 continue
             if reply.status in TOO_MANY and not task.last:
-                failure = http_failures.of_reply(reply, sending=bool(task.departure))
+                failure = http_failures.of_reply(reply, sending=bool(task.source))
                 wait, why = reply.retry_after, failure.message
                 if self._pace.refused(turn, refused, wait, why, repeats=task.repeat):
                     refused += 1
@@ -227,12 +227,12 @@ class Client:
                 task.on_reply(self._with_login(reply))
 
         def attempt() -> Reply:
-            if task.departure:
-                task.departure.rewind()
+            if task.source:
+                task.source.rewind()
             exchange = Exchange(
                 task.method,
                 url,
-                departure=task.departure,
+                source=task.source,
                 on_reply=heard if task.on_reply else None,
                 sink=task.sink,
                 not_final=self._not_final,
@@ -252,7 +252,7 @@ class Client:
     def _prepare(self, line: Line, task: Task, url: str) -> None:
         """Set ``line`` up for the ``task`` at ``url``."""
         ours = self._is_ours(url)
-        what = task.method, task.body, task.departure, task.last, task.follow, task.when
+        what = task.method, task.body, task.source, task.last, task.follow, task.when
         purpose = (*what, ours, url[:6], self._expects, *task.headers.items())
         if (
             line.purpose != purpose or self._digest
@@ -260,7 +260,7 @@ class Client:
             line.handle.reset()
             line.offer = early.offer(line.handle)
             self._configure(line.handle, url, task, ours=ours)
-            if task.body is not None and not task.departure:
+            if task.body is not None and not task.source:
                 line.handle.setopt(pycurl.POSTFIELDS, task.body)
             if task.last:
                 line.handle.setopt(pycurl.TIMEOUT_MS, max(1, int(task.last * 1000)))

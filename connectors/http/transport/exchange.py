@@ -34,8 +34,8 @@ class Unheard(TemporaryFailure):
     """
 
 
-class Source(Protocol):
-    """What a body is read from, as ``connectors.transfer.departure.Departure`` describes it."""
+class Body(Protocol):
+    """What a body is read from: a part of connectors.remote.Source."""
 
     @property
     def size(self) -> int: ...
@@ -125,7 +125,7 @@ class Exchange:
         method: str,
         url: str,
         *,
-        departure: Source | None = None,
+        source: Body | None = None,
         on_reply: Callable[[Reply], None] | None = None,
         sink: Callable[[bytes], None] | None = None,
         not_final: Collection[int] = (),
@@ -136,7 +136,7 @@ class Exchange:
         ``sink``: the caller of ``run`` gets it."""
         self.method = method
         self.url = url
-        self.departure = departure
+        self.source = source
         self._on_reply = on_reply
         self._sink = sink
         self._not_final = not_final
@@ -194,9 +194,9 @@ class Exchange:
         handle.setopt(pycurl.CUSTOMREQUEST, self.method)
         if self.method == "HEAD":
             handle.setopt(pycurl.NOBODY, 1)
-        if self.departure:
+        if self.source:
             handle.setopt(pycurl.UPLOAD, 1)
-            handle.setopt(pycurl.INFILESIZE_LARGE, self.departure.size)
+            handle.setopt(pycurl.INFILESIZE_LARGE, self.source.size)
             handle.setopt(pycurl.READFUNCTION, self._to_send)
             handle.setopt(pycurl.SEEKFUNCTION, self._seek)
         if self.when:
@@ -232,19 +232,19 @@ class Exchange:
 
     def _to_send(self, count: int) -> bytes | int:
         try:
-            assert self.departure
-            return self.departure.read(count)
+            assert self.source
+            return self.source.read(count)
         except BaseException as error:
             self._raised = error
             return pycurl.READFUNC_ABORT
 
     def _seek(self, offset: int, origin: int) -> int:
         try:
-            if offset or origin != os.SEEK_SET or not self.departure:
+            if offset or origin != os.SEEK_SET or not self.source:
                 return pycurl.SEEKFUNC_CANTSEEK
-            if self.method not in IDEMPOTENT and self.departure.is_through:
+            if self.method not in IDEMPOTENT and self.source.is_through:
                 raise TemporaryFailure(f"{secrets.shown_url(self.url)}: no answer", repeatable=False)
-            self.departure.rewind()
+            self.source.rewind()
         except BaseException as error:
             self._raised = error
             return pycurl.SEEKFUNC_FAIL
@@ -288,7 +288,7 @@ class Exchange:
 
     def _is_unheard(self, error: pycurl.error, handle: pycurl.Curl) -> bool:
         """What has a body is not repeated so: the server may have taken it, and who sends it looks first."""
-        may_be_repeated = self.method in IDEMPOTENT and not self.departure
+        may_be_repeated = self.method in IDEMPOTENT and not self.source
         return (
             error.args[0] in BROKEN
             and not self.lines
@@ -327,7 +327,7 @@ class _Watch:
         moved = self._handle.getinfo(pycurl.REQUEST_SIZE)
         if self._exchange.has_body:
             moved += arrived
-        if self._exchange.departure:
+        if self._exchange.source:
             moved += self._handle.getinfo(pycurl.SIZE_UPLOAD_T) - self._unsent()
         now = time.monotonic()
         if moved != self._moved:

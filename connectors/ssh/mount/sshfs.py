@@ -18,8 +18,8 @@ from urllib.parse import quote
 
 from connectors import secrets
 from connectors.errors import Unavailable
+from connectors.remote import Program
 from connectors.ssh.login.destination import Place
-from connectors.transfer.mount import Program
 
 LONGEST_SOURCE = 1000  # characters; all mount options have to fit into 4096
 

@@ -5,25 +5,24 @@ import threading
 from typing import Any
 
 from connectors.errors import ProtocolViolation
+from connectors.remote import Sink, Source
 from connectors.ssh.sftp.conversation import Flow, Sftp
 from connectors.ssh.sftp.wire import DATA, EOF, READ, STATUS, WRITE, Status, checked
-from connectors.transfer.arrival import Arrival
-from connectors.transfer.departure import Departure
 
 AHEAD = 8 << 20  # bytes that are asked for, or sent, before an answer: 160 MB/s at 50 ms
 
 
 class Download(Flow):
-    """An open file's bytes into an arrival, from the arrival's size on.
+    """An open file's bytes into a sink, from the sink's size on.
 
     Written in the thread that receives: handing each block to another one takes as long as the work.
     """
 
-    def __init__(self, sftp: Sftp, handle: bytes, arrival: Arrival) -> None:
+    def __init__(self, sftp: Sftp, handle: bytes, sink: Sink) -> None:
         super().__init__(sftp)
         self._handle = handle
-        self._arrival = arrival
-        self._position = arrival.size
+        self._sink = sink
+        self._position = sink.size
         self.goes_on = False
         """Whether the file has more bytes than the server states."""
         self._size: int | None = None
@@ -110,7 +109,7 @@ class Download(Flow):
             self._write(early)
 
     def _write(self, data: bytes | memoryview) -> None:
-        self._arrival.write(data)
+        self._sink.write(data)
         self._position += len(data)
 
     def _status(self, offset: int, kind: int, payload: memoryview) -> None:
@@ -124,12 +123,12 @@ class Download(Flow):
         raise ProtocolViolation(f"{self.sftp.host}: the server answered a READ with something else")
 
 
-def upload(sftp: Sftp, handle: bytes, departure: Departure) -> None:
-    """The bytes of ``departure`` into an open file, and each block answered for."""
+def upload(sftp: Sftp, handle: bytes, source: Source) -> None:
+    """The bytes of ``source`` into an open file, and each block answered for."""
     flow = Flow(sftp)
     position = 0
     most = max(2, AHEAD // sftp.block)
-    while data := departure.read(sftp.block):
+    while data := source.read(sftp.block):
         flow.ask(None, WRITE, handle, struct.pack(">QI", position, len(data)), more=len(data))
         flow.flush(data)
         position += len(data)

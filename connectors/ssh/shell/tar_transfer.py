@@ -18,7 +18,6 @@ from connectors.ssh.sftp.walk import real_name
 from connectors.ssh.sftp.wire import Status, string
 from connectors.ssh.shell import scripts
 from connectors.ssh.shell.proof import Unusable
-from connectors.transfer.departure import staging_name
 from connectors.transfer.local_tree import parents_first
 
 Done = set[str]
@@ -108,7 +107,7 @@ def write(
             yield os.fsencode(prefix + file.entry.path), file.mode, file.content
             left.append(Leaving(*file[:-1], b""))  # the content is not kept
 
-    staging = os.fsencode(staging_name("tree", first.source, first.token))
+    staging = os.fsencode(first.staging_name("tree"))
     try:
         real = real_name(talk, os.fsencode(folder or "."))
         scripts.write(session, talk, real, staging, members())
