@@ -28,6 +28,11 @@ def of(algorithm: str, data: bytes) -> Checksum:
     return Checksum(algorithm, hasher(algorithm, data).hexdigest())
 
 
+def matches(content: bytes, checksum: Checksum | None) -> bool:
+    """Whether ``content`` has the ``checksum``, if there is one."""
+    return checksum is None or of(checksum.algorithm, content) == checksum
+
+
 def hasher(algorithm: str, data: bytes = b"") -> "_Hash":
     """A hash object of ``data``; on FIPS machines too, since nothing here defends against an attacker."""
     import hashlib

@@ -173,6 +173,11 @@ MOST_TOGETHER = 10_000
 """Files and directories of a large tree that are in memory at once."""
 
 
+def is_small(entry: Entry, most: int = SMALL) -> bool:
+    """Whether it may go together with others; one of unknown size may."""
+    return not entry.is_dir and (entry.size is None or entry.size <= most)
+
+
 class Arrived(NamedTuple):
     """A file that was received whole: its content."""
 

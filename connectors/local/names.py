@@ -5,7 +5,7 @@ file passes it.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from connectors import log
@@ -122,6 +122,16 @@ def clean(path: str) -> str:
     """``path`` without empty segments and ``.``; ``..`` stays, as the folder before it may be a link."""
     segments = [segment for segment in path.split("/") if segment not in ("", ".")]
     return ("/" if path.startswith("/") else "") + "/".join(segments) or "."
+
+
+def parents_first(folders: Iterable[str]) -> list[str]:
+    """The ``folders``, relative paths, and all that they are in, "" too."""
+    found = {""}
+    for folder in folders:
+        while folder not in found:
+            found.add(folder)
+            folder = os.path.dirname(folder)
+    return sorted(found, key=lambda folder: (folder.count("/") + bool(folder), folder))
 
 
 def below(root: str, path: str) -> str:

@@ -17,7 +17,7 @@ from connectors.errors import (
     RedError,
     TemporaryFailure,
 )
-from connectors.local.names import LONGEST_STEM, hidden_name
+from connectors.local.names import LONGEST_STEM, hidden_name, parents_first
 from connectors.model import Entry, Verb, Version
 from connectors.remote import (
     MOST_TOGETHER,
@@ -38,7 +38,6 @@ from connectors.ssh.sftp.walk import Tree
 from connectors.ssh.sftp.wire import Attributes, Status, failure, string
 from connectors.ssh.shell import tar_transfer
 from connectors.transfer.job import Job
-from connectors.transfer.local_tree import parents_first
 
 if TYPE_CHECKING:
     from connectors.ssh.login.ssh_session import Session

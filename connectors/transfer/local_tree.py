@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import groupby
 from typing import NamedTuple
@@ -81,16 +81,6 @@ def _left_in(folder: str) -> tuple[list[str], bool]:
             else:
                 others += 1
     return left, not others
-
-
-def parents_first(folders: Iterable[str]) -> list[str]:
-    """The ``folders``, relative paths, and all that they are in, "" too."""
-    found = {""}
-    for folder in folders:
-        while folder not in found:
-            found.add(folder)
-            folder = os.path.dirname(folder)
-    return sorted(found, key=lambda folder: (folder.count("/") + bool(folder), folder))
 
 
 class _RealPaths:

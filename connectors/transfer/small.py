@@ -14,6 +14,7 @@ from functools import partial
 
 from connectors import checksum as checksums
 from connectors import log
+from connectors.checksum import matches
 from connectors.errors import (
     CannotCreate,
     DataError,
@@ -24,8 +25,8 @@ from connectors.errors import (
     TemporaryFailure,
 )
 from connectors.local.names import HIDDEN_KINDS, below, hidden_name
-from connectors.model import Checksum, Entry, Version
-from connectors.remote import SMALL, Arrived, Leaving, ManyAtOnce, Remote
+from connectors.model import Entry, Version
+from connectors.remote import SMALL, Arrived, Leaving, ManyAtOnce, Remote, is_small
 from connectors.transfer import workers
 from connectors.transfer.departure import claimed, moment
 from connectors.transfer.folders import LocalTree, OneByOne
@@ -148,11 +149,6 @@ def _one_by_one(failure: RedError) -> None:
     log.info(f"{failure.message}; continuing one by one")
 
 
-def is_small(entry: Entry, most: int = SMALL) -> bool:
-    """Whether it may go together with others; one of unknown size may."""
-    return not entry.is_dir and (entry.size is None or entry.size <= most)
-
-
 def install(job: Job, places: OneByOne, source: str, arrived: Arrived, *, replace: bool) -> bool:
     """Let the file appear in its place if it is what was promised; False, and nothing done, if not.
 
@@ -226,8 +222,3 @@ def load(job: Job, tree: LocalTree, token: str, most: int, entries: Sequence[Ent
                 sha256 = checksums.of("sha256", content).digest if job.receipts.wanted else ""
                 mode, source = stat.S_IMODE(before.st_mode), below(tree.root, entry.path)
                 yield Leaving(entry, size, sha256, mode, source, token, content)
-
-
-def matches(content: bytes, checksum: Checksum | None) -> bool:
-    """Whether ``content`` has the ``checksum``, if there is one."""
-    return checksum is None or checksums.of(checksum.algorithm, content) == checksum

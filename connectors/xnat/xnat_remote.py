@@ -4,15 +4,14 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 
 from connectors import log, secrets
 from connectors.archives import unzip
-from connectors.checksum import hasher
+from connectors.checksum import hasher, matches
 from connectors.errors import ChecksumError, DataError, NotFound, RedError, TemporaryFailure
 from connectors.http.ranges import check_end, go_on
 from connectors.http.transport.pulled import pulled
 from connectors.http.transport.reply import Reply, whole_number
 from connectors.model import Entry, Verb, Version
-from connectors.remote import Arrived, Leaving, Load, ManyAtOnce, Opened, Sink, Source
+from connectors.remote import Arrived, Leaving, Load, ManyAtOnce, Opened, Sink, Source, is_small
 from connectors.transfer.job import Job
-from connectors.transfer.small import is_small, matches
 from connectors.xnat.addresses import Place
 from connectors.xnat.catalogue import Catalogue, Row
 from connectors.xnat.resource import Resource

@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 
+from connectors.local.names import parents_first
 from connectors.model import Entry
 from connectors.remote import Arrived, Leaving, Load
 from connectors.ssh.login.ssh_session import Session
@@ -18,7 +19,6 @@ from connectors.ssh.sftp.walk import real_name
 from connectors.ssh.sftp.wire import Status, string
 from connectors.ssh.shell import scripts
 from connectors.ssh.shell.proof import Unusable
-from connectors.transfer.local_tree import parents_first
 
 Done = set[str]
 BATCH_FILES = 2000  # for each batch the server starts two programs, which takes it as long as 30 files
