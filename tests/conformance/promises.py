@@ -3,7 +3,7 @@
 A promise is a function over a Case: a connector together with a running server that the test can look
 into. ``@promise(VERB, …)`` says which verbs it takes; a connector is held to every promise whose verbs
 its SCHEMAS have. This module has those about the command line;
-tests/conformance/files.py, tests/conformance/directories.py and tests/conformance/mounts.py the others.
+files.py, directories.py, mounts.py and decorations.py in this folder the others.
 """
 
 import hashlib
