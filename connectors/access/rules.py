@@ -148,12 +148,12 @@ def required(key: str, doc: str) -> Rule:
     return Rule(look, given(key))
 
 
-def requires(key: str, other: str, at: str, message: str) -> Rule:
-    """Where ``key`` is given, so is ``other``; otherwise ``message`` is reported for the field ``at``."""
+def requires(key: str, other: str, why: str = "") -> Rule:
+    """Where ``key`` is given, so is ``other``; ``why`` may explain that in the message."""
 
     def look(document: Mapping[str, Any], error: Error) -> None:
         if key in document and other not in document:
-            error(at, message)
+            error(key, f"needs {other} as well{f': {why}' if why else ''}")
 
     return Rule(look, _implies(given(key), given(other)))
 

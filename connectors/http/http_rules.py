@@ -104,9 +104,6 @@ def _one_login(document: Mapping[str, Any], error: Error) -> None:
 
 AUTH = (fields_by_choice("method", METHODS, DEFAULT_METHOD),)
 
-CLIENT_CERTIFICATE = tuple(
-    requires(key, "clientCertificate", at=key, message="needs clientCertificate as well")
-    for key in ("clientKey", "clientKeyPassphrase")
-)
+CLIENT_CERTIFICATE = tuple(requires(key, "clientCertificate") for key in ("clientKey", "clientKeyPassphrase"))
 
 ACCESS = (Rule(_one_login), *CLIENT_CERTIFICATE)

@@ -90,7 +90,7 @@ def path(field: str, value: Any, error: Error) -> None:
 def file_path(field: str, value: Any, error: Error) -> None:
     path(field, value, error)
     if value == "~" or (value and value.rpartition("/")[2] in ("", ".", "..")):
-        error(field, "names a directory: the name of the file is missing at its end")
+        error(field, "names a directory: the file name at the end is missing")
 
 
 @check(minLength=1)
@@ -190,9 +190,7 @@ def _passphrase(document: Mapping[str, Any], error: Error) -> None:
 LOGIN = (
     required("username", "the user to log in as (a string)"),
     exactly_one("password", "privateKey", note="no other way to log in is tried"),
-    requires(
-        "passphrase", "privateKey", at="passphrase", message="belongs to a privateKey, but there is none"
-    ),
+    requires("passphrase", "privateKey"),
     Rule(_passphrase),
 )
 """Of the mapping that contains username, password, privateKey and passphrase."""

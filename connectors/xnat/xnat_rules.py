@@ -116,7 +116,7 @@ def _identifier(field: str, value: Any, error: Error) -> None:
 @check(pattern=whole(r"[\s\S]*[^/]"))
 def file(field: str, value: Any, error: Error) -> None:
     if value.endswith("/"):
-        error(field, "names a folder: the name of the file is missing at its end")
+        error(field, "names a folder: the file name at the end is missing")
     else:
         folder(field, value, error)
 
@@ -140,13 +140,9 @@ def _catalogue(document: Mapping[str, Any], error: Error) -> None:
         error("file", f"must not be {own}: XNAT keeps its own list of this resource's files under that name")
 
 
-NO_DIRECTION = "is for reconstructions and assessors: nothing else has an input and an output side"
-
 RECEIVING = (
     chain(*LEVELS[1:]),  # project is required anyway
-    requires(
-        "containerType", "container", at="container", message="required with containerType: its ID or label"
-    ),
+    requires("containerType", "container", "its ID or label"),
     matches_for(
         {"containerType": "reconstructions"},
         "container",
@@ -159,18 +155,17 @@ RECEIVING = (
         EXPERIMENT,
         "must consist of letters, digits, _ and -: no other ID works for assessors",
     ),
-    requires("direction", "containerType", at="direction", message=NO_DIRECTION),
-    not_for({"containerType": "scans"}, "direction", NO_DIRECTION),
+    requires("direction", "containerType"),
+    not_for(
+        {"containerType": "scans"},
+        "direction",
+        "is for reconstructions and assessors: scans have no input or output side",
+    ),
 )
 
 SENDING = (
     *RECEIVING,
-    requires(
-        "xsiType",
-        "containerType",
-        at="xsiType",
-        message="is the type of a container: without containerType there is none",
-    ),
+    requires("xsiType", "containerType"),
     *(
         matches_for(
             {"containerType": kind},

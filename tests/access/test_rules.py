@@ -20,7 +20,9 @@ from tests.support.documents import Documents, checker, no_secrets
 
 OFFERED = [(name, verb) for name in registry.MODULES for verb in registry.load(name).SCHEMAS]
 
-TEXTS = st.text(max_size=8).map(str.rstrip) | st.sampled_from(  # no "\n" at the end: $ is Python's here
+TEXTS = st.text(max_size=8).map(
+    str.rstrip
+) | st.sampled_from(  # no "\n" at the end, where Python's $ is another; no variables
     [
         *(
             "",
@@ -40,13 +42,13 @@ TEXTS = st.text(max_size=8).map(str.rstrip) | st.sampled_from(  # no "\n" at the
             "ALL",
             "7",
         ),
-        *("http://h/", "HTTPS://h", "http://u:p@h/x?y#z", "ftp://h", "http://", "http://h/{{x}}"),
+        *("http://h/", "HTTPS://h", "http://u:p@h/x?y#z", "ftp://h", "http://"),
         *("foo", "xnat:mrScanData", "xnat:qcAssessmentData", "xnat:reconstructedImageData", "a:b"),
         *("R_catalog.xml", "aes128-ctr", "aes128-ctr,aes256-gcm@openssh.com", "SHA256:" + "a" * 43),
         f"256 SHA256:{'a' * 43} me@h (ED25519)",
     ]
 )
-ODD = st.sampled_from([None, True, 0, 22, -1.5, [], ["aes128-ctr"], {}, {"a": "b"}])
+ODD = st.sampled_from(["{{x}}", None, True, 0, 22, -1.5, [], ["aes128-ctr"], {}, {"a": "b"}])
 
 
 def schemas(schema: Schema) -> Iterator[Schema]:
@@ -193,8 +195,9 @@ METHOD = rules.fields_by_choice("how", {"KEY": ("key",), "LOGIN": ("user", "word
     ("rule", "document", "expected"),
     [
         (rules.required("a", "its name"), {}, {"a": "required: its name"}),
-        (rules.requires("a", "b", at="a", message="needs b"), {"a": 1}, {"a": "needs b"}),
-        (rules.requires("a", "b", at="a", message="needs b"), {"b": 1}, {}),
+        (rules.requires("a", "b"), {"a": 1}, {"a": "needs b as well"}),
+        (rules.requires("a", "b", "its size"), {"a": 1}, {"a": "needs b as well: its size"}),
+        (rules.requires("a", "b"), {"b": 1}, {}),
         (
             rules.chain("a", "b", "c"),
             {"c": 1},

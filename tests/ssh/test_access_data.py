@@ -147,7 +147,7 @@ def test_paths_that_no_directory_can_have_are_refused(documents: Documents, path
                 "privateKey": "contains no private key",
             },
         ),
-        (flat(passphrase="x"), RECEIVE_FILE, {"passphrase": "belongs to a privateKey, but there is none"}),
+        (flat(passphrase="x"), RECEIVE_FILE, {"passphrase": "needs privateKey as well"}),
         (later(auth=None), RECEIVE_FILE, {"auth": "required: username, and password or privateKey"}),
         (
             flat(password=None),
@@ -204,7 +204,7 @@ def test_paths_that_no_directory_can_have_are_refused(documents: Documents, path
         (
             later(jump={"host": "j", "auth": {"username": "", "password": "x", "passphrase": "y"}}),
             RECEIVE_FILE,
-            {"jump.auth.username": "must not be empty", "jump.auth.passphrase": "belongs to a privateKey"},
+            {"jump.auth.username": "must not be empty", "jump.auth.passphrase": "needs privateKey as well"},
         ),
     ],
 )
