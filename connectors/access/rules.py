@@ -139,7 +139,7 @@ class Rule(NamedTuple):
 
 
 def required(key: str, doc: str) -> Rule:
-    """``key`` is given, where another rule decides whether this one applies; else ``"required": True``."""
+    """``key`` is given. For mappings where ``"required": True`` of the field would not always be right."""
 
     def look(document: Mapping[str, Any], error: Error) -> None:
         if key not in document:

@@ -25,7 +25,7 @@ TLS: dict[str, Field] = {
     "clientCertificate": {
         "type": "string",
         "check_with": certificate,
-        "meta": {"doc": "Client certificate: PEM text or the path of a file; may hold the key"},
+        "meta": {"doc": "Client certificate: PEM text or the path of a file; may contain the key"},
     },
     "clientKey": {
         **PRIVATE_KEY,

@@ -115,9 +115,9 @@ def _schema(rules: Iterable[Rule], path: dict[str, Field], **more: Field) -> Sch
         **flat,
         **path,
         "jump": JUMP,
-        "timeout": _seconds("until there is a connection, or without one byte; else RED_TIMEOUT"),
-        "authTimeout": _seconds("that the log-in may take"),
-        "bannerTimeout": _seconds("until the server has identified itself"),
+        "timeout": _seconds("to connect, and without a byte received; default: RED_TIMEOUT"),
+        "authTimeout": _seconds("for the log-in"),
+        "bannerTimeout": _seconds("until the server identifies itself"),
         **more,
     }
     return Schema(fields, rules)

@@ -68,7 +68,7 @@ def _schema(verb: Verb) -> Schema:
         else {"required": True, "example": "resource"}
     )
     path = (
-        _text("Folder in the resource; else all of it", xnat_rules.folder, example="folder")
+        _text("Folder in the resource; default: the whole resource", xnat_rules.folder, example="folder")
         if verb.of_directory
         else _text("File path", xnat_rules.file, required=True, example=example[1])
     )
@@ -134,9 +134,9 @@ def _schema(verb: Verb) -> Schema:
         **(sending if verb.sends else {}),
         "direction": {
             **any_case("in", "out"),
-            "meta": {"doc": "Whether the resource is what went into the container, or came out; else out"},
+            "meta": {"doc": "Whether the resource is an input of the container or an output; default: out"},
         },
-        "resource": _text("Resource label; its ID is not taken", xnat_rules.resource, **resource),
+        "resource": _text("Resource label, not its ID", xnat_rules.resource, **resource),
         "file": path,
         **(overwriting if verb.sends else {}),
         "auth": AUTH,
