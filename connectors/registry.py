@@ -8,6 +8,7 @@ from connectors.errors import Unavailable
 from connectors.model import Verb
 
 if TYPE_CHECKING:
+    from connectors.access.schema import Schema
     from connectors.remote import Remote
     from connectors.transfer.job import Job
 
@@ -21,7 +22,6 @@ MODULES = {
     "red-connector-xnat-http": "connectors.xnat",
 }
 
-Schema = Mapping[str, Mapping[str, Any]]
 Access = Mapping[str, Any]
 
 
@@ -35,7 +35,7 @@ class Connector(Protocol):
 
     EXECUTABLE: str
     SUMMARY: str
-    SCHEMAS: Mapping[Verb, Schema]
+    SCHEMAS: Mapping[Verb, "Schema"]
 
     def connect(self, access: Access, job: "Job") -> AbstractContextManager["Remote"]:
         """Open the conversation that ``access`` (validated, defaults filled in) describes."""

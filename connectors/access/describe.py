@@ -5,14 +5,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from connectors.access.document import ENTRY_KEYS
-from connectors.access.schema import given
+from connectors.access.rules import given, spelt, whole
 
 if TYPE_CHECKING:
+    from connectors.access.schema import Schema
     from connectors.model import Verb
-    from connectors.registry import Schema
 
 _JSON_TYPES = {"dict": "object", "list": "array"}
-_VARIABLE = r"\{\{[^\n]*\}\}"
 
 
 def json_schema(executable: str, verb: "Verb", schema: "Schema") -> dict[str, Any]:
@@ -61,7 +60,7 @@ def _json_object(schema: "Schema") -> dict[str, Any]:
         properties[f"_{key}"] = {**plain, "description": f"{plain.get('description', key)} (secret)"}
         if field.get("required"):
             needed.append(given(key))
-        needed += field.get("meta", {}).get("together", ())
+    needed += [rule.json for rule in schema.rules if rule.json]
     described: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
     if needed:
         described["allOf"] = needed
@@ -77,8 +76,7 @@ def _json_field(field: Mapping[str, Any]) -> dict[str, Any]:
     elif kind == "dict" and "valuesrules" in field:
         described["additionalProperties"] = _json_field(field["valuesrules"])
     if "allowed" in field:
-        spelt = "|".join(_any_case(choice) for choice in field["allowed"])
-        described["anyOf"] = [{"enum": list(field["allowed"])}, {"pattern": f"^({spelt})$|{_VARIABLE}"}]
+        described["anyOf"] = [{"enum": list(field["allowed"])}, {"pattern": whole(spelt(*field["allowed"]))}]
     for rule, keyword in (("default", "default"), ("min", "minimum"), ("max", "maximum")):
         if rule in field:
             described[keyword] = field[rule]
@@ -86,12 +84,9 @@ def _json_field(field: Mapping[str, Any]) -> dict[str, Any]:
         described["minLength"] = 1
     if "doc" in meta:
         described["description"] = meta["doc"]
-    described.update(meta.get("json", {}))
+    if "check_with" in field:
+        described.update(field["check_with"].json)
     return described
-
-
-def _any_case(word: str) -> str:
-    return "".join(f"[{char.upper()}{char.lower()}]" if char.isalpha() else char for char in word)
 
 
 def example(executable: str, verb: "Verb", schema: "Schema") -> str:

@@ -16,7 +16,8 @@ from connectors.model import Checksum, Entry, Verb
 from connectors.wording import join, printable
 
 if TYPE_CHECKING:
-    from connectors.registry import Connector, Schema
+    from connectors.access.schema import Schema
+    from connectors.registry import Connector
 
 DEEPEST = 32
 """Levels of access data; no connector needs four."""

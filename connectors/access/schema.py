@@ -1,23 +1,30 @@
 """The pieces that connectors' schemas share. Data, no library.
 
-A schema is cerberus' with two additions: ``meta`` (below), and the rule ``beside``, a function
-(document, error) that looks at several fields at once. ``meta`` may hold
+A field is cerberus' with one addition, ``meta``, which may hold
 
     doc       what the field means, one line
     secret    True: its value, or everything below it, is shown nowhere; "url": what is secret in a URL
     example   the value in the example document
     optional  how optional it is, where "required" does not say it: the word in the documentation's table
     words     what else messages about the field are made of, and stays readable beside a secret
-    json      JSON Schema that cannot be derived, e.g. which fields below it go together
-    together  JSON Schemas of the mapping that holds the field: what the rule ``beside`` says
+
+``check_with`` is a Check and a nested ``schema`` is a Schema: both are also described as JSON Schema.
 """
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from connectors.access import rules
 
 Field = dict[str, Any]
-Schema = dict[str, Field]
+
+
+class Schema(dict[str, Field]):
+    """The fields of one mapping, and the ``rules`` that several of them must fulfil together."""
+
+    def __init__(self, fields: Mapping[str, Field], rules: Iterable[rules.Rule] = ()) -> None:
+        super().__init__(fields)
+        self.rules = tuple(rules)
 
 
 def any_case(*choices: str) -> Field:
@@ -28,11 +35,6 @@ def any_case(*choices: str) -> Field:
         return written.get(value.lower(), value) if isinstance(value, str) and value.isascii() else value
 
     return {"type": "string", "allowed": list(choices), "coerce": spell}
-
-
-def given(key: str) -> dict[str, Any]:
-    """JSON Schema: ``key`` is there, protected or not."""
-    return {"anyOf": [{"required": [key]}, {"required": [f"_{key}"]}]}
 
 
 USERNAME: Field = {

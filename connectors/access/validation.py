@@ -8,7 +8,7 @@ from connectors import imports
 from connectors.access.parsing import must_be
 
 if TYPE_CHECKING:
-    from connectors.registry import Schema
+    from connectors.access.schema import Schema
 
 Path = tuple[str | int, ...]
 
@@ -36,8 +36,26 @@ def validate(access: dict[str, Any], schema: "Schema") -> tuple[dict[str, Any], 
     misshapen = {finding.path for finding in findings}
     validator = _validator_class()(schema, error_handler=_error_handler())
     validator.validate(access)
-    findings += (finding for finding in _findings(validator.errors, schema) if finding.path not in misshapen)
+    found = [*_findings(validator.errors, schema), *_broken_rules(validator.document, schema, ())]
+    findings += (finding for finding in found if finding.path not in misshapen)
     return dict(validator.document), findings
+
+
+def _broken_rules(document: dict[str, Any], schema: "Schema", path: Path) -> Iterator[Finding]:
+    """What the rules of ``schema``, and of the schemas in it, find in ``document``, which is at ``path``."""
+    faults: list[tuple[str, str]] = []
+    for rule in schema.rules:
+        rule.check(document, lambda *fault: faults.append(fault))
+    yield from (Finding(_place(path, field), message) for field, message in faults)
+    for key, field in schema.items():
+        below = document.get(key)
+        if field.get("type") == "dict" and "schema" in field and isinstance(below, dict):
+            yield from _broken_rules(below, field["schema"], (*path, key))
+
+
+def _place(above: Path, field: str) -> Path:
+    """The path of the ``field`` that an error was reported for: its own, or dotted one level below."""
+    return (*above, *field.split(".", 1))
 
 
 def _without_misshapen(
@@ -82,7 +100,6 @@ def _validator_class() -> Any:
     class Validator(cerberus.Validator):  # type: ignore[misc]
         types_mapping: ClassVar = {**cerberus.Validator.types_mapping, "integer": whole}
         _valid_schemas: ClassVar = imports.AllSchemas()
-        priority_validations = ("beside", *cerberus.Validator.priority_validations)  # whatever else is wrong
 
         def _error(self, *args: Any) -> None:
             """cerberus sorts all errors whenever there is another one: 5,000 take minutes."""
@@ -90,10 +107,6 @@ def _validator_class() -> Any:
                 self._errors.extend(args[0])
             else:
                 super()._error(*args)
-
-        def _validate_beside(self, check: Any, field: str, value: Any) -> None:
-            """{'type': 'callable'}"""  # a docstring that cerberus reads: what the rule's argument is
-            check(self.document, self._error)
 
         def _validate_check_with(self, checks: Any, field: str, value: Any) -> None:
             if value is not None:  # a fault already; checks need not look out for it
@@ -122,7 +135,7 @@ def _findings(errors: Any, schema: "Schema") -> Iterator[Finding]:
         if error.code == kinds.UNKNOWN_FIELD.code:
             yield Finding(path, "unknown", tuple(_fields(schema, path[:-1])))
         elif error.code == kinds.CUSTOM.code:
-            yield Finding((*path[:-1], *str(path[-1]).split(".", 1)), str(error.info[0]))
+            yield Finding(_place(path[:-1], str(path[-1])), str(error.info[0]))
         elif error.code == kinds.REQUIRED_FIELD.code:
             kind = TYPES.get(field.get("type", ""), "a value")
             yield Finding(path, f"required: {field.get('meta', {}).get('doc', 'missing')} ({kind})")
@@ -132,8 +145,6 @@ def _findings(errors: Any, schema: "Schema") -> Iterator[Finding]:
             yield Finding(path, must_be(" or ".join(TYPES.get(name, name) for name in names), error.value))
         elif error.code == kinds.UNALLOWED_VALUE.code:
             yield Finding(path, f"must be one of {', '.join(map(str, error.constraint))}")
-        elif error.code == kinds.DEPENDENCIES_FIELD.code:
-            yield Finding(path, f"needs {error.info[0]} as well")
         elif error.code == kinds.EMPTY_NOT_ALLOWED.code:
             yield Finding(path, "must not be empty")
         elif error.code == kinds.MIN_VALUE.code:
@@ -144,7 +155,7 @@ def _findings(errors: Any, schema: "Schema") -> Iterator[Finding]:
             yield Finding(path, f"breaks the rule {error.rule}: {error.constraint}")
 
 
-def _fields(schema: "Schema", path: Path) -> "Schema":
+def _fields(schema: "Schema", path: Path) -> dict[str, Any]:
     """The fields that ``schema`` knows at ``path``."""
     fields: Any = schema
     for key in path:

@@ -5,7 +5,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn, TypeVar
@@ -154,12 +154,12 @@ def _move(program: str, call: Call) -> None:
 
 
 @contextmanager
-def _told_by_place(document: "Document", schema: registry.Schema) -> Iterator[None]:
+def _told_by_place(document: "Document", keys: Container[str]) -> Iterator[None]:
     """Faults in the access data that only the connector finds get their line and path here."""
     from connectors.wording import join
 
     def placed(fault: Fault) -> Fault:
-        if fault.path not in schema:
+        if fault.path not in keys:
             return fault
         return document.fault(join(document.access_path, fault.path), fault.message)
 

@@ -4,14 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from connectors.access.schema import (
-    PASSWORD,
-    USERNAME,
-    Field,
-    Schema,
-    any_case,
-    given,
-)
+from connectors.access.schema import PASSWORD, USERNAME, Field, Schema, any_case
 from connectors.http import http_rules
 from connectors.http.fields import TLS, URL
 from connectors.model import RECEIVE_DIR, RECEIVE_FILE, SEND_DIR, SEND_FILE
@@ -34,37 +27,22 @@ TOKEN: Field = {
     },
 }
 
-BEARER = "[bB][eE][aA][rR][eE][rR]"
-
-# JSON Schema: by token or by username and password, as the method says; a variable may say anything
-BY_TOKEN = {
-    "allOf": [given("token"), given("method")],
-    "not": {"anyOf": [given("username"), given("password")]},
-    "patternProperties": {"^_?method$": {"pattern": rf"^{BEARER}$|\{{\{{"}},
-}
-BY_LOGIN = {
-    "allOf": [given("username"), given("password")],
-    "not": given("token"),
-    "patternProperties": {"^_?method$": {"not": {"pattern": f"^{BEARER}$"}}},
-}
-
 AUTH: Field = {
     "type": "dict",
-    "check_with": http_rules.auth,
-    "schema": {
-        "username": {**USERNAME, "check_with": http_rules.username},
-        "password": PASSWORD,
-        "method": {
-            **any_case("BASIC", "DIGEST", "BEARER"),
-            "default": "BASIC",
-            "meta": {"doc": "Authentication method", "example": "BASIC"},
+    "schema": Schema(
+        {
+            "username": {**USERNAME, "check_with": http_rules.username},
+            "password": PASSWORD,
+            "method": {
+                **any_case(*http_rules.METHODS),
+                "default": http_rules.DEFAULT_METHOD,
+                "meta": {"doc": "Authentication method", "example": "BASIC"},
+            },
+            "token": TOKEN,
         },
-        "token": TOKEN,
-    },
-    "meta": {
-        "doc": "Authentication information",
-        "json": {"anyOf": [BY_TOKEN, BY_LOGIN]},
-    },
+        http_rules.AUTH,
+    ),
+    "meta": {"doc": "Authentication information"},
 }
 
 HEADERS: Field = {
@@ -79,7 +57,7 @@ HEADERS: Field = {
 def _schema(method: str, *, of_directory: bool = False) -> Schema:
     """The access data; the default ``method`` depends on the verb."""
     example = {"example": "http://example.com/files"} if of_directory else {}
-    return {
+    fields = {
         "url": {**URL, "meta": {**URL["meta"], **example}},
         "method": {
             **any_case("GET", "PUT", "POST"),
@@ -90,6 +68,7 @@ def _schema(method: str, *, of_directory: bool = False) -> Schema:
         "headers": HEADERS,
         **TLS,
     }
+    return Schema(fields, http_rules.ACCESS)
 
 
 SCHEMAS = {

@@ -1,25 +1,41 @@
-"""What types cannot express about HTTP's access data; how checks work is told in connectors.access.rules."""
+"""Checks and rules of HTTP's access data, beyond types; connectors.access.rules says how they work."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from connectors import secrets
-from connectors.access.rules import CONTROL, Error, no_control
+from connectors.access.rules import (
+    CONTROL,
+    Error,
+    Rule,
+    all_of,
+    check,
+    fields_by_choice,
+    matches,
+    no_control,
+    requires,
+)
 
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A header's name: RFC 9110, section 5.6.2."""
 
-BEARER_TOKEN = re.compile(r"[\x21-\x7e]+")
-"""Wider than RFC 6750, section 2.1, since issuers are; it keeps out what could end the header."""
-
 PLACE = re.compile(r"(\[[0-9A-Fa-f:.]+(%25[\w.~-]+)?\]|[^\s\[\]:/\\?#@<>^|%\"{}`]{1,253})(:[0-9]*)?")
 """An IPv6 address or a name (the resolver may be stricter), and a port."""
+
+METHODS = {
+    "BASIC": ("username", "password"),
+    "DIGEST": ("username", "password"),
+    "BEARER": ("token",),
+}
+"""How to log in, and the fields that each way requires."""
 
 DEFAULT_METHOD = "BASIC"
 
 RESERVED_HEADERS = ("host", "content-length", "transfer-encoding", "range", "if-range", "connection")
 
 
+@check(pattern=r"^([hH][tT][tT][pP][sS]?://[^/?#]|[^:/?#]*\{\{)")
 def url(field: str, value: Any, error: Error) -> None:
     """An http or https URL with a host and, if any, a sane port (RFC 9110, section 4.2)."""
     from urllib.parse import urlsplit  # 5 ms
@@ -40,41 +56,17 @@ def url(field: str, value: Any, error: Error) -> None:
         error(field, "its host must be a host name or address, its port a number from 1 to 65535")
 
 
-def auth(field: str, value: Any, error: Error) -> None:
-    """BASIC and DIGEST take a username and a password, BEARER a token and nothing else. Where the method is
-    none of them, what the default one requires is required."""
-    method = value.get("method")
-    given = [key for key in ("username", "password", "token") if key in value]
-    if method == "BEARER":
-        if "token" not in value:
-            error(f"{field}.token", "required by the method BEARER: the token, a string")
-        for key in ("username", "password"):
-            if key in given:
-                error(f"{field}.{key}", "not used by the method BEARER: leave it out")
-    elif method in ("BASIC", "DIGEST"):
-        for key in ("username", "password"):
-            if key not in value:
-                error(f"{field}.{key}", f"required by the method {method}: a string")
-        if "token" in given:
-            error(f"{field}.token", f"not used by the method {method}: a token needs method BEARER")
-    elif "token" not in given:
-        for key in ("username", "password"):
-            if key not in value:
-                error(f"{field}.{key}", f"required by the method {DEFAULT_METHOD}: a string")
+username = all_of(
+    matches(r"[^:]*", "must not contain a colon: BASIC and DIGEST cannot carry it"),
+    no_control,
+)
+"""RFC 7617, section 2: a colon would end the name. RFC 7616 follows it."""
+
+bearer_token = matches(r"[\x21-\x7e]+", "must be visible ASCII characters without blanks")
+"""Wider than RFC 6750, section 2.1, since issuers are; it keeps out what could end the header."""
 
 
-def username(field: str, value: Any, error: Error) -> None:
-    """RFC 7617, section 2: no colon, for it ends the name, and no control characters. RFC 7616 follows it."""
-    if ":" in value:
-        error(field, "must not contain a colon: BASIC and DIGEST cannot carry it")
-    no_control(field, value, error)
-
-
-def bearer_token(field: str, value: Any, error: Error) -> None:
-    if not BEARER_TOKEN.fullmatch(value):
-        error(field, "must be visible ASCII characters without blanks")
-
-
+@check()
 def headers(field: str, value: Any, error: Error) -> None:
     """Names are tokens (RFC 9110, section 5.1) and not those that the connector sets; values end no line."""
     seen = set[str]()
@@ -91,7 +83,7 @@ def headers(field: str, value: Any, error: Error) -> None:
         seen.add(folded)
 
 
-def one_login(document: dict[str, Any], error: Error) -> None:
+def _one_login(document: Mapping[str, Any], error: Error) -> None:
     """Two ways to log in would leave open which one counts."""
     ways = []
     url = document.get("url")
@@ -108,3 +100,10 @@ def one_login(document: dict[str, Any], error: Error) -> None:
     if len(ways) > 1:
         place = f"headers.{name}" if name else "url"
         error(place, f"credentials are given {' and '.join(ways)}: keep one, best under auth")
+
+
+AUTH = (fields_by_choice("method", METHODS, DEFAULT_METHOD),)
+
+CLIENT_CERTIFICATE = tuple(requires(key, "clientCertificate") for key in ("clientKey", "clientKeyPassphrase"))
+
+ACCESS = (Rule(_one_login), *CLIENT_CERTIFICATE)

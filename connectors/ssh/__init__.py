@@ -1,10 +1,11 @@
 """Files and directories over SSH."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from connectors.access.schema import PASSPHRASE, PASSWORD, PRIVATE_KEY, USERNAME, Field, Schema, given
+from connectors.access.rules import Check, Rule
+from connectors.access.schema import PASSPHRASE, PASSWORD, PRIVATE_KEY, USERNAME, Field, Schema
 from connectors.model import MOUNT_DIR, RECEIVE_DIR, RECEIVE_FILE, SEND_DIR, SEND_FILE
 from connectors.registry import Access
 from connectors.ssh import ssh_rules
@@ -16,27 +17,6 @@ if TYPE_CHECKING:
 EXECUTABLE = "red-connector-ssh"
 SUMMARY = "files and directories over SSH"
 
-VARIABLE = r"\{\{"
-ONE_CIPHER = f"({'|'.join(ssh_rules.CIPHERS)})"
-
-# JSON Schema: what goes together, flat or under auth
-BY_LOGIN = [
-    given("username"),
-    {"oneOf": [given("password"), given("privateKey")]},
-    {"anyOf": [{"not": given("passphrase")}, given("privateKey")]},
-]
-NO_LOGIN = {"not": {"anyOf": [given(key) for key in ssh_rules.LOGIN_KEYS]}}
-ONE_LOGIN = {
-    "oneOf": [{"allOf": [given("auth"), NO_LOGIN]}, {"allOf": [{"not": given("auth")}, *BY_LOGIN]}],
-}
-ONE_FILE = {
-    "oneOf": [
-        {"allOf": [given("filePath"), {"not": {"anyOf": [given("fileDir"), given("fileName")]}}]},
-        {"allOf": [given("fileDir"), given("fileName"), {"not": given("filePath")}]},
-    ]
-}
-ONE_DIRECTORY = {"oneOf": [given("dirPath"), given("dirName")]}
-
 HOST: Field = {
     "type": "string",
     "required": True,
@@ -44,7 +24,6 @@ HOST: Field = {
     "meta": {
         "doc": "Remote host domain name or IP address",
         "example": "example.com",
-        "json": {"pattern": rf"^[^\s/@\\]+$|{VARIABLE}"},
     },
 }
 
@@ -62,14 +41,10 @@ HOST_KEY: Field = {
     "check_with": ssh_rules.host_key,
     "meta": {
         "doc": "Key that the server must have: its fingerprint SHA256:… or its public key as one line",
-        "json": {
-            "pattern": rf"^({ssh_rules.FINGERPRINT.pattern}|{ssh_rules.LISTED.pattern}"
-            rf"|([^@#\s]\S* +)?({'|'.join(ssh_rules.KEY_PARTS)}) +AAAA.*)$|{VARIABLE}"
-        },
     },
 }
 
-LOGIN: Schema = {
+LOGIN: dict[str, Field] = {
     "username": {**USERNAME, "empty": False},
     "password": {**PASSWORD, "meta": {**PASSWORD["meta"], "optional": "yes, with privateKey"}},
     "privateKey": {
@@ -82,12 +57,8 @@ LOGIN: Schema = {
 
 AUTH: Field = {
     "type": "dict",
-    "schema": LOGIN,
-    "meta": {
-        "doc": "Authentication information",
-        "optional": "yes, with username",
-        "json": {"allOf": BY_LOGIN},
-    },
+    "schema": Schema(LOGIN),  # its rules are among those of the whole: it may also be given flat
+    "meta": {"doc": "Authentication information", "optional": "yes, with username"},
 }
 
 
@@ -100,18 +71,19 @@ def _again(field: Field, doc: str = "", optional: str = "") -> Field:
 
 JUMP: Field = {
     "type": "dict",
-    "schema": {
-        "host": _again(HOST, "Domain name or IP address of the jump host"),
-        "port": _again(PORT, "TCP port of its SSH service"),
-        "auth": {
-            "type": "dict",
-            "required": True,
-            "schema": {key: _again(field) for key, field in LOGIN.items()},
-            "check_with": ssh_rules.login,
-            "meta": {"doc": "Authentication information for it", "json": {"allOf": BY_LOGIN}},
-        },
-        "hostKey": _again(HOST_KEY, "Key that it must have, as above"),
-    },
+    "schema": Schema(
+        {
+            "host": _again(HOST, "Domain name or IP address of the jump host"),
+            "port": _again(PORT, "TCP port of its SSH service"),
+            "auth": {
+                "type": "dict",
+                "required": True,
+                "schema": Schema({key: _again(field) for key, field in LOGIN.items()}, ssh_rules.LOGIN),
+                "meta": {"doc": "Authentication information for it"},
+            },
+            "hostKey": _again(HOST_KEY, "Key that it must have, as above"),
+        }
+    ),
     "meta": {"doc": "Jump host: the remote host is reached through it"},
 }
 
@@ -121,38 +93,38 @@ def _seconds(doc: str) -> Field:
         "type": "number",
         "check_with": ssh_rules.duration,
         "max": ssh_rules.LONGEST,
-        "meta": {"doc": f"Seconds {doc}", "json": {"exclusiveMinimum": 0}},
+        "meta": {"doc": f"Seconds {doc}"},
     }
 
 
-def _path(doc: str, check: Any, **meta: str) -> Field:
-    return {"type": "string", "check_with": check, "meta": {"doc": doc, "json": {"minLength": 1}, **meta}}
+def _path(doc: str, check: Check, **meta: str) -> Field:
+    return {"type": "string", "check_with": check, "meta": {"doc": doc, **meta}}
 
 
-def _schema(beside: ssh_rules.Beside, together: dict[str, Any], path: Schema) -> Schema:
-    """The access data, either generation; ``path`` is what names the file or the directory."""
+def _schema(rules: Iterable[Rule], path: dict[str, Field], **more: Field) -> Schema:
+    """The access data, either generation; ``path`` are the fields that name the file or the directory."""
     flat = {
         key: _again(field, f"{field['meta']['doc']}; in place of auth.{key}", "yes, with auth")
         for key, field in LOGIN.items()
     }
-    return {
+    fields = {
         "host": HOST,
-        # Always there by its default, so it carries what is to be said of several fields.
-        "port": {**PORT, "beside": beside, "meta": {**PORT["meta"], "together": [ONE_LOGIN, together]}},
+        "port": PORT,
         "hostKey": HOST_KEY,
         "auth": AUTH,
         **flat,
         **path,
         "jump": JUMP,
-        "timeout": _seconds("until there is a connection, or without one byte; else RED_TIMEOUT"),
-        "authTimeout": _seconds("that the log-in may take"),
-        "bannerTimeout": _seconds("until the server has identified itself"),
+        "timeout": _seconds("to connect, and without a byte received; default: RED_TIMEOUT"),
+        "authTimeout": _seconds("for the log-in"),
+        "bannerTimeout": _seconds("until the server identifies itself"),
+        **more,
     }
+    return Schema(fields, rules)
 
 
 FILE = _schema(
-    ssh_rules.of_file,
-    ONE_FILE,
+    ssh_rules.FILE,
     {
         "filePath": _path(
             "File on remote host: absolute, or relative to the log-in directory",
@@ -169,42 +141,33 @@ FILE = _schema(
     },
 )
 
-DIRECTORY = _schema(
-    ssh_rules.of_directory,
-    ONE_DIRECTORY,
-    {
-        "dirPath": _path(
-            "Directory on remote host: absolute, or relative to the log-in directory",
-            ssh_rules.path,
-            optional="yes, with dirName",
-            example="/home/username/files",
-        ),
-        "dirName": _path("The same as dirPath, in place of it", ssh_rules.path, optional="yes, with dirPath"),
-    },
-)
+DIRECTORY_PATH = {
+    "dirPath": _path(
+        "Directory on remote host: absolute, or relative to the log-in directory",
+        ssh_rules.path,
+        optional="yes, with dirName",
+        example="/home/username/files",
+    ),
+    "dirName": _path("The same as dirPath, in place of it", ssh_rules.path, optional="yes, with dirPath"),
+}
 
-MOUNT: Schema = {
-    **DIRECTORY,
-    "writable": {
+DIRECTORY = _schema(ssh_rules.DIRECTORY, DIRECTORY_PATH)
+
+MOUNT = _schema(
+    ssh_rules.DIRECTORY,
+    DIRECTORY_PATH,
+    writable={
         "type": "boolean",
         "default": False,
         "meta": {"doc": "Whether files in the mounted directory can be changed"},
     },
-    "ciphers": {
+    ciphers={
         "type": "string",
         "coerce": ssh_rules.comma_separated,
         "check_with": ssh_rules.ciphers,
-        "meta": {
-            "doc": f"Ciphers to use, a list or separated by commas: {', '.join(ssh_rules.CIPHERS)}",
-            "json": {
-                "type": ["string", "array"],
-                "pattern": rf"^{ONE_CIPHER}(,{ONE_CIPHER})*$|{VARIABLE}",
-                "items": {"type": "string"},
-                "minItems": 1,
-            },
-        },
+        "meta": {"doc": f"Ciphers to use, a list or separated by commas: {', '.join(ssh_rules.CIPHERS)}"},
     },
-}
+)
 
 SCHEMAS = {
     RECEIVE_FILE: FILE,

@@ -1,16 +1,26 @@
-"""What types cannot express about SSH's access data; how checks work is told in connectors.access.rules."""
+"""Checks and rules of SSH's access data, beyond types; connectors.access.rules says how they work."""
 
 import binascii
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from connectors.access.rules import Error
+from connectors.access.rules import (
+    Error,
+    Json,
+    Rule,
+    check,
+    exactly_one,
+    given,
+    matches,
+    required,
+    requires,
+    whole,
+    within,
+)
 from connectors.ssh.login import keys
-
-Beside = Callable[[dict[str, Any], Error], None]
 
 NAME = re.compile(r"(?!-)[^\s\x00-\x20\x7f\[\]:/\\?#@<>^|%\"'`{},;$&*()!]{1,253}")
 """A host name in the widest sense; the resolver may be stricter."""
@@ -41,6 +51,7 @@ KEY_PARTS = {
 """Types of keys, and of how many parts such a key consists: RFC 4253 (6.6), RFC 5656 (3.1), RFC 8709 (4)."""
 
 
+@check(pattern=whole(r"[^\s/@\\]+"))
 def host(field: str, value: Any, error: Error) -> None:
     """A name or an address, an IPv6 address with or without brackets."""
     if not (_is_ipv6(value) if ":" in value else _is_name(value)):
@@ -66,6 +77,7 @@ def _is_ipv6(value: str) -> bool:
     return True
 
 
+@check(minLength=1)
 def path(field: str, value: Any, error: Error) -> None:
     """Any name that a file can have; names with the end of a line in them are real."""
     if not value:
@@ -74,12 +86,14 @@ def path(field: str, value: Any, error: Error) -> None:
         error(field, "must not contain NUL: no path can")
 
 
+@check(minLength=1)
 def file_path(field: str, value: Any, error: Error) -> None:
     path(field, value, error)
     if value == "~" or (value and value.rpartition("/")[2] in ("", ".", "..")):
-        error(field, "names a directory: the name of the file is missing at its end")
+        error(field, "names a directory: the file name at the end is missing")
 
 
+@check(minLength=1)
 def file_name(field: str, value: Any, error: Error) -> None:
     """May lead through further folders; but it is below ``fileDir``, so it does not begin anew."""
     file_path(field, value, error)
@@ -87,24 +101,31 @@ def file_name(field: str, value: Any, error: Error) -> None:
         error(field, "is below fileDir, and cannot begin with /: put a whole path into filePath")
 
 
+@check(exclusiveMinimum=0)
 def duration(field: str, value: Any, error: Error) -> None:
     if not (math.isfinite(value) and value > 0):
         error(field, "must be a number of seconds, more than 0")
 
 
+@check()
 def private_key(field: str, value: Any, error: Error) -> None:
-    """As much as can be seen without decrypting it: that is left to whoever uses it. Whether a passphrase is
-    missing is looked at by ``_login``, which knows."""
+    """Whatever can be checked without decrypting the key. A rule looks for a missing passphrase."""
     try:
         keys.inspect(keys.text(value))
     except keys.Unusable as unusable:
         error(field, unusable.whole)
 
 
-def ciphers(field: str, value: Any, error: Error) -> None:
-    """Checked against a list, since it will stand among a program's options."""
-    if not set(value.split(",")) <= set(CIPHERS):
-        error(field, f"must be names, separated by commas, of {', '.join(CIPHERS)}")
+ONE_CIPHER = f"({'|'.join(CIPHERS)})".replace(".", r"\.")
+CIPHER_LIST = f"{ONE_CIPHER}(,{ONE_CIPHER})*"
+
+ciphers = matches(  # against a list, since it becomes an option of a program
+    CIPHER_LIST,
+    f"must be names, separated by commas, of {', '.join(CIPHERS)}",
+    type=["string", "array"],
+    items={"type": "string", "pattern": whole(CIPHER_LIST)},
+    minItems=1,
+)
 
 
 def comma_separated(value: Any) -> Any:
@@ -127,6 +148,11 @@ def plain_host_key(value: Any) -> Any:
     return line.strip()
 
 
+@check(
+    pattern=whole(
+        rf"\s*({FINGERPRINT.pattern}|{LISTED.pattern}|([^@#\s]\S* +)?({'|'.join(KEY_PARTS)}) +AAAA.*)\s*"
+    )
+)
 def host_key(field: str, value: Any, error: Error) -> None:
     if not FINGERPRINT.fullmatch(value) and public_key(value) is None:
         error(
@@ -153,62 +179,56 @@ def public_key(line: str) -> bytes | None:
     return key
 
 
-def login(field: str, value: Any, error: Error) -> None:
-    """Of a jump host: who logs in stands under ``auth`` alone."""
-    _login(value, f"{field}.", error)
+def _passphrase(document: Mapping[str, Any], error: Error) -> None:
+    """An encrypted key has a passphrase."""
+    if document.get("passphrase", "") == "" and isinstance(document.get("privateKey"), str):
+        with suppress(keys.Unusable):  # reported by the check of the key itself
+            if keys.is_encrypted(keys.inspect(keys.text(document["privateKey"]))):
+                error("privateKey", keys.NeedsPassphrase().whole)
 
 
-def of_file(document: dict[str, Any], error: Error) -> None:
-    """Who logs in, flat or under ``auth``, and which file: ``filePath``, or ``fileDir`` with ``fileName``."""
-    _one_login(document, error)
-    flat = [key for key in ("fileDir", "fileName") if key in document]
-    if "filePath" in document and flat:
-        error(
-            "filePath",
-            f"is given together with {' and '.join(flat)}: keep filePath, or fileDir with fileName",
-        )
-    elif not flat and "filePath" not in document:
-        error("filePath", "one of filePath, or fileDir with fileName, is missing")
-    elif flat == ["fileDir"]:
-        error("fileName", "required with fileDir: the file's name there (a string)")
-    elif flat == ["fileName"]:
-        error("fileDir", "required with fileName: the directory of the file (a string)")
+LOGIN = (
+    required("username", "the user to log in as (a string)"),
+    exactly_one("password", "privateKey", note="no other way to log in is tried"),
+    requires("passphrase", "privateKey"),
+    Rule(_passphrase),
+)
+"""Of the mapping that contains username, password, privateKey and passphrase."""
 
 
-def of_directory(document: dict[str, Any], error: Error) -> None:
-    """Who logs in, flat or under ``auth``, and which directory: ``dirPath`` or ``dirName``, the same."""
-    _one_login(document, error)
-    given = [key for key in ("dirPath", "dirName") if key in document]
-    if len(given) == 2:
-        error("dirPath", "is given together with dirName, which means the same: keep one")
-    elif not given:
-        error("dirPath", "one of dirPath or dirName is missing: the whole path of the directory (a string)")
-
-
-def _one_login(document: dict[str, Any], error: Error) -> None:
+def _flat_or_auth(document: Mapping[str, Any], error: Error) -> None:
     flat = [key for key in LOGIN_KEYS if key in document]
     auth = document.get("auth")
     if auth is None and not flat:
         error("auth", "required: username, and password or privateKey (a mapping)")
-    elif auth is None:
-        _login(document, "", error)
-    else:
+        return
+    login, place = document, ""
+    if auth is not None:
         for key in flat:
             twice = "is given both flat and under auth: keep one"
             error(key, twice if key in auth else "is given beside auth: put it under auth")
-        _login({**dict.fromkeys(flat), **auth}, "auth.", error)
+        login, place = {**dict.fromkeys(flat), **auth}, "auth."
+    for rule in LOGIN:
+        rule.check(login, lambda key, message: error(place + key, message))
 
 
-def _login(given: Mapping[str, Any], place: str, error: Error) -> None:
-    if "username" not in given:
-        error(f"{place}username", "required: the user to log in as (a string)")
-    if "password" in given and "privateKey" in given:
-        error(f"{place}password", "give password or privateKey, not both")
-    elif "password" not in given and "privateKey" not in given:
-        error(f"{place}password", "one of password or privateKey is missing: no other way to log in is tried")
-    if "passphrase" in given and "privateKey" not in given:
-        error(f"{place}passphrase", "belongs to a privateKey, but there is none")
-    if given.get("passphrase", "") == "" and isinstance(given.get("privateKey"), str):
-        with suppress(keys.Unusable):  # which is said by the rule of the key itself
-            if keys.is_encrypted(keys.inspect(keys.text(given["privateKey"]))):
-                error(f"{place}privateKey", keys.NeedsPassphrase().whole)
+def _flat_or_auth_json() -> Json:
+    login = [rule.json for rule in LOGIN if rule.json]
+    flat = {"anyOf": [given(key) for key in LOGIN_KEYS]}
+    return {
+        "oneOf": [
+            {"allOf": [given("auth"), {"not": flat}, within("auth", {"allOf": login})]},
+            {"allOf": [{"not": given("auth")}, *login]},
+        ]
+    }
+
+
+ONE_LOGIN = Rule(_flat_or_auth, _flat_or_auth_json())
+"""The login is given flat or under ``auth``, whole."""
+
+FILE = (ONE_LOGIN, exactly_one("filePath", ("fileDir", "fileName"), note="strings"))
+
+DIRECTORY = (
+    ONE_LOGIN,
+    exactly_one("dirPath", "dirName", note="the whole path of the directory, a string"),
+)

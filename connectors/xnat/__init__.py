@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from connectors.access.rules import no_control
-from connectors.access.schema import PASSWORD, USERNAME, Field, Schema, any_case, given
+from connectors.access.rules import Check, no_control
+from connectors.access.schema import PASSWORD, USERNAME, Field, Schema, any_case
+from connectors.http import http_rules
 from connectors.http.fields import TLS, URL
 from connectors.model import RECEIVE_DIR, RECEIVE_FILE, SEND_DIR, SEND_FILE, Verb
 from connectors.registry import Access
@@ -20,24 +21,7 @@ EXECUTABLE = "red-connector-xnat-http"
 SUMMARY = "files and resources of XNAT"
 
 
-def _needs(key: str, other: str) -> dict[str, Any]:
-    """JSON Schema: where ``key`` is given, ``other`` is too."""
-    return {"anyOf": [{"not": given(key)}, given(other)]}
-
-
-TOGETHER = [
-    *(_needs(level, above) for above, level in pairwise(xnat_rules.LEVELS)),
-    _needs("containerType", "container"),
-    _needs("direction", "containerType"),
-]
-
-
-NEEDED_BY = {
-    "subject": "session",
-    "session": "containerType",
-    "containerType": "container",
-    "container": "containerType",
-}
+NEEDED_BY = {**dict(pairwise(xnat_rules.LEVELS[1:])), "container": "containerType"}
 """A field that may be left out, and the one that it must not be left out beside."""
 
 
@@ -49,33 +33,34 @@ def _optional(level: str) -> str:
 AUTH: Field = {
     "type": "dict",
     "required": True,
-    "schema": {
-        "username": {
-            **USERNAME,
-            "required": True,
-            "check_with": xnat_rules.username,
-            "meta": {**USERNAME["meta"], "doc": "Username, or the alias of a token"},
-        },
-        "password": {
-            **PASSWORD,
-            "required": True,
-            "meta": {**PASSWORD["meta"], "doc": "Password, or the secret of the token"},
-        },
-    },
+    "schema": Schema(
+        {
+            "username": {
+                **USERNAME,
+                "required": True,
+                "empty": False,
+                "check_with": http_rules.username,
+                "meta": {**USERNAME["meta"], "doc": "Username, or the alias of a token"},
+            },
+            "password": {
+                **PASSWORD,
+                "required": True,
+                "meta": {**PASSWORD["meta"], "doc": "Password, or the secret of the token"},
+            },
+        }
+    ),
     "meta": {"doc": "Authentication information"},
 }
 
 
-def _text(doc: str, check: Any, **more: Any) -> Field:
-    meta = {key: more.pop(key) for key in ("example", "optional", "json") if key in more}
+def _text(doc: str, check: Check, **more: Any) -> Field:
+    meta = {key: more.pop(key) for key in ("example", "optional") if key in more}
     return {"type": "string", "check_with": check, **more, "meta": {"doc": doc, **meta}}
 
 
 def _schema(verb: Verb) -> Schema:
     """The access data, as the seed documents have it; beyond them, sending goes to every level, and
     directories have no ``file`` or a folder for it."""
-    beside = xnat_rules.sending if verb.sends else xnat_rules.receiving
-    together = [*TOGETHER, _needs("xsiType", "containerType")] if verb.sends else TOGETHER
     example = ("assessors", "data.csv") if verb.sends else ("scans", "scan.dat")
     resource = (
         {"default": "OTHER", "example": "resource"}
@@ -83,19 +68,19 @@ def _schema(verb: Verb) -> Schema:
         else {"required": True, "example": "resource"}
     )
     path = (
-        _text("Folder in the resource; else all of it", xnat_rules.folder, example="folder")
+        _text("Folder in the resource; default: the whole resource", xnat_rules.folder, example="folder")
         if verb.of_directory
-        else _text("File path", xnat_rules.file, required=True, example=example[1], json={"pattern": "[^/]$"})
+        else _text("File path", xnat_rules.file, required=True, example=example[1])
     )
-    sending: Schema = {
+    sending: dict[str, Field] = {
         "xsiType": _text(
             "Container xsiType, required if the container does not exist yet and is a scan or assessor; "
             "an existing container of another type is an error",
-            no_control,
+            xnat_rules.xsi_type,
             example="xnat:imageAssessorData",
         ),
     }
-    overwriting: Schema = {
+    overwriting: dict[str, Field] = {
         "overwriteExistingFile": {
             "type": "boolean",
             "default": False,
@@ -109,17 +94,14 @@ def _schema(verb: Verb) -> Schema:
         "content": _text("Content of each file that is sent, such as RAW", no_control),
         "tags": _text("Tags of each file that is sent, separated by commas", no_control),
     }
-    return {
+    fields = {
         "baseUrl": {
             **URL,
             "check_with": xnat_rules.base_url,
-            "beside": beside,
             "meta": {
                 **URL["meta"],
                 "doc": "XNAT base URL without any subsequent path, starting with http:// or https://",
                 "example": "https://example.com/xnat",
-                "json": {"pattern": r"^([hH][tT][tT][pP][sS]?://[^/?#@]+(/[^?#]*)?$|[^:/?#]*\{\{)"},
-                "together": together,
             },
         },
         "project": _text("Project ID or label", xnat_rules.label, required=True, example="project"),
@@ -152,14 +134,16 @@ def _schema(verb: Verb) -> Schema:
         **(sending if verb.sends else {}),
         "direction": {
             **any_case("in", "out"),
-            "meta": {"doc": "Whether the resource is what went into the container, or came out; else out"},
+            "meta": {"doc": "Whether the resource is an input of the container or an output; default: out"},
         },
-        "resource": _text("Resource label; its ID is not taken", xnat_rules.resource, **resource),
+        "resource": _text("Resource label, not its ID", xnat_rules.resource, **resource),
         "file": path,
         **(overwriting if verb.sends else {}),
         "auth": AUTH,
         **TLS,
     }
+    rules = xnat_rules.SENDING if verb.sends else xnat_rules.RECEIVING
+    return Schema(fields, (*rules, *http_rules.CLIENT_CERTIFICATE))
 
 
 SCHEMAS = {verb: _schema(verb) for verb in (RECEIVE_FILE, SEND_FILE, RECEIVE_DIR, SEND_DIR)}

@@ -1,15 +1,27 @@
-"""What types cannot express about XNAT's access data; how checks work is told in connectors.access.rules."""
+"""Checks and rules of XNAT's access data, beyond types; connectors.access.rules says how they work."""
 
-import re
+from collections.abc import Mapping
 from typing import Any
 
 from connectors import secrets
-from connectors.access.rules import CONTROL, Error, no_control
-from connectors.http import http_rules as web
+from connectors.access.rules import (
+    CONTROL,
+    Error,
+    Rule,
+    chain,
+    check,
+    matches,
+    matches_for,
+    no_control,
+    not_for,
+    requires,
+    whole,
+)
+from connectors.http import http_rules
 from connectors.xnat.addresses import COLLECTIONS, is_catalogue
 
 LEVELS = (*COLLECTIONS, "containerType", "container")
-"""From the left to the right: each needs the one before it."""
+"""From the left to the right: each requires all before it."""
 
 EXAMPLES = {
     "scans": "xnat:mrScanData",
@@ -19,27 +31,25 @@ EXAMPLES = {
 """A type of each kind of container."""
 
 OTHERS_TYPES = {
-    "scans": re.compile(r"xnat:(?!\w+ScanData$).*"),
-    "reconstructions": re.compile(
-        r"xnat:\w+(Scan|Session|Assessor|Assessment)Data|xnat:(subject|project)Data"
-    ),
-    "assessors": re.compile(r"xnat:(\w+(Scan|Session)|subject|project|reconstructedImage)Data"),
+    "scans": r"xnat:(?![A-Za-z0-9_]+ScanData$).*",
+    "reconstructions": r"xnat:[A-Za-z0-9_]+(Scan|Session|Assessor|Assessment)Data|xnat:(subject|project)Data",
+    "assessors": r"xnat:([A-Za-z0-9_]+(Scan|Session)|subject|project|reconstructedImage)Data",
 }
 """Of XNAT's own types, those that surely are not of this kind; what a site adds has a prefix of its own."""
 
 WILDCARDS = ("*", "ALL")
-XSI_TYPE = re.compile(r"[A-Za-z_][\w.-]*:[A-Za-z_][\w.-]*")
-EXPERIMENT = re.compile(r"[A-Za-z0-9_-]+")
+EXPERIMENT = r"[A-Za-z0-9_-]+"
 """What the ID of an experiment or assessor may consist of: everything else is 417 from XNAT
 (docs/xnat-rest-api.md, 2.6)."""
 
 
+@check(pattern=r"^([hH][tT][tT][pP][sS]?://[^/?#@]+(/[^?#]*)?$|[^:/?#]*\{\{)")
 def base_url(field: str, value: Any, error: Error) -> None:
     """The site itself: what is below it is said by the other fields."""
     from urllib.parse import unquote, urlsplit
 
     faults: list[str] = []
-    web.url(field, value, lambda _, message: faults.append(message))
+    http_rules.url(field, value, lambda _, message: faults.append(message))
     if faults:
         error(field, faults[0])
         return
@@ -54,12 +64,7 @@ def base_url(field: str, value: Any, error: Error) -> None:
         error(field, "must be the address of the site alone: leave out /data and what follows")
 
 
-def username(field: str, value: Any, error: Error) -> None:
-    if not value:
-        error(field, "must not be empty")
-    web.username(field, value, error)
-
-
+@check(minLength=1)
 def label(field: str, value: Any, error: Error) -> None:
     """One project, subject, session or assessor."""
     _identifier(field, value, error)
@@ -67,8 +72,9 @@ def label(field: str, value: Any, error: Error) -> None:
         error(field, "must not contain /: no ID or label can")
 
 
+@check(minLength=1)
 def container(field: str, value: Any, error: Error) -> None:
-    """The ID of a scan may hold slashes, which XNAT wants written as [SLASH]; see ``beside``."""
+    """The ID of a scan may hold slashes, which XNAT wants written as [SLASH]. See also RECEIVING."""
     if "" in value.split("/") and value:
         error(field, "must not begin or end with /, or contain //: XNAT's web server would drop it")
     elif "[SLASH]" in value:
@@ -77,6 +83,7 @@ def container(field: str, value: Any, error: Error) -> None:
         _identifier(field, value, error)
 
 
+@check(minLength=1)
 def resource(field: str, value: Any, error: Error) -> None:
     label(field, value, error)
     if value.isdigit():
@@ -84,6 +91,12 @@ def resource(field: str, value: Any, error: Error) -> None:
             field,
             "must not be digits only: XNAT reads that as an internal number, and IDs are not taken here",
         )
+
+
+xsi_type = matches(
+    r"[A-Za-z_][A-Za-z0-9_.-]*:[A-Za-z_][A-Za-z0-9_.-]*",
+    f"must be a type with its prefix, such as {', '.join(EXAMPLES.values())}",
+)
 
 
 def _identifier(field: str, value: Any, error: Error) -> None:
@@ -100,13 +113,15 @@ def _identifier(field: str, value: Any, error: Error) -> None:
         error(field, "must not contain \\ ? # or ;: XNAT's web server cuts the address there")
 
 
+@check(pattern=whole(r"[\s\S]*[^/]"))
 def file(field: str, value: Any, error: Error) -> None:
     if value.endswith("/"):
-        error(field, "names a folder: the name of the file is missing at its end")
+        error(field, "names a folder: the file name at the end is missing")
     else:
         folder(field, value, error)
 
 
+@check()
 def folder(field: str, value: Any, error: Error) -> None:
     """A path in the resource; a slash at its begin or end adds nothing."""
     segments = value.strip("/").split("/")
@@ -118,50 +133,47 @@ def folder(field: str, value: Any, error: Error) -> None:
         error(field, "must be a path in the resource, without empty names")
 
 
-def receiving(document: dict[str, Any], error: Error) -> None:
-    """Which fields need which others."""
-    given = [level for level in LEVELS if level in document]
-    if given:
-        for level in LEVELS[: LEVELS.index(given[-1])]:
-            if level not in document and level != "project":  # that one is required anyway
-                error(level, f"required beside {given[-1]}: a string")
-    kind, name = _kind(document), document.get("container")
-    if kind is not None and name is None:
-        error("container", "required beside containerType: its ID or label")
-    if isinstance(name, str):
-        if "/" in name and kind in OTHERS_TYPES and kind != "scans":
-            error("container", "must not contain /: only the ID of a scan can")
-        if kind == "assessors" and not EXPERIMENT.fullmatch(name):
-            error("container", "must consist of letters, digits, _ and -: no other ID works for assessors")
-    if "direction" in document and kind in (None, "scans"):
-        error(
-            "direction", "is for reconstructions and assessors: nothing else has an input and an output side"
-        )
-
-
-def sending(document: dict[str, Any], error: Error) -> None:
-    receiving(document, error)
-    _xsi_type(document, error)
+def _catalogue(document: Mapping[str, Any], error: Error) -> None:
     resource, file = document.get("resource"), document.get("file")
     if isinstance(resource, str) and isinstance(file, str) and is_catalogue(resource, file.strip("/")):
         own = file.strip("/").partition("/")[0]
         error("file", f"must not be {own}: XNAT keeps its own list of this resource's files under that name")
 
 
-def _kind(document: dict[str, Any]) -> str | None:
-    """The containerType; None if there is none, empty if it is not a string."""
-    kind = document.get("containerType")
-    return kind if isinstance(kind, str | None) else ""
+RECEIVING = (
+    chain(*LEVELS[1:]),  # project is required anyway
+    requires("containerType", "container", "its ID or label"),
+    matches_for(
+        {"containerType": "reconstructions"},
+        "container",
+        "[^/]*",
+        "must not contain /: only the ID of a scan can",
+    ),
+    matches_for(
+        {"containerType": "assessors"},
+        "container",
+        EXPERIMENT,
+        "must consist of letters, digits, _ and -: no other ID works for assessors",
+    ),
+    requires("direction", "containerType"),
+    not_for(
+        {"containerType": "scans"},
+        "direction",
+        "is for reconstructions and assessors: scans have no input or output side",
+    ),
+)
 
-
-def _xsi_type(document: dict[str, Any], error: Error) -> None:
-    """What can be known of it without asking the site."""
-    given, kind = document.get("xsiType"), _kind(document)
-    if not isinstance(given, str):
-        return
-    if kind is None:
-        error("xsiType", "is the type of a container: without containerType there is none")
-    elif not XSI_TYPE.fullmatch(given):
-        error("xsiType", f"must be a type with its prefix, such as {EXAMPLES.get(kind, EXAMPLES['scans'])}")
-    elif kind in OTHERS_TYPES and OTHERS_TYPES[kind].fullmatch(given):
-        error("xsiType", f"is not a type of {kind}: use one such as {EXAMPLES[kind]}")
+SENDING = (
+    *RECEIVING,
+    requires("xsiType", "containerType"),
+    *(
+        matches_for(
+            {"containerType": kind},
+            "xsiType",
+            rf"(?!({OTHERS_TYPES[kind]})$)[\s\S]*",
+            f"is not a type of {kind}: use one such as {example}",
+        )
+        for kind, example in EXAMPLES.items()
+    ),
+    Rule(_catalogue),
+)

@@ -84,7 +84,9 @@ def test_only_the_newline_that_ends_a_secret_file_is_dropped(
     documents: Documents, content: bytes, value: str
 ) -> None:
     (documents.secrets_dir / "v").write_bytes(content)
-    plain = SimpleNamespace(EXECUTABLE="x", SCHEMAS={RECEIVE_FILE: {"key": {"type": "string"}}})
+    plain = SimpleNamespace(
+        EXECUTABLE="x", SCHEMAS={RECEIVE_FILE: schema.Schema({"key": {"type": "string"}})}
+    )
     assert documents.access("key: '{{v}}'", connector=plain) == {"key": value}
 
 
@@ -335,12 +337,12 @@ def test_rubbish_nested_deeply_in_the_access_data_is_a_fault(documents: Document
 
 
 def test_a_schema_may_demand_numbers_and_lists(documents: Documents) -> None:
-    fields = {
+    fields: dict[str, schema.Field] = {
         "port": {"type": "integer", "min": 1, "max": 65535, "default": 22, "meta": {"doc": "Port"}},
         "ciphers": {"type": "list", "schema": {"type": "string", "empty": False}},
         "format": {**schema.any_case("tar", "tar.gz"), "default": "tar"},
     }
-    connector = SimpleNamespace(EXECUTABLE="x", SCHEMAS={RECEIVE_FILE: fields})
+    connector = SimpleNamespace(EXECUTABLE="x", SCHEMAS={RECEIVE_FILE: schema.Schema(fields)})
     assert documents.access("format: Tar.GZ", connector=connector) == {"format": "tar.gz", "port": 22}
     faults = documents.faults("port: 70000\nciphers: [a, '', 3]\n", connector=connector)
     assert [(fault.path, fault.message) for fault in faults] == [

@@ -83,7 +83,7 @@ def test_cerberus_finds_our_schemas_right_if_it_is_let(strict: Any, name: str) -
     assert strict(SCHEMAS[name]).schema.schema
 
 
-@pytest.mark.parametrize("rule", [{"type": "nothing"}, {"tpye": "string"}, {"required": 2}, {"beside": 1}])
+@pytest.mark.parametrize("rule", [{"type": "nothing"}, {"tpye": "string"}, {"required": 2}])
 def test_cerberus_would_find_a_schema_wrong(strict: Any, rule: dict[str, Any]) -> None:
     with pytest.raises(cerberus.SchemaError):
         strict({"key": rule})

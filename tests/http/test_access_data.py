@@ -131,18 +131,22 @@ def test_unsound_urls_are_refused(documents: Documents, url: str) -> None:
         ("{}", "auth.username", "required by the method BASIC: a string"),
         ("{username: a}", "auth.password", "required by the method BASIC: a string"),
         ("{method: digest, password: b}", "auth.username", "required by the method DIGEST: a string"),
-        ("{method: bearer}", "auth.token", "required by the method BEARER: the token, a string"),
+        ("{method: bearer}", "auth.token", "required by the method BEARER: a string"),
         (
             "{method: BEARER, token: a, username: b}",
             "auth.username",
-            "not used by the method BEARER: leave it out",
+            "not used by the method BEARER: leave it out, or use BASIC or DIGEST",
         ),
         (
             "{method: BEARER, token: a, password: b}",
             "auth.password",
-            "not used by the method BEARER: leave it out",
+            "not used by the method BEARER: leave it out, or use BASIC or DIGEST",
         ),
-        ("{username: a, password: b, token: c}", "auth.token", "not used by the method BASIC: a token needs"),
+        (
+            "{username: a, password: b, token: c}",
+            "auth.token",
+            "not used by the method BASIC: leave it out, or use BEARER",
+        ),
         ("{username: 'a:b', password: c}", "auth.username", "must not contain a colon"),
         (
             '{method: DIGEST, username: "a\\nb", password: c}',

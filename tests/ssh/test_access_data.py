@@ -134,22 +134,32 @@ def test_paths_that_no_directory_can_have_are_refused(documents: Documents, path
         (
             later(auth={**BOTH, "privateKey": "-----BEGIN "}),
             RECEIVE_FILE,
-            {"auth.password": "give password or privateKey, not both", "auth.privateKey": "contains no"},
+            {
+                "auth.password": "is given together with privateKey: keep password or privateKey",
+                "auth.privateKey": "contains no",
+            },
         ),
         (
             flat(privateKey="x\ny"),
             RECEIVE_FILE,
-            {"password": "give password or privateKey, not both", "privateKey": "contains no private key"},
+            {
+                "password": "is given together with privateKey: keep password or privateKey",
+                "privateKey": "contains no private key",
+            },
         ),
-        (flat(passphrase="x"), RECEIVE_FILE, {"passphrase": "belongs to a privateKey, but there is none"}),
+        (flat(passphrase="x"), RECEIVE_FILE, {"passphrase": "needs privateKey as well"}),
         (later(auth=None), RECEIVE_FILE, {"auth": "required: username, and password or privateKey"}),
-        (flat(password=None), RECEIVE_FILE, {"password": "one of password or privateKey is missing"}),
+        (
+            flat(password=None),
+            RECEIVE_FILE,
+            {"password": "required: password or privateKey (no other way to log in is tried)"},
+        ),
         (
             later(auth={}),
             RECEIVE_FILE,
             {
                 "auth.username": "required: the user to log in as",
-                "auth.password": "one of password or privateKey is missing",
+                "auth.password": "required: password or privateKey (no other way to log in is tried)",
             },
         ),
         (
@@ -168,15 +178,19 @@ def test_paths_that_no_directory_can_have_are_refused(documents: Documents, path
         (
             later(filePath=None),
             SEND_FILE,
-            {"filePath": "one of filePath, or fileDir with fileName, is missing"},
+            {"filePath": "required: filePath, or fileDir with fileName (strings)"},
         ),
-        (flat(fileDir=None), SEND_FILE, {"fileDir": "required with fileName"}),
-        (flat(fileName=None), SEND_FILE, {"fileName": "required with fileDir"}),
-        (later(filePath=None), RECEIVE_DIR, {"dirPath": "one of dirPath or dirName is missing"}),
+        (flat(fileDir=None), SEND_FILE, {"fileDir": "required with fileName: a string"}),
+        (flat(fileName=None), SEND_FILE, {"fileName": "required with fileDir: a string"}),
+        (
+            later(filePath=None),
+            RECEIVE_DIR,
+            {"dirPath": "required: dirPath or dirName (the whole path of the directory, a string)"},
+        ),
         (
             later(filePath=None, dirPath="a", dirName="a"),
             SEND_DIR,
-            {"dirPath": "is given together with dirName, which means the same: keep one"},
+            {"dirPath": "is given together with dirName: keep dirPath or dirName"},
         ),
         (later(dirPath="a"), SEND_DIR, {"filePath": "unknown; did you mean dirPath?"}),
         (later(writable=True), RECEIVE_FILE, {"writable": "unknown"}),
@@ -190,7 +204,7 @@ def test_paths_that_no_directory_can_have_are_refused(documents: Documents, path
         (
             later(jump={"host": "j", "auth": {"username": "", "password": "x", "passphrase": "y"}}),
             RECEIVE_FILE,
-            {"jump.auth.username": "must not be empty", "jump.auth.passphrase": "belongs to a privateKey"},
+            {"jump.auth.username": "must not be empty", "jump.auth.passphrase": "needs privateKey as well"},
         ),
     ],
 )
