@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 LONGEST_ROW = 1 << 12  # characters; no empty directory has a longer one
 LONGEST_SCRIPT = 1 << 16  # characters
 FILE = re.compile(r"[^\s/\"'`]*[^\s/\"'`.]\.[A-Za-z]\w{0,7}")
+NAMES_FILE = re.compile(r"[^\s/\"'`.]\.[A-Za-z]\w{0,7}(?!\w)")  # no * before it: linear on any text
 WORD = re.compile(r"\w")
 COLUMN = re.compile(
     r"(?<![\w.-])((file)? ?name|(last[ -])?(modified|changed)|(file)? ?size|bytes|description|type|mode|links"
@@ -49,11 +50,13 @@ SELECTOR = re.compile(r"\b(querySelector(All)?|getElement\w+|\$)\([^()]*\)")
 # a script that names files, or makes or fetches something
 INSERTS = re.compile(
     rf"([\"'`])(\./)?{FILE.pattern}\1|\baddRow\b|\bfetch\b|XMLHttpRequest|ajax|getJSON|createElement|insertAdjacent"
+    r"|[\"'`]\s*<|\b(innerHTML|textContent|location(\.\w+)?)\s*\+?=\s*[\"'`]\w|location\.(replace|assign)"
     r"|document\.write|\bimport\b|WebSocket|EventSource|\beval\b|\batob\b|JSON\.parse|\bappend"
     r"|[\"']?\b(name|href|url|path|files?|entries|items|children)[\"']?\s*[:=]\s*[\[{\"'`]"
     r"|(?<![\w)\]])\[[^\[\]]*[\"'`][^\"'`\[\]]{3,}[\"'`]",
     re.IGNORECASE,
 )
+ICON = re.compile(r"\W*(\[\w*\]|icon|back|up|dir|directory|folder|parent( directory)?)?\W*", re.IGNORECASE)
 FROM_CDN = re.compile(r"/cdn-cgi/|https://static\.cloudflareinsights\.com/")  # put in by a proxy
 ENTRY_IN_COMMENT = re.compile(r"<(a|li|tr|area)\b", re.IGNORECASE)
 LISTS = {"pre", "table", "tr", "td", "ul", "ol", "li", "dl", "dt", "dd"}
@@ -175,6 +178,8 @@ class Emptiness:
             self.strange = "a redirect to another page"
         elif tag == "input" and values.get("type", "").lower() != "hidden":
             self.other_link(values.get("value", ""))
+        elif tag == "img" and not ICON.fullmatch(values.get("alt", "")):
+            self.strange = f"an image of {values['alt'][:100]}"
         for name, value in values.items():
             is_handler = name.startswith("on") and INSERTS.search(value)
             is_named = tag not in UNSHOWN and name not in CONTROL_ATTRIBUTES
@@ -216,13 +221,14 @@ class Emptiness:
             self.strange = f"{row[:100]} (has no address)"
 
     def _is_known(self, row: str, has_link: bool, are_titles: bool) -> bool:
-        names_file = FILE.search(row)
+        names_file = NAMES_FILE.search(row)
         if are_titles and not self._are_titles_known:  # in any language, but once
             self._are_titles_known = True
             return not names_file
         if self._zone == "heading":
             row = HEADING.sub("", self._names().sub("", row))
-        rest = SERVER.sub("", EMPTY.sub("", row))
+        rest = EMPTY.sub("", row)
+        rest = SERVER.sub("", rest) if self._zone != "entry" else rest
         if len(COLUMN.findall(rest)) > 1:
             rest = COLUMN.sub("", rest)
         if has_link:
@@ -230,7 +236,7 @@ class Emptiness:
         if not WORD.search(rest):
             return True
         if self._zone == "footer":
-            return not FILE.search(SERVER.sub("", row))
+            return not NAMES_FILE.search(SERVER.sub("", row))
         return not self._zone and not names_file and bool(SENTENCE.fullmatch(row))
 
     def _names(self) -> re.Pattern[str]:
