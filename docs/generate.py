@@ -40,6 +40,8 @@ NOTES = {
   directory pages of nginx, Apache, lighttpd, Caddy, IIS, Jetty, Tomcat, rclone, miniserve, Go and Python.
   nginx leaves out names that begin with a dot. An entry that a page links elsewhere, or that WebDAV reports
   as gone, is left out with a warning; where nothing else is there, that is an error (76).
+  A page that shows anything else than an empty directory (names that are no links, scripts that may show
+  entries) is an error (76), too: give a listing.
   A directory in a listing is created, with what its own `listing` names. They are sent with one request
   for each file; directories are created by MKCOL where the server requires it, and empty ones need WebDAV.
 - A second receive-dir fetches only what is not there. A file with a checksum in the listing is compared;

@@ -80,7 +80,7 @@ def _run(program: str, arguments: Sequence[str]) -> int:
     if "--help" in asked or "-h" in asked:
         from connectors.cli import usage
 
-        _print(usage.full(program))
+        _print(usage.text(program, arguments))
         return Exit.OK
     if "--version" in asked:
         _print(f"{program} {__version__}")

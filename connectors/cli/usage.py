@@ -14,7 +14,10 @@ OPTIONS = {
     "--offline": "check the document without asking the server: -validate",
     "--json": "print JSON: list, ssh-key",
 }
-ALWAYS = {"--help, help": "print this", "--version, version": "print the version of this program"}
+ALWAYS = {
+    "--help, help": "print this; help COMMAND: about one command",
+    "--version, version": "print the version of this program",
+}
 EXIT_CODES = {
     0: "done",
     64: "the command line is wrong",
@@ -47,6 +50,54 @@ ENVIRONMENT = {
     "HTTP_PROXY, HTTPS_PROXY, NO_PROXY": "as everywhere",
 }
 SYNTAX = "COMMAND [OPERANDS] [OPTIONS]"
+
+
+OPERANDS = {
+    "ACCESS": "the access document: JSON or YAML, or - for standard input",
+    "LOCALFILE": "the file on this side",
+    "LOCALDIR": "the directory on this side",
+    "CONNECTOR": "one of those that list prints",
+    "VERB": "one of the connector's verbs",
+    "FILE": "the private key, or - for standard input",
+    "SHELL": "bash or zsh",
+}
+EXAMPLES = {
+    "ACCESS": "in.yml", "LOCALFILE": "data.csv", "LOCALDIR": "data", "CONNECTOR": "http",
+    "VERB": "receive-file", "FILE": "id_ed25519", "SHELL": "bash",
+}  # fmt: skip
+
+
+def text(program: str, arguments: Sequence[str]) -> str:
+    """The help that ``arguments`` ask for: of the command that they name, or the whole."""
+    words = [word for word in arguments if not word.startswith("-")]
+    if words[:1] == ["help"]:
+        del words[0]
+    name = words[0] if words else ""
+    command = commands.offered(program).get(name)
+    return _of_command(program, name, command) if command else full(program)
+
+
+def _of_command(program: str, name: str, command: Command) -> str:
+    operands = {operand: OPERANDS[operand] for operand in command.operands}
+    options = {_with_value(option): OPTIONS[option].partition(":")[0] for option in command.options}
+    example = " ".join((program, name, *(EXAMPLES[operand] for operand in operands)))
+    return "\n".join(
+        [
+            f"{program} {name}: {command.summary}",
+            "",
+            f"usage:   {_usage(program, name, command)}",
+            f"example: {example}",
+            *(_block("Operands", operands) if operands else ()),
+            *(_block("Options", options) if options else ()),
+            "",
+            f"{program} --help shows all commands, exit codes and environment variables.",
+        ]
+    )
+
+
+def _usage(program: str, name: str, command: Command) -> str:
+    options = [f"[{_with_value(option)}]" for option in command.options]
+    return " ".join((program, name, *command.operands, *options))
 
 
 def full(program: str) -> str:
@@ -139,8 +190,7 @@ def wrong_words(program: str, words: Sequence[str]) -> UsageError:
 
 def _wrong_number(program: str, name: str, command: Command, operands: Sequence[str]) -> UsageError:
     """``name`` is a command, and the number of its operands is wrong."""
-    shown = [f"[{_with_value(option)}]" for option in command.options]
-    said = f"usage: {program} {' '.join((name, *command.operands, *shown))}"
+    said = f"usage: {_usage(program, name, command)}"
     if len(operands) > len(command.operands):
         wanted = len(command.operands)
         hint = ""

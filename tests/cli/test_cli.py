@@ -141,3 +141,26 @@ def test_a_verb_that_the_connector_lacks_is_69_and_those_that_have_it_are_named(
         result = run(HTTP, *words)
         assert result.code == 69
         assert "red-connector-ssh" in result.stderr
+
+
+@pytest.mark.parametrize("program", [FRONT, *registry.MODULES])
+def test_help_of_a_command_shows_that_command_alone(program: str) -> None:
+    whole = run(program, "--help").stdout
+    for name, command in commands.offered(program).items():
+        result = run(program, "help", name)
+        assert (result.code, result.stderr) == (0, "")
+        assert result.stdout.startswith(f"{program} {name}: {command.summary}\n")
+        assert " ".join((program, name, *command.operands)) in result.stdout
+        assert {option for option in commands.OPTIONS if option in result.stdout} == set(command.options)
+        assert max(map(len, result.stdout.splitlines())) <= 100
+        assert "Exit codes" not in result.stdout
+        if name != "cli-version":
+            assert run(program, name, "--help").stdout == result.stdout
+    assert run(program, "help", "nonsense").stdout == whole
+
+
+def test_the_examples_in_the_help_of_commands_are_understood() -> None:
+    for name in commands.offered(FRONT):
+        line = run(FRONT, "help", name).stdout.splitlines()[3]
+        assert line.startswith(f"example: {FRONT} ")
+        assert commands.parse(FRONT, line.split()[2:]).command == name

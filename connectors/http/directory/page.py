@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, unquote, unquote_to_bytes, urlsplit
 
 from connectors import secrets
 from connectors.http import url as urls
+from connectors.http.directory.emptiness import Emptiness
 from connectors.http.directory.index import Found, NoDirectoryPage
 from connectors.http.transport.reply import Reply
 
@@ -40,13 +41,13 @@ class HtmlPage:
 
     def __init__(self, reply: Reply, found: Found) -> None:
         self._found = found
-        self._without_address = ""  # the text of a link that could be an entry
         self._url = urlsplit(reply.url)
         self._is_directory_url = urls.is_directory(reply.url)
         self._here = urls.segments(reply.url)
         self._other_views: dict[str, str] = {}
         self._sorts = False
-        self._markup = _Markup(reply.url, self._take_link)
+        self._rest = Emptiness(reply.url)
+        self._markup = _Markup(reply.url, self._take_link, self._rest)
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._size = 0
 
@@ -63,8 +64,10 @@ class HtmlPage:
             raise NoDirectoryPage
         for text in self._other_views.values():
             self._found.leave_out(text)
-        if self._without_address and self._found.is_empty:
-            self._found.leave_out(f"{self._without_address} (has no address)")
+        if self._found.is_empty:
+            self._rest.close()
+            if self._rest.strange:
+                self._found.leave_out(self._rest.strange)
         return self._markup.has_ended
 
     def _parse(self, text: str, *, last: bool = False) -> None:
@@ -96,18 +99,26 @@ class HtmlPage:
         plain = urls.PLAIN_CHILD.fullmatch(href)
         if plain and self._is_directory_url and not self._markup.base:  # nearly all are
             name = os.fsdecode(unquote_to_bytes(plain[1]))
-            if name not in (".", ".."):
+            if name in (".", ".."):
+                self._rest.link()
+            else:
                 self._add(name, bool(plain[2]) or text.rstrip().endswith("/"))
             return
         target = urls.resolve(self._markup.base or self._url.geturl(), href)
         text = " ".join(text.split())
         if target is None or href.startswith("#"):  # mailto and the like; or a program opens it
-            if FILE_NAME.fullmatch(text) and not href.lower().startswith("mailto:"):
-                self._without_address = self._without_address or text
+            if not href.lower().startswith("mailto:"):
+                self._rest.other_link(text)
             return
         link = _Link(target, text)
-        if not self._take_child(link) and not self._leads_up(link) and not UP.fullmatch(text):
+        if self._take_child(link):
+            return
+        if self._leads_up(link) or (UP.fullmatch(text) and (text or link.path == self._here)):
+            self._rest.link()
+        elif text:
             self._take_other(link, in_cell)
+        elif link.hostname == self._url.hostname:
+            self._rest.other_link(secrets.shown_url(link.url))
 
     def _take_child(self, link: "_Link") -> bool:
         """Whether it leads below the page's own address: the one it was asked under, or that in its title."""
@@ -127,6 +138,7 @@ class HtmlPage:
         return False
 
     def _add(self, name: str, is_dir: bool) -> None:
+        self._markup.rest = None  # the directory is not empty
         self._other_views.pop(name, None)
         self._found.add(name, is_dir)
 
@@ -147,16 +159,19 @@ class HtmlPage:
         if link.path == self._here:
             if keys & SORTING:
                 self._sorts = True
+                self._rest.link()
                 return
             if keys & PAGING:
                 self._found.leave_out("the further pages that it links")
                 return
             if keys & SHORT_SORTING and link.label not in named:
                 self._sorts = True
+                self._rest.link()
                 return
         is_file_name = FILE_NAME.fullmatch(link.label) and link.label.lower() not in link.netloc
         is_called_so = link.hostname == self._url.hostname and link.is_called(*link.path[-1:], *named)
         if not (in_cell or is_file_name or is_called_so):
+            self._rest.other_link(link.label)
             return
         what = f"{link.label} (leads to {secrets.shown_url(link.url)})"
         is_view = link.path[:-1] == self._here  # nothing is lost if it is linked plainly as well
@@ -191,10 +206,12 @@ class _Link:
 
 
 class _Markup(HTMLParser):
-    """Title and links of a page; each link is given to ``take``: href, text, whether in a table or <pre>."""
+    """Title and links of a page; each link is given to ``take``: href, text, whether in a table or <pre>.
+    What else it shows is given to ``rest``, as long as there is one."""
 
-    def __init__(self, url: str, take: Callable[[str, str, bool], None]) -> None:
+    def __init__(self, url: str, take: Callable[[str, str, bool], None], rest: Emptiness) -> None:
         super().__init__()
+        self.rest: Emptiness | None = rest
         self.title = ""
         self.base = ""
         self.has_ended = False
@@ -213,6 +230,8 @@ class _Markup(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._in_title = tag == "title" and not self.title
+        if self.rest:
+            self.rest.start(tag, attrs)
         if tag not in BARE:
             self._is_bare = False
         if tag == "a":
@@ -234,7 +253,9 @@ class _Markup(HTMLParser):
         self._in_title = False
         if tag == "a":
             self.end_link()
-        elif tag in ("pre", "table"):
+        if self.rest:
+            self.rest.end(tag)
+        if tag in ("pre", "table"):
             self._in_cell = False
             self.has_ended |= self.is_bare
         elif tag in ("html", "body"):
@@ -246,13 +267,26 @@ class _Markup(HTMLParser):
                 self._text.append(data[:LONGEST_TEXT])
         elif self._in_title:
             self.title = (self.title + data)[:LONGEST_TEXT]
-        elif self._is_bare and data.strip():
-            self._is_bare = False
+            if self.rest:
+                self.rest.title = self.title
+        else:
+            if self.rest:
+                self.rest.text(data)
+            if self._is_bare and data.strip():
+                self._is_bare = False
+
+    def handle_comment(self, data: str) -> None:
+        if self.rest:
+            self.rest.comment(data)
+
+    unknown_decl = handle_comment
 
     def end_link(self) -> None:
         """It may have been left open."""
         if self._text is not None and (self._href or self._is_opened):
             self._take(self._href or "#", "".join(self._text), self._in_cell)
+        elif self._text is not None and self.rest:
+            self.rest.other_link("".join(self._text))
         self._href, self._text = "", None
 
 
