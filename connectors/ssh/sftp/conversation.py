@@ -42,7 +42,7 @@ from connectors.transfer.job import TIDY_SECONDS, Cancelled, Job
 if TYPE_CHECKING:
     from connectors.ssh.login.ssh_session import Session
 
-WIDEN_AFTER = 1 << 28  # bytes of the express window that have been used up
+WIDEN_AFTER = 1 << 28  # bytes of the huge window that have been used up
 MOST_SAID = 400  # bytes that are kept of what is not SFTP
 LOOK_EVERY = 0.1  # seconds between looks at whether to go on waiting
 
@@ -61,7 +61,7 @@ class Sftp:
 
     def __init__(self, channel: Any, job: Job, host: str, timeout: float) -> None:
         """Begin to listen; ``timeout`` is for how many seconds the server may be silent, or take nothing."""
-        from connectors.ssh import express  # paramiko is Session's to import, while it waits
+        from connectors.ssh.transport import fast_packets  # paramiko is Session's to import, while it waits
 
         self._channel = channel
         self.job = job
@@ -82,7 +82,7 @@ class Sftp:
         self.extensions: dict[str, bytes] = {}
         self.block = SAFE_BLOCK
         self._send_some = sender(channel)
-        self._delivered = express.deliver(channel, self._feed)
+        self._delivered = fast_packets.deliver(channel, self._feed)
         threading.Thread(target=self._listen, daemon=True).start()
 
     def begin(self) -> None:
@@ -208,11 +208,11 @@ class Sftp:
                 for part in parts:
                     self._send_all(memoryview(part))
                 if self._delivered and self._received - self._widened > WIDEN_AFTER:
-                    from connectors.ssh import express
+                    from connectors.ssh.transport import fast_packets
 
                     used = self._received - self._widened
                     self._widened += used
-                    express.widen(self._channel, used)
+                    fast_packets.widen(self._channel, used)
             except (OSError, EOFError) as error:
                 raise self._lost or self._broken(error) from None
         if self._channel.closed:
@@ -247,7 +247,7 @@ class Sftp:
     # -- receiving ---------------------------------------------------------------------------------
 
     def _listen(self) -> None:
-        """Take what arrives and is not delivered by the express; watch that sending goes on."""
+        """Take what arrives and is not delivered by the fast packets; watch that sending goes on."""
         channel = self._channel
         channel.settimeout(LOOK_EVERY)
         while self._lost is None:
@@ -333,9 +333,9 @@ class Sftp:
             self._cut()
 
     def _cut(self) -> None:
-        from connectors.ssh import express
+        from connectors.ssh.transport import corrections
 
-        express.cut(self._channel)
+        corrections.cut(self._channel)
 
     def why_lost(self) -> RedError:
         return self._lost or self._broken(None)
@@ -343,10 +343,10 @@ class Sftp:
 
 def sender(channel: Any) -> Callable[[Any, memoryview], int]:
     """How to send on ``channel``: a function of it and data that says how many bytes it has taken."""
-    from connectors.ssh import express
+    from connectors.ssh.transport import fast_packets
 
-    if express.express_of(channel.get_transport()):
-        return express.send
+    if fast_packets.fast_packetizer(channel.get_transport()):
+        return fast_packets.send
     return lambda channel, data: int(channel.send(data))
 
 
