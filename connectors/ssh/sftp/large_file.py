@@ -5,7 +5,8 @@ import threading
 from typing import Any
 
 from connectors.errors import ProtocolViolation
-from connectors.ssh.sftp.conversation import Flow, Sftp
+from connectors.ssh.sftp.conversation import Sftp
+from connectors.ssh.sftp.flow import Flow
 from connectors.ssh.sftp.wire import DATA, EOF, READ, STATUS, WRITE, Status, checked
 from connectors.transfer.arrival import Arrival
 from connectors.transfer.departure import Departure

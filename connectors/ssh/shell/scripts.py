@@ -21,7 +21,8 @@ from typing import IO, TYPE_CHECKING, Any
 from connectors.errors import NotAuthenticated, RedError
 from connectors.net import waiting
 from connectors.ssh.sftp import wire
-from connectors.ssh.sftp.conversation import LOOK_EVERY, Sftp, sender
+from connectors.ssh.sftp.conversation import Sftp, sender
+from connectors.ssh.sftp.flow import LOOK_EVERY
 from connectors.ssh.sftp.wire import Attributes, string
 from connectors.ssh.shell import proof, tar_format
 from connectors.ssh.shell.proof import SAME_FOLDER, Unusable
