@@ -133,15 +133,14 @@ def preload() -> None:
     """Import all that a connector may, and what it imports late."""
     import connectors
 
-    for name in ("cerberus", "yaml", "tenacity", "ijson", "pycurl", "paramiko", *LATE):
+    for name in ("cerberus", "yaml", "ijson", "pycurl", "paramiko", *LATE):
         importlib.import_module(name)
     for module in pkgutil.walk_packages(connectors.__path__, "connectors."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    for name in ("retry", "small"):
-        module_ = sys.modules[f"connectors.transfer.{name}"]
-        assert hasattr(module_, "FIRST_PAUSE")
-        module_.FIRST_PAUSE = SHORT_PAUSE
+    pace = sys.modules["connectors.transfer.pace"]
+    assert hasattr(pace, "FIRST_PAUSE")
+    pace.FIRST_PAUSE = SHORT_PAUSE
 
 
 def _serve(line: socket.socket) -> None:

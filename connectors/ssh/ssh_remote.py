@@ -5,7 +5,7 @@ import stat
 import threading
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 from connectors.errors import (
@@ -17,7 +17,7 @@ from connectors.errors import (
     RedError,
     TemporaryFailure,
 )
-from connectors.local.names import LONGEST_STEM, hidden_name, parents_first
+from connectors.local.names import parents_first
 from connectors.model import Entry, Verb, Version
 from connectors.remote import (
     MOST_TOGETHER,
@@ -31,11 +31,11 @@ from connectors.remote import (
     Sink,
     Source,
 )
-from connectors.ssh.sftp import conversation, small_files, wire
+from connectors.ssh.sftp import conversation, places, small_files, wire
 from connectors.ssh.sftp.conversation import Sftp
 from connectors.ssh.sftp.large_file import Download, upload
 from connectors.ssh.sftp.walk import Tree
-from connectors.ssh.sftp.wire import Attributes, Status, failure, string
+from connectors.ssh.sftp.wire import Attributes, Status, failure
 from connectors.ssh.shell import tar_transfer
 from connectors.transfer.job import Job
 
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 JUST_NOW = 0.25  # seconds; another attempt at the same file is made after twice as long, or longer
 A_DAY = 86400  # seconds by which no clock is ahead
 SETTLED = 2  # seconds after which a time of modification, in whole seconds, stands for one version
-FOR_ALL_TO_READ = 0o444  # a file of this mode is no secret: the server may give it another one
 ROOT = 0  # the number of the user who may do anything; among accounts of a system its folders are its alone
 
 
@@ -80,7 +79,7 @@ class SshRemote:
         return os.path.join(self._path, path)
 
     def _name(self, path: str) -> bytes:
-        return _string(self._join(path))
+        return places.encoded(self._join(path))
 
     # -- the conversation --------------------------------------------------------------------------
 
@@ -115,16 +114,6 @@ class SshRemote:
         """Of the file, or of what the link at ``path`` leads to."""
         with self._about(path) as talk:
             return wire.attributes(talk.ask(wire.STAT, self._name(path)))
-
-    def _find(self, place: str, how: int = wire.STAT) -> Attributes | None:
-        """Of what is at ``place``, a whole remote path; None if there is nothing. Links are followed, but by
-        wire.LSTAT."""
-        try:
-            return wire.attributes(self._talk().ask(how, _string(place)))
-        except Status as status:
-            if status.status == wire.NO_SUCH_FILE:
-                return None
-            raise
 
     # -- looking -----------------------------------------------------------------------------------
 
@@ -166,27 +155,16 @@ class SshRemote:
     def _check_target(self, verb: Verb, path: str) -> None:
         """It can be written, as far as shows: its folder, or the nearest above that is there, lets us."""
         place = self._join(path)
-        with self._about(path):
-            here = self._find(place)
-            if here and verb is Verb.SEND_FILE:
-                self._check_replaceable(here, path)
+        with self._about(path) as talk:
             if verb is Verb.SEND_FILE:
+                if here := places.find(talk, place):
+                    self._check_replaceable(here, path)
                 place = os.path.dirname(place)
-                here = None
-            while here is None:
-                here = self._find(place or ".")
-                if here is None:
-                    self._check_no_link(place or ".")
-                    place = _above(place)
-            if not stat.S_ISDIR(here.mode or stat.S_IFDIR):
-                raise CannotCreate(f"{self._place(place)} exists and is not a directory")
-            if not self._may_write(here):
-                raise NotPermitted(f"{self._place(place)}: {self._session.user} may not write there")
-
-    def _check_no_link(self, folder: str) -> None:
-        """CannotCreate if it is a link, which does not lead to any folder that is there."""
-        if self._find(folder, wire.LSTAT):
-            raise CannotCreate(f"cannot make {self._place(folder)}: it is a link that leads nowhere")
+            place, folder = places.nearest(talk, place)
+            if not stat.S_ISDIR(folder.mode or stat.S_IFDIR):
+                raise CannotCreate(f"{places.named(talk, place)} exists and is not a directory")
+            if not self._may_write(folder):
+                raise NotPermitted(f"{places.named(talk, place)}: {self._session.user} may not write there")
 
     def _may_write(self, folder: Attributes) -> bool:
         """False where it is certain that the folder's mode keeps us out: SFTP does not tell who we are."""
@@ -194,10 +172,6 @@ class SshRemote:
             return True
         is_roots = folder.owner == ROOT and self._session.has_system_accounts
         return bool(folder.mode & (0o022 if is_roots else 0o222))
-
-    def _place(self, place: str) -> str:
-        """How to name a whole remote path to people."""
-        return f"{self._session.host}:{place or '.'}"
 
     def _check_replaceable(self, here: Attributes, path: str) -> None:
         if here.mode is not None and not stat.S_ISREG(here.mode):
@@ -284,90 +258,35 @@ class SshRemote:
         folder, name = os.path.split(target)
         staging = os.path.join(folder, source.staging_name(name))
         with self._about(path) as talk:
-            there = self._find(target)
+            there = places.find(talk, target)
             if there:
                 self._check_replaceable(there, path)
             mode = source.mode if there is None or there.mode is None else stat.S_IMODE(there.mode)
-            handle = self._create(talk, staging, mode)
+            handle = places.create(talk, staging, mode)
             try:
                 upload(talk, handle, source)
                 if there:
-                    self._set_mode(talk, handle, mode)
+                    places.set_mode(talk, handle, mode)
                 size = wire.attributes(talk.ask(wire.FSTAT, handle)).size
                 talk.ask(wire.CLOSE, handle)
                 if size != source.size:
                     arrived = f"{size} of {source.size} bytes arrived"
                     raise TemporaryFailure(f"{self.describe(path)}: {arrived}")
-                self._rename(talk, staging, target)
-                sent = self._find(target)
+                places.rename(talk, staging, target)
+                sent = places.find(self._talk(), target)  # in a new conversation, if this one has been lost
                 if sent is None or sent.size not in (None, source.size):
                     raise TemporaryFailure(f"{self.describe(path)}: renamed, but not there; was it moved?")
             except BaseException:
-                talk.remove([_string(staging)])
+                talk.remove([places.encoded(staging)])
                 raise
-
-    def _set_mode(self, talk: Sftp, handle: bytes, mode: int) -> None:
-        """Where the server allows it: the file has that mode from the beginning, perhaps less the umask."""
-        try:
-            talk.ask(wire.FSETSTAT, handle, wire.with_mode(mode))
-        except Status as status:
-            if status.status not in wire.REFUSALS:
-                raise
-
-    def _rename(self, talk: Sftp, staging: str, target: str) -> None:
-        folder, name = os.path.split(target)
-        aside = os.path.join(folder, hidden_name(f"{name[:LONGEST_STEM]}.old", "part"))
-        try:
-            talk.rename(_string(staging), _string(target), _string(aside))
-        except Status as status:
-            if status.status != wire.NO_SUCH_FILE:
-                raise
-            raise TemporaryFailure(f"{self._place(staging)}: it was removed during the transfer") from None
-
-    def _create(self, talk: Sftp, place: str, mode: int) -> bytes:
-        """A handle of the new file. Its folder is made if missing, what an ended send has left is removed.
-
-        Why a server refused is looked at, not believed: each says it in another way. What is not mended is
-        refused again.
-        """
-        request = (wire.OPEN, _string(place), wire.FOR_REPLACING, wire.with_mode(mode))
-        with suppress(Status):
-            return talk.ask(*request)
-        if self._find(place):  # ProFTPD opens nothing for writing that is there, unless told to
-            talk.remove([_string(place)])
-        else:
-            self._make(talk, os.path.dirname(place))
-        try:
-            return talk.ask(*request)
-        except Status:  # ProFTPD makes the file, and then may refuse its mode
-            talk.remove([_string(place)])
-            if mode & FOR_ALL_TO_READ != FOR_ALL_TO_READ:
-                raise
-        return talk.ask(wire.OPEN, _string(place), wire.FOR_REPLACING, wire.NO_ATTRIBUTES)
-
-    def _make(self, talk: Sftp, folder: str) -> None:
-        """Make the folder and those that it is in, where they are missing."""
-        missing = []
-        while (here := self._find(folder or ".")) is None:
-            missing.append(folder)
-            folder = _above(folder)
-        if not stat.S_ISDIR(here.mode or stat.S_IFDIR):
-            raise CannotCreate(f"cannot make {self._place(folder)}: something else already has that name")
-        for folder in reversed(missing):
-            try:
-                talk.ask(wire.MKDIR, _string(folder), wire.NO_ATTRIBUTES)
-            except Status:
-                if self._find(folder) is None:  # otherwise another process was faster
-                    self._check_no_link(folder)
-                    raise
 
     def make_dir(self, path: str) -> None:
         with self._about(path) as talk:
-            self._make(talk, self._join(path))
+            places.make_folder(talk, self._join(path))
 
     def write_small(self, files: Sequence[Entry], load: Load) -> Generator[Leaving, None, None]:
         with self._about("") as talk:
-            self._make(talk, os.path.dirname(self._join("")))
+            places.make_folder(talk, os.path.dirname(self._join("")))
             done = yield from tar_transfer.write(talk, self._session, self._join(""), files, load)
             rest = [file for file in files if file.path not in done]
             if not rest:
@@ -405,15 +324,3 @@ def version_of(here: Attributes, now: float) -> Version:
     if size is not None and modified is not None and not -A_DAY < now - modified < SETTLED:
         validator = f"{modified}-{size}"
     return Version(validator, size or None, (), bool(mode and mode & stat.S_IXUSR))
-
-
-def _above(place: str) -> str:
-    """The folder that ``place`` is in; NotFound where there is none above it."""
-    above = os.path.dirname(place)
-    if above == place:
-        raise NotFound(f"the server has no directory {place or '.'}")
-    return above
-
-
-def _string(place: str) -> bytes:
-    return string(os.fsencode(place))

@@ -20,6 +20,17 @@ SUCCESSES = 25  # after which one more request may be under way: by then the gap
 LOOK_EVERY = 0.05  # seconds, while others have to end first
 
 
+def pause_after(failures: int, retry_after: float | None, timeout: float) -> float:
+    """Seconds to wait after so many ``failures`` (1 or more) of the same thing: growing, and jittered.
+
+    At least ``retry_after`` seconds, which the server asked for, but then no more than ``timeout``.
+    """
+    import random  # 3 ms: only after a failure
+
+    pause = min(FIRST_PAUSE * 2.0 ** (failures - 1), LONGEST_PAUSE) + random.uniform(0, FIRST_PAUSE)
+    return pause if retry_after is None else min(max(pause, retry_after), timeout)
+
+
 class Pace:
     """``retries`` refusals without any success between them are taken, by each request and by all together.
 
@@ -111,7 +122,7 @@ class Pace:
                 self._gap = min(max(FIRST_GAP, 2 * self._gap), LONGEST_PAUSE)
             if before >= self._retries or self.is_lost:
                 return False
-            pause = self._pause(max(before, self._in_vain - 1), retry_after)
+            pause = pause_after(max(before + 1, self._in_vain), retry_after, self._timeout)
             if changes:
                 self._next = time.monotonic() + pause
             if not repeats:
@@ -122,9 +133,3 @@ class Pace:
             self._sleep(pause)
         self._of_thread.repeats = self.repeats + 1
         return True
-
-    def _pause(self, number: int, retry_after: float | None) -> float:
-        import random  # 3 ms: only after a refusal
-
-        pause = min(FIRST_PAUSE * 2.0**number, LONGEST_PAUSE) + random.uniform(0, FIRST_PAUSE)
-        return pause if retry_after is None else min(max(pause, retry_after), self._timeout)

@@ -32,10 +32,10 @@ from connectors.transfer.departure import claimed, moment
 from connectors.transfer.folders import LocalTree, OneByOne
 from connectors.transfer.job import Job
 from connectors.transfer.mode import settle_mode
-from connectors.transfer.pace import FIRST_PAUSE
 from connectors.transfer.part import NEW, is_called, ready_name, remember_version
+from connectors.transfer.retry import persistently
 
-IN_VAIN = 1  # attempts that may end without a single file more
+IN_VAIN = 1  # further attempts after one that ended without a single file more
 
 Files = Sequence[Entry]
 
@@ -123,30 +123,33 @@ def _left(
         return files
     done: set[str] = set()
 
+    def attempt() -> None:
+        if rest := [file for file in wanted if file.path not in done]:
+            step(many, rest, done)
+
     def attempts() -> None:
-        chances = min(job.settings.retries, IN_VAIN)
-        while rest := [file for file in wanted if file.path not in done]:
-            before = len(done)
-            try:
-                return step(many, rest, done)
-            except TemporaryFailure as failure:
-                chances -= len(done) == before
-                if not (job.settings.retries and failure.repeatable) or chances < 0:
-                    return _one_by_one(failure)
-                seconds = min(max(FIRST_PAUSE, failure.retry_after or 0), job.settings.timeout)
-                log.warning(f"{failure.message}; continuing with the rest in {seconds:.1f} s")
-                job.pause(seconds)
-            except (ProtocolViolation, NotPermitted, CannotCreate, DataError, NotFound) as failure:
-                if failure.for_all:
-                    raise
-                return _one_by_one(failure)
+        try:
+            persistently(
+                job,
+                attempt,
+                in_vain=IN_VAIN,
+                done=lambda: len(done),
+                announcement="continuing with the rest",
+            )
+        except (
+            TemporaryFailure,
+            ProtocolViolation,
+            NotPermitted,
+            CannotCreate,
+            DataError,
+            NotFound,
+        ) as failure:
+            if failure.for_all:
+                raise
+            log.info(f"{failure.message}; continuing one by one")
 
     workers.run(job, [attempts], 1)
     return [file for file in files if file.path not in done]
-
-
-def _one_by_one(failure: RedError) -> None:
-    log.info(f"{failure.message}; continuing one by one")
 
 
 def install(job: Job, places: OneByOne, source: str, arrived: Arrived, *, replace: bool) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from tests.support.keys import PASSPHRASE, made
 
 ROOT = Path(__file__).resolve().parents[2]
-LIBRARIES = {"cerberus", "yaml", "pycurl", "tenacity", "tqdm", "ijson", "paramiko", "cryptography"}
+LIBRARIES = {"cerberus", "yaml", "pycurl", "tqdm", "ijson", "paramiko", "cryptography"}
 HEAVY = (*LIBRARIES, "argparse", "email", "ssl", "hashlib", "socket")
 
 PROBE = """

@@ -94,7 +94,7 @@ def test_what_is_left_after_a_cut_goes_together_again(
         begun = time.monotonic()
         _, said = process.communicate(timeout=60)
     assert process.returncode == 0, said
-    assert b"continuing with the rest in 0.5 s" in said
+    assert b"continuing with the rest in " in said
     assert time.monotonic() - begun < 15
     assert snapshot(here) == snapshot(far.root / "to")
     assert {path: content for path, content in snapshot(here).items() if content is not None} == tree

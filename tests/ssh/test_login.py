@@ -17,9 +17,10 @@ from paramiko import ssh_exception as theirs
 
 from connectors.errors import Exit, NotAuthenticated, RedError
 from connectors.net import waiting
-from connectors.ssh import express, ssh_failures
+from connectors.ssh import ssh_failures
 from connectors.ssh.login.destination import Login
 from connectors.ssh.login.ssh_session import SYSTEM_LOG_IN
+from connectors.ssh.transport.corrections import FurtherAttempt
 from tests.conformance.promises import wait_until
 from tests.servers import PASSWORD, ssh_faults
 from tests.servers import sshd as servers
@@ -381,13 +382,13 @@ def test_why_a_server_hung_up_is_told_even_if_that_is_found_out_by_speaking(
             farewell.add_string("en")
             self.transport._send_message(farewell)  # type: ignore[attr-defined]
 
-    ask = express.FurtherAttempt._request_auth
+    ask = FurtherAttempt._request_auth
 
-    def ask_late(attempt: express.FurtherAttempt) -> None:
+    def ask_late(attempt: FurtherAttempt) -> None:
         wait_until(lambda: attempt.transport.packetizer.closed, "the connection is closed")
         ask(attempt)
 
-    monkeypatch.setattr(express.FurtherAttempt, "_request_auth", ask_late)
+    monkeypatch.setattr(FurtherAttempt, "_request_auth", ask_late)
     servers.make_key(tmp_path / "host")
     with guarded(Leaving(), tmp_path / "host") as listener:
         error = failure(local(listener.port))

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from connectors.errors import Exit
-from connectors.ssh.express import ORDINARY_WINDOW
 from connectors.ssh.login.ssh_session import Session
 from connectors.ssh.sftp import conversation, walk, wire
 from connectors.ssh.shell import proof, tar_format
 from connectors.ssh.shell import scripts as shell_
+from connectors.ssh.transport.fast_packets import ORDINARY_WINDOW
 from tests.conformance.promises import wait_until
 from tests.servers import sftp_fault
 from tests.servers.sftp_fault import OLD, Answers, Request

@@ -4,7 +4,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -14,11 +14,14 @@ from paramiko.ssh_exception import IncompatiblePeer
 from connectors.errors import ProtocolViolation, RedError, TemporaryFailure
 from connectors.net import waiting
 from connectors.net.dial import Socket
-from connectors.ssh import express, ssh_failures
+from connectors.ssh import ssh_failures
 from connectors.ssh.login.destination import Server
 from connectors.ssh.login.greeting import Greeting, Notes
 from connectors.ssh.login.host_keys import HostKeys, algorithms, kind_of_algorithm, name_of
 from connectors.ssh.login.log_in import LogIn
+from connectors.ssh.transport import fast_packets
+from connectors.ssh.transport.algorithms import preferred_ciphers
+from connectors.ssh.transport.corrections import CorrectedTransport
 from connectors.transfer.job import Job
 
 logging.getLogger("paramiko").addHandler(logging.NullHandler())  # its channels': without one, stderr
@@ -38,7 +41,8 @@ class Hop:
         self._sock = sock
         self._notes = Notes()
         self._greeting = Greeting(sock)
-        self.transport = express.transport(sock, self._notes)
+        self.transport = CorrectedTransport(sock, self._notes)
+        fast_packets.speed_up(self.transport, sock)
 
     def shake_hands(
         self, host_keys: HostKeys, unwanted: list[str], ciphers: tuple[str, ...], limits: tuple[float, float]
@@ -51,7 +55,7 @@ class Hop:
         options = self.transport.get_security_options()
         known = algorithms(host_keys.kinds(self.server), options.key_types)
         options.key_types = tuple(one for one in known if kind_of_algorithm(one) not in unwanted)
-        options.ciphers = _preferred(options.ciphers, ciphers)
+        options.ciphers = preferred_ciphers(options.ciphers, ciphers)
         offered = {"host key": options.key_types, "kex": options.kex, "ciphers": options.ciphers}
         self.transport.banner_timeout = self.transport.handshake_timeout = sum(limits) + LATER
         done = threading.Event()
@@ -74,7 +78,7 @@ class Hop:
 
     def session_channel(self, seconds: float, streaming: bool) -> paramiko.Channel:
         """A channel on which nothing is started; see Session.channel."""
-        sizes = express.sizes(self.transport, streaming)
+        sizes = fast_packets.sizes(self.transport, streaming)
         channel = waiting.for_answer(
             lambda: self._open_channel("session", seconds, sizes=sizes),
             self._job,
@@ -170,10 +174,3 @@ class Hop:
                     cause.code, text, self.name, name_of(target)
                 ) from None
             raise ssh_failures.of_refused_channel(cause.code, text, self.name) from None
-
-
-def _preferred(ours: Sequence[str], allowed: tuple[str, ...]) -> tuple[str, ...]:
-    if allowed:
-        return tuple(one for one in allowed if one in ours)
-    # These are half the work of a cipher with a separate checksum, with AES in the processor.
-    return (*express.CIPHERS, *(one for one in ours if one not in express.CIPHERS))

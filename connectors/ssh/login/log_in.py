@@ -15,9 +15,10 @@ from paramiko.ssh_exception import BadAuthenticationType, PartialAuthentication
 
 from connectors.errors import NotAuthenticated, ProtocolViolation, RedError, TemporaryFailure
 from connectors.net import waiting
-from connectors.ssh import express, ssh_failures
+from connectors.ssh import ssh_failures
 from connectors.ssh.login.destination import Login
 from connectors.ssh.login.greeting import Notes
+from connectors.ssh.transport import corrections
 from connectors.transfer.job import Job
 
 Attempt = Callable[[AuthHandler, threading.Event], None]
@@ -120,7 +121,7 @@ class LogIn:
     def _ask(self, attempt: Attempt) -> Exception | None:
         """None if the log-in succeeded; otherwise the refusal. Raises anything else."""
         answered = threading.Event()
-        self._transport.auth_handler = handler = express.log_in_handler(self._transport)
+        self._transport.auth_handler = handler = corrections.log_in_handler(self._transport)
         with ssh_failures.translating(self._who):
             try:
                 attempt(handler, answered)

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from connectors.errors import ProtocolViolation, RedError, TemporaryFailure
+from connectors.ssh.sftp.flow import LOOK_EVERY, Flow
 from connectors.ssh.sftp.wire import (
     ANSWERS,
     CLOSE,
@@ -37,16 +37,13 @@ from connectors.ssh.sftp.wire import (
     checked,
     string,
 )
-from connectors.transfer.job import TIDY_SECONDS, Cancelled, Job
+from connectors.transfer.job import Cancelled, Job
 
 if TYPE_CHECKING:
     from connectors.ssh.login.ssh_session import Session
 
-WIDEN_AFTER = 1 << 28  # bytes of the express window that have been used up
+WIDEN_AFTER = 1 << 28  # bytes of the huge window that have been used up
 MOST_SAID = 400  # bytes that are kept of what is not SFTP
-LOOK_EVERY = 0.1  # seconds between looks at whether to go on waiting
-
-Reply = tuple[Any, int, bytes]
 
 
 def start(session: "Session", job: Job) -> "Sftp":
@@ -61,7 +58,7 @@ class Sftp:
 
     def __init__(self, channel: Any, job: Job, host: str, timeout: float) -> None:
         """Begin to listen; ``timeout`` is for how many seconds the server may be silent, or take nothing."""
-        from connectors.ssh import express  # paramiko is Session's to import, while it waits
+        from connectors.ssh.transport import fast_packets  # paramiko is Session's to import, while it waits
 
         self._channel = channel
         self.job = job
@@ -82,7 +79,7 @@ class Sftp:
         self.extensions: dict[str, bytes] = {}
         self.block = SAFE_BLOCK
         self._send_some = sender(channel)
-        self._delivered = express.deliver(channel, self._feed)
+        self._delivered = fast_packets.deliver(channel, self._feed)
         threading.Thread(target=self._listen, daemon=True).start()
 
     def begin(self) -> None:
@@ -208,11 +205,11 @@ class Sftp:
                 for part in parts:
                     self._send_all(memoryview(part))
                 if self._delivered and self._received - self._widened > WIDEN_AFTER:
-                    from connectors.ssh import express
+                    from connectors.ssh.transport import fast_packets
 
                     used = self._received - self._widened
                     self._widened += used
-                    express.widen(self._channel, used)
+                    fast_packets.widen(self._channel, used)
             except (OSError, EOFError) as error:
                 raise self._lost or self._broken(error) from None
         if self._channel.closed:
@@ -247,7 +244,7 @@ class Sftp:
     # -- receiving ---------------------------------------------------------------------------------
 
     def _listen(self) -> None:
-        """Take what arrives and is not delivered by the express; watch that sending goes on."""
+        """Take what arrives and is not delivered by the fast packets; watch that sending goes on."""
         channel = self._channel
         channel.settimeout(LOOK_EVERY)
         while self._lost is None:
@@ -333,9 +330,9 @@ class Sftp:
             self._cut()
 
     def _cut(self) -> None:
-        from connectors.ssh import express
+        from connectors.ssh.transport import corrections
 
-        express.cut(self._channel)
+        corrections.cut(self._channel)
 
     def why_lost(self) -> RedError:
         return self._lost or self._broken(None)
@@ -343,70 +340,8 @@ class Sftp:
 
 def sender(channel: Any) -> Callable[[Any, memoryview], int]:
     """How to send on ``channel``: a function of it and data that says how many bytes it has taken."""
-    from connectors.ssh import express
+    from connectors.ssh.transport import fast_packets
 
-    if express.express_of(channel.get_transport()):
-        return express.send
+    if fast_packets.fast_packetizer(channel.get_transport()):
+        return fast_packets.send
     return lambda channel, data: int(channel.send(data))
-
-
-class Flow:
-    """The requests and answers of one piece of work; for one thread, beside the one that receives."""
-
-    def __init__(self, sftp: Sftp, *, last: bool = False) -> None:
-        """With ``last``, answers are waited for in a cancelled call too, as long as such a call has."""
-        self.sftp = sftp
-        self._last = last
-        self.replies: SimpleQueue[Reply] = SimpleQueue()
-        self.pending = 0
-        self._outbox: list[bytes] = []
-
-    def ask(self, tag: Any, kind: int, *parts: bytes, more: int = 0) -> None:
-        """Add a request, to be sent by ``flush``; its answer comes with ``tag``.
-
-        ``more`` bytes of it are given to ``flush``.
-        """
-        body = b"".join(parts)
-        number = self.sftp.register(self, tag)
-        self._outbox.append(struct.pack(">IBI", len(body) + more + 5, kind, number))
-        self._outbox.append(body)
-        self.pending += 1
-
-    def flush(self, data: bytes = b"") -> None:
-        """Send what was asked; ``data`` ends the last of it, and is not copied once more."""
-        if self._outbox:
-            head = b"".join(self._outbox)
-            self._outbox.clear()
-            self.sftp.send(head, data)
-
-    def take(self, tag: Any, kind: int, payload: memoryview) -> None:
-        """An answer, in the thread that received it."""
-        self.replies.put((tag, kind, bytes(payload)))
-
-    def next(self) -> Reply:
-        """The next answer: its tag, kind and payload."""
-        job = self.sftp.job
-        asked = time.monotonic()
-        while True:
-            hurried = self._last and job.cancelled.is_set()
-            patience = TIDY_SECONDS / 2 if hurried else self.sftp.timeout
-            try:
-                reply = self.replies.get(timeout=LOOK_EVERY)
-            except Empty:
-                if job.cancelled.is_set() and not self._last:
-                    raise Cancelled from None
-                if time.monotonic() - max(asked, self.sftp.heard) > patience:
-                    error = TemporaryFailure(f"{self.sftp.host}: silent for {patience:g} s")
-                    self.sftp.lose(error)
-                    raise error from None
-                continue
-            if reply[1] < 0:
-                raise self.sftp.why_lost()
-            self.pending -= 1
-            return reply
-
-    def some(self) -> Iterator[Reply]:
-        """The next answer, and all others that are here by then."""
-        yield self.next()
-        while not self.replies.empty():
-            yield self.next()

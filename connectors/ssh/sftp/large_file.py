@@ -6,7 +6,8 @@ from typing import Any
 
 from connectors.errors import ProtocolViolation
 from connectors.remote import Sink, Source
-from connectors.ssh.sftp.conversation import Flow, Sftp
+from connectors.ssh.sftp.conversation import Sftp
+from connectors.ssh.sftp.flow import Flow
 from connectors.ssh.sftp.wire import DATA, EOF, READ, STATUS, WRITE, Status, checked
 
 AHEAD = 8 << 20  # bytes that are asked for, or sent, before an answer: 160 MB/s at 50 ms

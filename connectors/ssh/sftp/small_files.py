@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from connectors.errors import ProtocolViolation, RedError
 from connectors.remote import SMALL
-from connectors.ssh.sftp.conversation import Flow, Sftp
+from connectors.ssh.sftp.conversation import Sftp
+from connectors.ssh.sftp.flow import Flow
 from connectors.ssh.sftp.wire import (
     ATTRS,
     CLOSE,

@@ -17,7 +17,8 @@ from connectors.errors import (
 )
 from connectors.ssh.login.ssh_session import Session
 from connectors.ssh.sftp import small_files, wire
-from connectors.ssh.sftp.conversation import Flow, Sftp
+from connectors.ssh.sftp.conversation import Sftp
+from connectors.ssh.sftp.flow import Flow
 from connectors.ssh.sftp.wire import Attributes, failure, string
 from connectors.ssh.shell import scripts
 from connectors.ssh.shell.proof import Unusable

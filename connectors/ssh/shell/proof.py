@@ -20,7 +20,8 @@ import struct
 
 from connectors.local.names import hidden_name
 from connectors.ssh.sftp import wire
-from connectors.ssh.sftp.conversation import Flow, Sftp
+from connectors.ssh.sftp.conversation import Sftp
+from connectors.ssh.sftp.flow import Flow
 from connectors.ssh.sftp.wire import Fields, string
 
 MOUNTS = b"/proc/self/mountinfo"

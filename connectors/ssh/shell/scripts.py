@@ -21,7 +21,8 @@ from typing import IO, TYPE_CHECKING, Any
 from connectors.errors import NotAuthenticated, RedError
 from connectors.net import waiting
 from connectors.ssh.sftp import wire
-from connectors.ssh.sftp.conversation import LOOK_EVERY, Sftp, sender
+from connectors.ssh.sftp.conversation import Sftp, sender
+from connectors.ssh.sftp.flow import LOOK_EVERY
 from connectors.ssh.sftp.wire import Attributes, string
 from connectors.ssh.shell import proof, tar_format
 from connectors.ssh.shell.proof import SAME_FOLDER, Unusable
@@ -81,19 +82,19 @@ class _Command:
     """A command that runs on the server."""
 
     def __init__(self, session: "Session", talk: Sftp, script: str) -> None:
-        from connectors.ssh import express  # paramiko is Session's to import, while it waits
+        from connectors.ssh.transport import fast_packets  # paramiko is Session's to import, while it waits
 
         self._talk = talk
         self._job = job = talk.job
         self._seconds = session.timeout
         self._heard: SimpleQueue[bytes] = SimpleQueue()
         self._arrived = self._taken = 0  # bytes; the first is counted by the thread that receives them
-        self._allowed = self._window = express.ORDINARY_WINDOW  # bytes that may have arrived, and may wait
-        self._widen = express.widen
+        self._allowed = self._window = fast_packets.ORDINARY_WINDOW  # bytes that may arrive, and wait
+        self._widen = fast_packets.widen
         self._is_deaf = self._is_flooded = False
         try:
             self._channel: Any = session.channel(streaming=True)
-            self._delivered = express.deliver(self._channel, self._hear)
+            self._delivered = fast_packets.deliver(self._channel, self._hear)
             try:
                 waiting.for_answer(lambda: self._start(script), job, self._seconds, "no command was started")
             except BaseException:

@@ -2,49 +2,41 @@
 
 paramiko reads each packet in two system calls and copies its bytes about eight times on their way from
 the socket to the reader, handing them from one thread to another. With AES-GCM a packet can be found
-and opened where it lies, and the data of one channel be delivered in the thread that received them.
+and decrypted where it lies, and the data of one channel be delivered in the thread that received them.
 
-This is the only file that changes how paramiko works, and that talks past it. It takes for granted:
+This is only for speed. Another version of paramiko than those that were read, another cipher than AES-GCM,
+and a connection through a jump host use paramiko's own packetizer and the plain way through
+``Channel.recv``; so does everything if ENABLED is False. What is taken for granted:
 
-- Transport: its packetizer and logger can be replaced; ``_send_message``, ``_send_user_message``,
-  ``_parse_newkeys``, ``_channels``, ``clear_to_send``, ``remote_cipher``, ``_preferred_kex``, ``_kex_info``;
+- Transport: its packetizer can be replaced; ``_send_user_message``, ``remote_cipher``;
 - Packetizer: which of its methods are called when, by whom and with what (``aead`` and the IVs of ciphers);
-  ``_trigger_rekey``, ``_check_keepalive``; that closing it ends the transport's thread;
-- Channel: ``_wait_for_send_window``, ``lock``, ``closed``, ``out_window_size``, ``remote_chanid``;
-- AuthHandler: that every attempt begins with ``_request_auth``, and goes on in ``_parse_service_accept``.
+  ``_trigger_rekey``, ``_check_keepalive``;
+- Channel: ``_wait_for_send_window``, ``lock``, ``closed``, ``out_window_size``, ``remote_chanid``.
 
-greeting.py and log_in.py read what paramiko logs, log_in.py uses its AuthHandler, failures.py knows how some
-of its messages begin, and session.py in which order it closes things. tests/ssh/test_express.py fails when
-any of this has changed. Anything but a version of paramiko that was looked at, and a cipher other than
-AES-GCM, get paramiko's own packetizer and the ordinary way through ``Channel.recv``.
+tests/ssh/test_fast_packets.py fails when any of this has changed.
 """
 
-import logging
 import os
 import socket
 import struct
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import Any, ClassVar
+from typing import Any
 
 import paramiko
-from paramiko.auth_handler import AuthHandler
-from paramiko.common import (
-    MSG_CHANNEL_DATA,
-    MSG_CHANNEL_EOF,
-    MSG_CHANNEL_REQUEST,
-    MSG_IGNORE,
-    cMSG_CHANNEL_WINDOW_ADJUST,
-)
+from paramiko.common import MSG_CHANNEL_DATA, MSG_CHANNEL_EOF, MSG_IGNORE, cMSG_CHANNEL_WINDOW_ADJUST
 from paramiko.message import Message
 from paramiko.packet import NeedRekeyException, Packetizer
 from paramiko.ssh_exception import SSHException
 
-KNOWN = ("5.1.",)
-"""Versions of paramiko that this has been read against; tests/ssh/test_express.py looks closer."""
+from connectors.ssh.transport.algorithms import AES_GCM
 
-CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
+ENABLED = True
+"""False only where the benchmark measures what this file gains."""
+
+KNOWN = ("5.1.",)
+"""Versions of paramiko that this has been read against; tests/ssh/test_fast_packets.py looks closer."""
+
 LONGEST_PACKET = 1 << 18  # bytes; OpenSSH's limit (PACKET_MAX_SIZE) and what we announce
 BUFFER = 8 * LONGEST_PACKET
 TAG = 16  # bytes; RFC 5647, 6
@@ -53,88 +45,12 @@ HUGE_WINDOW = 1 << 30  # bytes; what is under way is limited by what was asked f
 ORDINARY_WINDOW = 1 << 22  # bytes; as much may wait in memory where nobody reads it
 TOGETHER = 8  # packets that are sent in one call of the system
 LONGEST_DATA = 1 << 15  # bytes of data in one packet; OpenSSH takes no more
-CURVE25519, OLD_CURVE25519 = "curve25519-sha256", "curve25519-sha256@libssh.org"
-_THEIRS: Any = paramiko.Transport
-ON_A_CHANNEL = (MSG_CHANNEL_DATA, MSG_CHANNEL_EOF, MSG_CHANNEL_REQUEST)
 PADDING = os.urandom(BLOCK + 4)  # AEAD hides it; RFC 4253, 6 wants it random, not new
 
 Sink = Callable[[memoryview], None]
 
 
-def _with_curve25519(names: Sequence[str]) -> tuple[str, ...]:
-    """``names`` of ways to exchange keys, and of one of them the name that RFC 8731 gave it."""
-    if CURVE25519 in names or OLD_CURVE25519 not in names:
-        return tuple(names)
-    place = names.index(OLD_CURVE25519)
-    return (*names[:place], CURVE25519, *names[place:])
-
-
-class PatientTransport(paramiko.Transport):
-    """A Transport that tolerates a channel that the server closes during a transfer.
-
-    During an exchange of keys, paramiko's receiving thread would wait 30 s for its end before it agrees, and
-    nobody else brings that about. And what one of our threads is about to say on the channel would go out
-    after our agreement; OpenSSH then hangs up.
-    """
-
-    _preferred_kex: ClassVar = _with_curve25519(_THEIRS._preferred_kex)
-    _kex_info: ClassVar = {CURVE25519: _THEIRS._kex_info.get(OLD_CURVE25519), **_THEIRS._kex_info}
-
-    def __init__(self, sock: Any) -> None:
-        super().__init__(sock)
-        self._postponed: list[Message] = []
-
-    def _send_user_message(self, data: Message) -> None:
-        if threading.current_thread() is self and not self.clear_to_send.is_set():
-            self._postponed.append(data)
-        else:
-            super()._send_user_message(data)  # type: ignore[misc]
-
-    def _send_message(self, data: Message) -> None:
-        payload = data.asbytes()
-        if payload[0] not in ON_A_CHANNEL or self._is_open(struct.unpack_from(">I", payload, 1)[0]):
-            super()._send_message(data)  # type: ignore[misc]
-
-    def _is_open(self, far_number: int) -> bool:
-        """Whether it is a channel on which we have not said yet that it is closed.
-
-        paramiko notes that before it says so, and says one thing at a time.
-        """
-        channels = self._channels.values()  # type: ignore[attr-defined]
-        return any(channel.remote_chanid == far_number and not channel.closed for channel in channels)
-
-    def _parse_newkeys(self, message: Message) -> None:
-        super()._parse_newkeys(message)  # type: ignore[misc]
-        postponed, self._postponed = self._postponed, []
-        for one in postponed:
-            self._send_user_message(one)
-
-
-class FurtherAttempt(AuthHandler):
-    """An attempt to log in after the first one, without a service request of its own.
-
-    The service ssh-userauth is requested once (RFC 4253, 10). paramiko does it for every attempt: AsyncSSH's
-    servers hang up on that, and it costs a round trip. Its AuthOnlyHandler does not, but waits for the answer
-    itself, and cannot be cancelled.
-    """
-
-    def _request_auth(self) -> None:
-        accepted = Message()
-        accepted.add_string("ssh-userauth")
-        accepted.rewind()
-        self._parse_service_accept(accepted)  # type: ignore[attr-defined]
-
-
-class ExpressTransport(PatientTransport):
-    """A Transport whose packets go through an ExpressPacketizer."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        super().__init__(sock)
-        self.express = ExpressPacketizer(sock)
-        self.packetizer = self.express
-
-
-class ExpressPacketizer(Packetizer):
+class FastPacketizer(Packetizer):
     """While AES-GCM is on: reads and writes packets itself. Until then: paramiko's."""
 
     def __init__(self, sock: socket.socket) -> None:
@@ -325,32 +241,18 @@ def _next_nonce(nonce: tuple[bytes, int]) -> bytes:
     return nonce[0] + nonce[1].to_bytes(8, "big")
 
 
-def transport(sock: Any, log: logging.Logger) -> paramiko.Transport:
-    """A Transport over ``sock``, the fast one where it is known to work. The thread is not started.
-
-    What it has to tell goes to ``log``; of its channels, to "paramiko.transport" all the same.
-    """
-    if not paramiko.__version__.startswith(KNOWN):
-        made = paramiko.Transport(sock)
-    else:
-        made = ExpressTransport(sock) if isinstance(sock, socket.socket) else PatientTransport(sock)
-    made.logger = log
-    made.packetizer.set_log(log)
-    return made
+def speed_up(transport: paramiko.Transport, sock: Any) -> None:
+    """Use fast packets on ``transport``, which is not started yet, if ``sock`` is a socket; see above."""
+    if ENABLED and paramiko.__version__.startswith(KNOWN) and isinstance(sock, socket.socket):
+        transport.packetizer = FastPacketizer(sock)
+        transport.packetizer.set_log(transport.logger)
 
 
-def log_in_handler(transport: Any) -> AuthHandler:
-    """For an attempt to log in; only for the first one with a service request, where paramiko is known."""
-    is_known = isinstance(transport, PatientTransport)
-    if transport.auth_handler is None or not is_known:
-        return AuthHandler(transport)
-    return FurtherAttempt(transport)
-
-
-def express_of(transport: Any) -> ExpressPacketizer | None:
+def fast_packetizer(transport: Any) -> FastPacketizer | None:
     """The fast packetizer of ``transport``, if it has one and a cipher for it has been agreed on."""
-    express = getattr(transport, "express", None)
-    return express if express is not None and transport.remote_cipher in CIPHERS else None
+    packetizer = transport.packetizer
+    is_fast = isinstance(packetizer, FastPacketizer) and transport.remote_cipher in AES_GCM
+    return packetizer if is_fast else None
 
 
 def sizes(transport: Any, streaming: bool) -> dict[str, int]:
@@ -358,7 +260,7 @@ def sizes(transport: Any, streaming: bool) -> dict[str, int]:
 
     With ``streaming`` the server decides how much it sends, and the window how much waits to be read.
     """
-    window = HUGE_WINDOW if express_of(transport) and not streaming else ORDINARY_WINDOW
+    window = HUGE_WINDOW if fast_packetizer(transport) and not streaming else ORDINARY_WINDOW
     return {"window_size": window, "max_packet_size": LONGEST_PACKET - 1024}
 
 
@@ -368,20 +270,11 @@ def deliver(channel: Any, sink: Sink) -> bool:
 
     False where there is no fast way: then they are to be had from ``channel.recv``.
     """
-    express = express_of(channel.get_transport())
-    if express is None:
+    packetizer = fast_packetizer(channel.get_transport())
+    if packetizer is None:
         return False
-    express.deliver(channel.get_id(), sink)
+    packetizer.deliver(channel.get_id(), sink)
     return True
-
-
-def cut(channel: Any) -> None:
-    """End the connection that ``channel`` is part of, at once; threads that wait for it are told.
-
-    Not ``channel.close()``, which would wait for the very bytes that cannot be sent.
-    """
-    with suppress(OSError, EOFError):
-        channel.get_transport().packetizer.close()
 
 
 def widen(channel: Any, count: int) -> None:
