@@ -224,11 +224,12 @@ def find(
     """
     from tempfile import SpooledTemporaryFile  # 5 ms, for large trees only
 
+    begin = _begin(talk, root)  # before a shell is started: not every server is to see one
     with ExitStack() as stack:
         spool: IO[bytes] = stack.enter_context(SpooledTemporaryFile(IN_MEMORY))
         try:
             with _running(session, talk, FIND) as command:
-                command.say(_begin(talk, root))
+                command.say(begin)
                 command.end()
                 for records in _checked(command.hear(), shown):
                     spool.write(records)
@@ -287,6 +288,7 @@ def read(
     Nothing is known of a batch before tar has ended: it tells of a file that has changed under its hands
     only then. Where it is not content the batch is empty.
     """
+    begin = _begin(talk, root)
     with _running(session, talk, READ) as command:
         todo = iter(batches)
         asked: list[int] = []  # how many files, of each batch that has not come yet
@@ -300,7 +302,7 @@ def read(
             else:
                 command.end()
 
-        command.say(_begin(talk, root))
+        command.say(begin)
         ask()
         ask()  # so that the server need not wait for us
         batch: list[tuple[bytes, bytes]] = []
