@@ -1,5 +1,5 @@
 # Everything a developer or CI calls. Each target installs what it needs, on Debian as root.
-.PHONY: help demo test image lint bench torture lock clean
+.PHONY: help demo check test image lint bench torture lock clean
 .DEFAULT_GOAL := help
 
 VENV := .venv
@@ -9,6 +9,7 @@ SHELL_SCRIPTS := entrypoint.sh .ci/run examples/experiment/mean $(wildcard image
 
 help:
 	@echo "make demo    move a file from a real web server through the image, and back"
+	@echo "make check   lint, types and the quick tests that need no server: a minute, for every save"
 	@echo "make test    lint, and all tests, with real servers and the image"
 	@echo "make image   red-connectors:latest; works without a registry too"
 	@echo "make lint    ruff, mypy, shellcheck, hadolint"
@@ -22,6 +23,9 @@ demo:
 
 image:
 	@image/build.sh
+
+check: lint
+	$(PYTHON) -m pytest -q -n 2 --dist worksteal -m "not server and not slow" $(PYTEST)
 
 test: lint
 	@tests/install-servers.sh || true  # what is missing is skipped loudly, or fails under RED_TEST_REQUIRE

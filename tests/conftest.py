@@ -6,8 +6,10 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from functools import cache
 from itertools import count
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -43,6 +45,16 @@ from tests.support.xnat_calls import SCAN, Archive  # noqa: E402
 
 _numbers = count(1)
 
+SERVERS = {
+    *("web", "httpd", "rclone_web", "plain", "faulty", "forward"),
+    *("sshd", "sftp_only", "dropbear", "proftpd", "asyncssh", "rclone", "host_key"),
+    *("far", "xnat_site", "here"),
+}
+"""Fixtures that start a server or mount something; other fixtures do so by using these."""
+
+STARTING = ("tests.servers.", "tests.support.engine", "tests.support.podman", "tests.support.mounting")
+"""A test module that imports one of these starts a server or a container."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """One temporary folder for all that a run leaves, removed at its end; pytest keeps its own."""
@@ -53,6 +65,24 @@ def pytest_configure(config: pytest.Config) -> None:
     os.chmod(scratch, 0o755)  # servers read in it under names of their own
     os.environ["TMPDIR"] = tempfile.tempdir = scratch
     config.add_cleanup(lambda: shutil.rmtree(scratch, ignore_errors=True))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test that needs a server, FUSE or a container engine: ``make check`` leaves it out."""
+    for item in items:
+        assert isinstance(item, pytest.Function)
+        if SERVERS & set(item.fixturenames) or _uses_servers(item.module):
+            item.add_marker("server")
+
+
+@cache
+def _uses_servers(module: ModuleType) -> bool:
+    """Whether it imports something that starts one."""
+    names = {
+        getattr(value, "__module__", None) or getattr(value, "__name__", "")
+        for value in vars(module).values()
+    }
+    return any(str(name).startswith(STARTING) for name in names)
 
 
 def _running(what: str, start: Callable[[], AbstractContextManager[object]], name: str = "") -> Any:

@@ -10,6 +10,8 @@ from connectors.model import RECEIVE_DIR
 from tests.support.documents import Documents
 from tests.support.program import peak_and_words, start
 
+pytestmark = pytest.mark.slow
+
 URL = "url: http://h/\n"
 FILES = 100_000
 

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,8 @@ from connectors.errors import ConfigError
 from connectors.model import RECEIVE_DIR, RECEIVE_FILE, SEND_DIR, SEND_FILE
 from connectors.variants import http_json
 from tests.support.documents import no_secrets, patient
+
+pytestmark = pytest.mark.slow
 
 KEYS = st.sampled_from(
     [

@@ -18,6 +18,8 @@ from connectors.errors import ConfigError
 from connectors.model import Verb
 from tests.support.documents import Documents, checker, no_secrets
 
+pytestmark = pytest.mark.slow
+
 OFFERED = [(name, verb) for name in registry.MODULES for verb in registry.load(name).SCHEMAS]
 
 # No newline at the end: $ matches before it in Python, not in ECMAScript. No variables either.

@@ -39,6 +39,7 @@ def with_stderr(kind: str, *words: object, **env: str) -> int:
         os.close(writer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("log", ["text", "json"])
 @pytest.mark.parametrize("progress", ["off", "log"])
 @pytest.mark.parametrize("kind", ["full", "closed", "broken-pipe"])

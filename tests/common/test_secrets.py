@@ -121,6 +121,7 @@ def test_a_short_secret_blanks_no_ordinary_words(secret: str) -> None:
     assert secrets.redact(text) == text
 
 
+@pytest.mark.slow
 def test_redaction_is_fast_however_long_or_many_the_secrets_are() -> None:
     began = time.process_time()
     secrets.mark("".join(chr(33 + number * number % 90) for number in range(1_000_000)))
@@ -150,6 +151,7 @@ def test_a_secret_is_redacted_in_the_middle_of_base64_text(
     assert len(left) <= (len(before) + len(after)) * 4 / 3 + 2
 
 
+@pytest.mark.slow
 @patient
 @given(
     st.text(min_size=4, max_size=40).filter(lambda text: len(text.strip()) > 3 and text.strip("\r\n") == text)

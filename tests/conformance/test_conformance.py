@@ -24,6 +24,7 @@ def _matrix() -> list[object]:
     ]
 
 
+@pytest.mark.server
 @pytest.mark.parametrize(("factory", "promise"), _matrix())
 def test_every_connector_keeps(
     factory: Factory, promise: Promise, request: pytest.FixtureRequest, fresh: str, tmp_path: Path

@@ -5,11 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.program import CHECKOUT
 
 TEST = "tests/http/test_redirects.py::test_another_port_is_another_host"
 
 
+@pytest.mark.server
 def test_a_test_run_leaves_nothing_behind(tmp_path: Path) -> None:
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     for options in ([], ["-n", "1"]):

@@ -10,6 +10,7 @@ CASES = 60
 CHUNKS = 5
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_no_random_fault_breaks_a_promise(chunk: int) -> None:
     results = list(run(SEED, range(chunk * CASES, (chunk + 1) * CASES), workers=2))

@@ -270,6 +270,7 @@ def choices(fields: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 def test_the_json_schema_takes_exactly_the_forms_that_validation_takes(documents: Documents) -> None:
     logins = [*choices(LOGINS), *({"auth": auth} for auth in choices(LOGINS))]
     logins += [{**flat, "_auth": auth} for flat in choices(LOGINS)[1:] for auth in choices(LOGINS)]

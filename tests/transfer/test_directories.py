@@ -84,6 +84,7 @@ print(peak() - base)
 """
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_files(tmp_path: Path) -> None:
     for verb in ("receive", "send"):
         command = [sys.executable, "-c", MEASURE, verb, tmp_path]
@@ -191,6 +192,7 @@ def test_when_nothing_gets_through_the_rest_of_a_large_directory_is_not_tried(tm
 # --- deep ---
 
 
+@pytest.mark.slow
 @REMOTES
 def test_folders_1000_levels_deep_arrive_and_are_sent(place: Path, remote: type[FakeRemote]) -> None:
     shown = deep(DEEP)
@@ -201,6 +203,7 @@ def test_folders_1000_levels_deep_arrive_and_are_sent(place: Path, remote: type[
     assert far.sent == {entry.path: entry.path.encode() for entry in shown if not entry.is_dir}
 
 
+@pytest.mark.slow
 def test_a_listing_1000_levels_deep_is_received_and_sent(place: Path) -> None:
     listing = deep(DEEP)
     receive(FakeRemote(), place, listing)
