@@ -22,10 +22,10 @@ Opened = Callable[[], BinaryIO]
 
 
 class Remote(Protocol):
-    """An open conversation with a data store."""
+    """A location in a data store, with the connection to it."""
 
     presents_password: bool
-    """Whether each file shows a password or token that could be wrong."""
+    """Whether each file is requested with a password or token that may be wrong."""
 
     @property
     def many(self) -> "ManyAtOnce | None":
@@ -36,17 +36,18 @@ class Remote(Protocol):
         """Serves the directory by FUSE, for mount-dir."""
 
     def describe(self, path: str = "") -> str:
-        """How to name ``path`` to people and in receipts, e.g. its URL without anything secret."""
+        """The name of ``path`` in messages and receipts, such as its URL without secrets."""
 
     def identity(self, path: str) -> str:
-        """What makes ``path`` itself, secrets included; bytes of two identities are never put together."""
+        """Identifies ``path``, secrets included; bytes of two identities are never combined."""
 
     def open(self) -> None:
-        """Reach the server and log in, as far as its protocol has such a thing: called first, in a worker,
-        and again if it raised a TemporaryFailure. ``connect`` itself asks nobody yet."""
+        """Connect and log in, as far as the protocol has that: called first, in a worker, and again if it
+        raised a TemporaryFailure. ``connect`` itself does not contact the server."""
 
     def check(self, verb: Verb, path: str) -> None:
-        """Reachable, let in, and there (or writable): learnt without moving payload or changing anything."""
+        """Check that the server is reachable, the log-in works and ``path`` exists (or is writable), without
+        transferring data or changing anything."""
 
     def read(self, path: str, sink: "Sink") -> None:
         """Deliver the file's bytes into ``sink``, from ``sink.offset`` on if the server can."""
@@ -60,21 +61,21 @@ class Remote(Protocol):
         """
 
     def inspect(self, opened: Opened, name: str) -> None:
-        """DataError unless the file, called ``name``, is of the kind that is moved here.
+        """Raise DataError unless this remote may transfer the file, called ``name`` in messages.
 
-        Called before a file is sent, and when one has been received and is not there yet.
+        Called before a file is sent, and after one was received, before it appears.
         """
 
     def entries(self) -> Iterable[Entry]:
         """All files and directories, at any depth, in any order; their names as they are.
 
-        One by one, as they are found: there may be millions, and the engine stops where RED_MAX_ENTRIES says.
-        A directory that has something in it may be left out. What cannot be listed to its end is an error,
-        never an empty directory. ConfigError with a hint where the server cannot tell.
+        Yielded as they are found: there may be millions, and the engine stops at RED_MAX_ENTRIES. A directory
+        that is not empty may be omitted. A listing that cannot be completed is an error, never an empty
+        directory. ConfigError with a hint if the server cannot list.
         """
 
     def make_dir(self, path: str) -> None:
-        """Make a directory that holds no file, and its parents; it may exist."""
+        """Make an empty directory and its parents; it may exist."""
 
 
 class Sink(Protocol):
@@ -167,14 +168,14 @@ class Source(Protocol):
 
 
 SMALL = 1 << 16
-"""Bytes: larger files gain nothing from going together."""
+"""Bytes: larger files gain nothing from being transferred together."""
 
 MOST_TOGETHER = 10_000
 """Files and directories of a large tree that are in memory at once."""
 
 
 def is_small(entry: Entry, most: int = SMALL) -> bool:
-    """Whether it may go together with others; one of unknown size may."""
+    """Whether it may be transferred together with others; an entry of unknown size may."""
     return not entry.is_dir and (entry.size is None or entry.size <= most)
 
 
@@ -205,14 +206,14 @@ class Leaving(NamedTuple):
 
 
 Load = Callable[[Sequence[Entry]], Iterator[Leaving]]
-"""Reads files: gives those that can be read and are what was promised."""
+"""Reads files: yields those that can be read and match the listing."""
 
 
 class ManyAtOnce(Protocol):
     """Small files together.
 
-    All methods take the files of a tree and pass over in silence what does not work out at once; the engine
-    then does the rest one by one, with retries and messages. Called in one thread.
+    All methods take the files of a tree and skip what does not succeed at the first attempt, without a message;
+    the engine then transfers the rest one by one, with retries and messages. Called in one thread.
     """
 
     @property
@@ -224,15 +225,15 @@ class ManyAtOnce(Protocol):
         """The size in bytes of the largest file that ``write_small`` gets: usually SMALL."""
 
     def check_many(self, files: Sequence[Entry]) -> Iterator[Entry]:
-        """Those of the ``files`` that are there and may be read."""
+        """Yield those of the ``files`` that exist and may be read."""
 
     def read_small(self, files: Sequence[Entry]) -> Iterator[Arrived]:
-        """Files that have arrived whole, in any order."""
+        """Yield files that have been received whole, in any order."""
 
     def write_small(self, files: Sequence[Entry], load: Load) -> Generator[Leaving, None, None]:
-        """Those of the ``files`` that are on the server now, whole and verified, under their names.
+        """Yield those of the ``files`` that are on the server, whole and verified, under their final names.
 
-        ``load`` reads them, one after the other; folders that they are in are made where they are missing.
+        ``load`` reads them one by one; missing folders are made.
         """
 
 
@@ -259,10 +260,10 @@ Called when check(MOUNT_DIR, "") has succeeded. Unavailable if it is not install
 
 
 class Decorated(Remote):
-    """Another remote, of any protocol, to change in some points: every variant of a connector is one.
+    """Wraps another remote of any protocol and changes part of it: the base of every variant.
 
-    Each file passes ``inspect``, and ``read`` or ``write``: what the other remote offers to go around them
-    is not offered, unless a subclass does so itself.
+    Each file passes ``inspect``, and ``read`` or ``write``: the fast paths of the wrapped remote are not
+    offered, unless a subclass offers them again.
     """
 
     many: ManyAtOnce | None = None

@@ -1,4 +1,4 @@
-"""A place on a web server as a Remote."""
+"""A URL as a Remote."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
 LONGEST_PATH = 4096  # PATH_MAX of Linux, in bytes
 MOST_SHOWN = 200
-LONGEST_HEAD = 4096  # bytes of a page in which its title stands
+LONGEST_HEAD = 4096  # bytes of a page that contain its title
 
 
 class WebRemote:
-    """The file or directory at ``url``. ``method`` moves files; ``headers`` go with every request."""
+    """The file or directory at ``url``. Files are transferred by ``method``; ``headers`` are sent with every
+    request."""
 
     many = None
     file_system = None
@@ -47,12 +48,12 @@ class WebRemote:
         return urls.identity(urls.join(self._url, path))
 
     def open(self) -> None:
-        """HTTP has no conversation; but who sends may find WebDAV. A signed URL is good for itself only."""
+        """HTTP has no session. For PUT, ask whether the server offers WebDAV; a signed URL allows nothing else."""
         if self._method == "PUT" and "?" not in self._url:
             self._dav.ask(self._url)
 
     def inspect(self, opened: Opened, name: str) -> None:
-        """Any file will do."""
+        """Any file may be transferred."""
 
     # -- receiving ---------------------------------------------------------------------------------
 
@@ -106,7 +107,7 @@ class WebRemote:
             sink.learn(late)
 
     def _check_file(self, reply: Reply, url: str, path: str) -> None:
-        """NotFound if the server has sent us on to the address of a directory, and to no file there."""
+        """NotFound if the server has redirected to the URL of a directory."""
         leads_to_directory = (
             reply.url != url
             and self._method == "GET"
@@ -119,7 +120,7 @@ class WebRemote:
             raise self._is_directory(path)
 
     def _check_page(self, url: str, path: str) -> None:
-        """NotFound if the page at ``url`` is that of a directory; only its beginning is read."""
+        """NotFound if the page at ``url`` is a directory page; only its beginning is read."""
         head = bytearray()
 
         def take(data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""One file on its way to a web server: under a hidden name first, where that can be changed."""
+"""Sending one file to a web server: under a hidden name first, if the server can rename it."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,23 +15,23 @@ from connectors.http.transport.reply import Reply, whole_number
 from connectors.remote import Source
 
 KEPT = {401, 407, 408, 413, 423, 425, 429, 503, 507}
-"""Statuses that another name would get as well, or that may pass."""
+"""Statuses that another name would get as well, or that are temporary."""
 MOVE_LACKING = {500, 501, 502}
-"""How servers, and proxies in front of them, answer a MOVE that they do not have, or do not understand."""
+"""Statuses of servers and proxies that do not offer or understand MOVE."""
 
 
 class Uploader:
-    """Sends files by ``method``; ``headers`` go with every request."""
+    """Sends files by ``method``; ``headers`` are sent with every request."""
 
     def __init__(self, client: Client, dav: Dav, method: str, headers: Mapping[str, str]) -> None:
         self._client = client
         self._dav = dav
         self._method = method
         self._headers = headers
-        self._failed_once: set[str] = set()  # URLs at which something that may pass went wrong
+        self._failed_once: set[str] = set()  # URLs at which a temporary failure has happened
 
     def send(self, url: str, source: Source, *, make_parents: bool) -> None:
-        """To ``url``. A PUT goes to a hidden name that is then moved, where the server is WebDAV."""
+        """Send to ``url``. With WebDAV, PUT writes to a hidden name, which is then moved."""
         if self._method != "PUT":
             self._check(self._request(url, source, make_parents=make_parents))
             return
@@ -43,7 +43,7 @@ class Uploader:
             self._look_at(url, source)
 
     def failure(self, reply: Reply) -> RedError:
-        """The error that an answer other than success means."""
+        """The error for a response other than success."""
         failure = http_failures.of_reply(reply, sending=True, method=self._method)
         if isinstance(failure, TemporaryFailure) and self._method != "PUT":
             failure.repeatable = reply.status in http_failures.NOT_TAKEN
@@ -54,7 +54,7 @@ class Uploader:
             raise self.failure(reply)
 
     def _request(self, url: str, source: Source, *, make_parents: bool) -> Reply:
-        """All in one, once more after the directory was made if it is missing and can be made."""
+        """One request; repeated once if the directory was missing and has been made."""
         parent = urls.parent(url)
         may_lack_parent = make_parents and parent and self._method == "PUT" and not self._dav.is_known(parent)
         headers = {"Content-Type": "application/octet-stream", **self._headers}
@@ -66,7 +66,7 @@ class Uploader:
     # -- by a hidden name --------------------------------------------------------------------------
 
     def _move_in(self, url: str, source: Source, make_parents: bool) -> bool:
-        """Some servers (Apache) write what comes straight to its name; this way nobody sees it half there.
+        """Some servers (Apache) write directly to the final name; with a hidden name nobody sees half a file.
 
         False if the server refuses the hidden name or the MOVE: then it may still take the name itself.
         """
@@ -88,13 +88,13 @@ class Uploader:
         return False
 
     def _refused(self, hidden: str, url: str, source: Source, make_parents: bool) -> str:
-        """Send it and change its name; the reason if that is refused. Raises what any name would meet."""
+        """Send and rename it; returns the reason if that is refused. Raises errors that any name would get."""
         try:
             reply = self._request(hidden, source, make_parents=make_parents)
             if not reply.ok:
                 return self._reason(url, reply, "PUT")
             reply = self._moved(hidden, url)
-            if not reply.ok or reply.status == 207:  # 207: it tells what was not done
+            if not reply.ok or reply.status == 207:  # 207 reports what was not done
                 return self._reason(url, reply, "MOVE")
             self._look_at(url, source)
         except ProtocolViolation as failure:  # redirected, not understood, or not done
@@ -104,7 +104,7 @@ class Uploader:
     def _moved(self, hidden: str, url: str) -> Reply:
         try:
             return self._dav.move(hidden, url)
-        except TemporaryFailure:  # some proxies close the connection on methods that they do not know
+        except TemporaryFailure:  # some proxies close the connection on unknown methods
             if self._may_pass(url):
                 raise
             raise ProtocolViolation("no answer to MOVE") from None
@@ -119,7 +119,7 @@ class Uploader:
         return f"{reply.status} to {method}"
 
     def _may_pass(self, url: str) -> bool:
-        """Whether a failure that may pass is the first one at ``url``: what fails again is a refusal."""
+        """Whether a temporary failure is the first one at ``url``; a second one counts as a refusal."""
         is_first = url not in self._failed_once
         self._failed_once.add(url)
         return is_first
@@ -127,7 +127,7 @@ class Uploader:
     # -- afterwards --------------------------------------------------------------------------------
 
     def _look_at(self, url: str, source: Source) -> None:
-        """What was put can be got (RFC 9110, 9.3.4), so a server that has nothing, or less, has lost it."""
+        """A resource that was PUT can be read (RFC 9110, 9.3.4); if it is missing or shorter, it was lost."""
         reply = self._client.request("HEAD", url, headers=self._headers)
         fault = self._fault(reply, stated.length(reply), source)
         if fault is None:
@@ -136,7 +136,7 @@ class Uploader:
             raise fault
 
     def _fault(self, reply: Reply, size: int | None, source: Source) -> RedError | None:
-        """What is wrong with the file of which ``reply`` is the answer; None if nothing is seen."""
+        """What is wrong with the file that ``reply`` describes; None if nothing is."""
         place = secrets.shown_url(reply.url)
         if reply.status in (404, 410):
             return ProtocolViolation(f"{place}: the server accepted the file but does not have it")
@@ -184,11 +184,11 @@ class Uploader:
 
 
 class Enough(Exception):
-    """The rest of the answer is not wanted."""
+    """Enough of the response has been read."""
 
 
 def _complete_length(reply: Reply) -> int | None:
-    """Of the file, as Content-Range states it (RFC 9110, 14.4)."""
+    """The size of the file according to Content-Range (RFC 9110, 14.4)."""
     text = reply.headers.get("content-range", "")
     match = CONTENT_RANGE.fullmatch(text)
     return whole_number(match[3] if match else text.removeprefix("bytes */"))

@@ -1,8 +1,8 @@
 """How a file appears: whole and checked under its name, or not at all.
 
-Until then its bytes are in a hidden *part* file beside the target. A small *state* file beside that
-says which version of which source they belong to, so that the next attempt, or the next process, even
-after a ``kill -9``, goes on where this one ended.
+Until then its bytes are in a hidden *part* file beside the target. A small *state* file records which
+version of which source they belong to, so that the next attempt or the next process, even after a
+``kill -9``, resumes where this one ended.
 """
 
 import os
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
 
 class Arrival:
-    """One file on its way to ``target``, as a connectors.remote.Sink; a context manager.
+    """One file that is received into ``target``: a connectors.remote.Sink and a context manager.
 
-    ``source`` names where it comes from: bytes from another one are never continued. ``size`` and
-    ``checksum`` are what the caller was promised, by a listing say. With ``refresh``, a file that is there
-    and still current need not be fetched again. ``expected`` (bytes) is no promise: progress was told it.
+    ``source`` identifies the origin: bytes of another origin are never resumed. ``size`` (bytes) and
+    ``checksum`` were promised to the caller, for example by a listing. With ``refresh``, an existing file that
+    is still current is not fetched again. ``expected`` (bytes) is what progress was told, and not checked.
 
-    Leaving without ``commit`` keeps the part if a later call can go on from it, and removes it if not.
+    Leaving without ``commit`` keeps the part if a later call can resume from it, and removes it otherwise.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Arrival:
 
     @property
     def current_if(self) -> str:
-        if not (self._refresh and self._old) or self.offset or self._promised:  # a checksum has been compared
+        if not (self._refresh and self._old) or self.offset or self._promised:  # a checksum has already been compared
             return ""
         if self._promised_size not in (None, self._old.st_size):
             return ""
@@ -100,7 +100,7 @@ class Arrival:
         if offset and (offset > self.offset or version.validator != before.validator):
             self.discard()
             raise TemporaryFailure(f"{self.path}: the source changed during the transfer")
-        if offset:  # what an earlier answer said of the whole file still holds
+        if offset:  # checksums of the whole file from an earlier response still apply
             version = version._replace(checksums=tuple({*before.checksums, *version.checksums}))
         self._job.progress.moved(offset - self._part.size)
         self._job.progress.expect((version.size or 0) - self._expected)
@@ -110,7 +110,7 @@ class Arrival:
         self._rehash()
 
     def write(self, data: bytes | memoryview) -> None:
-        """Called so often (see connectors.http.transport.exchange) that each line counts."""
+        """Called for every 16 KiB or so, so each line costs measurable time."""
         if self._job.cancelled.is_set():
             raise Cancelled
         part = self._part

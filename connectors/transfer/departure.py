@@ -1,4 +1,4 @@
-"""A local file on its way out: read once from the start for each attempt, and watched while it goes."""
+"""A local file that is sent: read from its start for each attempt, and checked for changes meanwhile."""
 
 import fcntl
 import os
@@ -24,10 +24,10 @@ Moment = tuple[int, ...]
 
 
 class Departure:
-    """One file that is sent, as a connectors.remote.Source; a context manager.
+    """One file that is sent: a connectors.remote.Source and a context manager.
 
-    ``opener`` gives a descriptor of it, ``path`` is how to call it.
-    ``promised_size`` and ``checksum`` are what a listing says; they are checked before anything leaves.
+    ``opener`` returns a descriptor of it; ``path`` is its name in messages. ``promised_size`` (bytes) and
+    ``checksum`` come from a listing and are checked before anything is sent.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
-"""How fast requests may follow each other: one pace for all workers of a call.
+"""Rate limiting: one pace for all workers of a call.
 
-It only counts until a server refuses a request because there are too many (HTTP: 429, 503). Then all workers
-pause, requests follow each other at a distance, and no more are under way than the server has put up with.
-Each success makes the distance shorter again, until it is gone.
+It has no effect until a server refuses a request because there are too many (HTTP: 429, 503). Then all
+workers pause, requests are spaced out, and no more run concurrently than the server has accepted before.
+Each success shortens the gap between requests, until there is none.
 """
 
 import threading
@@ -14,16 +14,16 @@ from connectors import log
 FIRST_PAUSE = 0.5  # seconds; doubled for each attempt, and up to half a second more at random
 LONGEST_PAUSE = 30.0
 FIRST_GAP = 0.1  # seconds between two requests after the first refusal; doubled by each further one
-SHORTEST_GAP = 0.001  # seconds; what is shorter is no gap
-RECOVERY = 0.96  # what a success leaves of the gap
-SUCCESSES = 25  # after which one more request may be under way: by then the gap has halved, and more
-LOOK_EVERY = 0.05  # seconds, while others have to end first
+SHORTEST_GAP = 0.001  # seconds; a shorter gap is dropped
+RECOVERY = 0.96  # the gap is multiplied by this after each success
+SUCCESSES = 25  # after which one more request may run: by then the gap has more than halved
+LOOK_EVERY = 0.05  # seconds between looks, while other requests have to end first
 
 
 def pause_after(failures: int, retry_after: float | None, timeout: float) -> float:
-    """Seconds to wait after so many ``failures`` (1 or more) of the same thing: growing, and jittered.
+    """Seconds to wait after ``failures`` (1 or more) in a row: growing, with jitter.
 
-    At least ``retry_after`` seconds, which the server asked for, but then no more than ``timeout``.
+    At least ``retry_after`` seconds if the server asked for that, but no more than ``timeout``.
     """
     import random  # 3 ms: only after a failure
 
@@ -32,9 +32,9 @@ def pause_after(failures: int, retry_after: float | None, timeout: float) -> flo
 
 
 class Pace:
-    """``retries`` refusals without any success between them are taken, by each request and by all together.
+    """Allows ``retries`` refusals in a row, for each request and for all requests together.
 
-    A pause that the server asks for is kept, up to ``timeout`` seconds. ``sleep`` is called to wait.
+    A pause that the server asks for is honoured, up to ``timeout`` seconds. ``sleep`` is called to wait.
     """
 
     def __init__(self, retries: int, timeout: float, sleep: Callable[[float], None]) -> None:
@@ -43,10 +43,10 @@ class Pace:
         self._sleep = sleep
         self._lock = threading.Lock()
         self._under_way = 0
-        self._most = 0  # requests under way, if there is a gap
+        self._most = 0  # concurrent requests, while there is a gap
         self._gap = 0.0
         self._next = 0.0  # when the next request may begin, by time.monotonic
-        self._turn = 0  # counts the refusals that have changed the pace
+        self._turn = 0  # how often a refusal has changed the pace
         self._in_vain = 0
         self._successes = 0
         self._of_thread = threading.local()
@@ -58,13 +58,13 @@ class Pace:
 
     @property
     def is_lost(self) -> bool:
-        """Whether nothing gets through any more, so that another attempt would be refused as well."""
+        """Whether every request is refused, so that another attempt would be refused as well."""
         return self._in_vain > self._retries
 
     def enter(self) -> int:
-        """Wait until a request may begin; returns the turn that ``refused`` asks for. ``leave`` must follow.
+        """Wait until a request may begin; returns the turn, an argument of ``refused``. ``leave`` must follow.
 
-        Nothing may begin a request, and wait for another one before it ends.
+        A thread must not begin a request while it still runs another one.
         """
         while True:
             with self._lock:
@@ -86,12 +86,12 @@ class Pace:
         return 0.0
 
     def leave(self) -> None:
-        """The request is over, whatever has become of it."""
+        """The request has ended, with or without success."""
         with self._lock:
             self._under_way -= 1
 
     def succeeded(self) -> None:
-        """The server has dealt with the request."""
+        """The server has accepted the request."""
         if not self._gap:
             return
         with self._lock:
@@ -106,11 +106,11 @@ class Pace:
     def refused(
         self, turn: int, before: int, retry_after: float | None, why: str, *, repeats: bool = True
     ) -> bool:
-        """A request that began in ``turn`` was refused, as it was ``before`` so many times; ``why`` is for
-        people. Returns whether to repeat it, by way of ``enter``; never where nobody ``repeats`` it.
+        """A request that began in ``turn`` was refused, after ``before`` earlier refusals; ``why`` is for the
+        log. Returns whether to repeat it, through ``enter``; never if ``repeats`` is False.
 
-        Requests that began before the pace was changed are refused for the same reason, and do not change it
-        again. Nor does one that is refused again while others get through: it waits by itself.
+        Requests that began before the pace changed were refused for the same reason and do not change it
+        again. A request that is refused again while others succeed does not change it either: it waits alone.
         """
         with self._lock:
             self._most = max(1, min(self._most, self._under_way) if self._gap else self._under_way)

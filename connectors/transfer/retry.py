@@ -1,4 +1,4 @@
-"""Another attempt where that is safe: for log-ins, large files, many small files, and all else."""
+"""The one retry loop: for log-ins, large files, many small files and everything else."""
 
 from collections.abc import Callable
 
@@ -16,13 +16,12 @@ def persistently(
     done: Callable[[], int] = lambda: 0,
     announcement: str = "trying again",
 ) -> None:
-    """Call ``attempt`` until it raises no TemporaryFailure that may be repeated.
+    """Call ``attempt`` until it succeeds, or fails with something that another attempt would not mend.
 
-    The failure is raised when ``in_vain`` further attempts have failed as well (default and maximum:
-    ``settings.retries``). An attempt during which the number ``done`` grew does not count; but if retries
-    are off, there is no further attempt at all. Pauses grow with the attempts that count; a pause that the
-    server asks for is kept, up to ``settings.timeout`` seconds. Once the pace is lost, what was refused has
-    been repeated already.
+    Raises the TemporaryFailure after ``in_vain`` further attempts (default and maximum: ``settings.retries``).
+    An attempt during which ``done`` grew does not count; with ``settings.retries`` 0 there is no further
+    attempt at all. Pauses grow with the attempts that count. A pause that the server asks for is honoured, up
+    to ``settings.timeout`` seconds. Once the pace is lost, refused requests have already been repeated.
     """
     retries = job.settings.retries
     most = retries if in_vain is None else min(in_vain, retries)

@@ -1,8 +1,8 @@
-"""Small files: many at once, for a Remote that can (see connectors.remote.ManyAtOnce), and in one piece.
+"""Small files, many together, for a Remote with ``many`` (connectors.remote.ManyAtOnce).
 
-What can be held in memory needs no part file that outlives a failure. Only what goes well happens here: the
-first three functions give back the files that are left for the engine to do one by one, which has the words,
-and the patience. Those are all of them where the Remote has nothing of the kind.
+A file that fits into memory needs no part file to resume from. Failures are not handled here: the first three
+functions return the files that remain, all of them if the Remote has no ``many``, and the engine transfers
+those one by one, with retries and messages.
 """
 
 import os
@@ -41,7 +41,7 @@ Files = Sequence[Entry]
 
 
 def check(remote: Remote, job: Job, files: Files) -> Files:
-    """See that the ``files`` are there and may be read."""
+    """Check that the ``files`` exist and may be read."""
 
     def step(many: ManyAtOnce, rest: Files, done: set[str]) -> None:
         done.update(file.path for file in many.check_many(rest))
@@ -78,7 +78,7 @@ def receive(remote: Remote, job: Job, tree: LocalTree, files: Files, there: set[
 
 
 def _hidden(path: str) -> set[str]:
-    """Where an earlier call would have left something of the file."""
+    """The hidden names that an earlier call may have left for the file."""
     folder, slash, name = path.rpartition("/")
     return {f"{folder}{slash}{hidden_name(name, kind)}" for kind in ("part", "state")}
 

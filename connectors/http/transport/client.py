@@ -24,10 +24,10 @@ from connectors.transfer.job import Job
 
 MOST_REDIRECTS = 10
 TOO_MANY = {429, 503}
-MOST_CHALLENGES = 2  # to one request: the first one, and that its answer is too old
-NOT_FINAL = {417, *TOO_MANY}  # the request was not taken, and may be repeated
-SUPPRESS_CONNECT_HEADERS = 265  # libcurl has that option, pycurl has no name for it
-TLS_BUFFER = 64 << 10  # bytes: TLS hands over 16 KiB at a time, and what stays in the cache is a tenth faster
+MOST_CHALLENGES = 2  # for one request: the first, and one for a stale nonce
+NOT_FINAL = {417, *TOO_MANY}  # the request was not processed and may be repeated
+SUPPRESS_CONNECT_HEADERS = 265  # an option of libcurl that pycurl has no name for
+TLS_BUFFER = 64 << 10  # bytes: TLS delivers 16 KiB at a time, and a buffer that fits the cache is 10 % faster
 BUFFER = 512 << 10  # bytes libcurl reads or sends at once; larger gains nothing here
 OWN_FIELDS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": f"red-connectors/{__version__}"}
 PROXY_SCHEMES = {"http", "https", "socks4", "socks4a", "socks5", "socks5h"}
@@ -40,7 +40,7 @@ SYSTEM_BUNDLES = (
 
 
 class Identity(NamedTuple):
-    """Who we are to one origin, ``home``; nobody else gets to see any of it."""
+    """Credentials for one origin, ``home``; no other origin receives them."""
 
     home: str
     method: str = ""  # BASIC, DIGEST, BEARER or none
@@ -54,7 +54,7 @@ class Identity(NamedTuple):
 
 
 class Task(NamedTuple):
-    """What ``Client.request`` is asked for, wherever it leads."""
+    """The arguments of ``Client.request``, unchanged by redirects."""
 
     method: str
     headers: Mapping[str, str]
@@ -70,7 +70,7 @@ class Task(NamedTuple):
 
 
 class Client:
-    """Any number of requests, from any number of threads. Closing it drops the connections."""
+    """Makes requests from any number of threads. Closing it closes the connections."""
 
     def __init__(self, identity: Identity, job: Job, *, verify: bool) -> None:
         proxies = check_proxies(os.environ)
@@ -85,7 +85,7 @@ class Client:
             self._not_final = NOT_FINAL | {401}
             if not identity.username.isascii():
                 self._digest = Digest(identity.username, identity.password)
-        self._expects = True  # 100 Continue, before it sends a large body
+        self._expects = True  # wait for 100 Continue before sending a large body
         self._identity = identity
         self._home = urljoin(identity.home, "/")
         self._proxy = _upper_case_proxy()
@@ -109,7 +109,7 @@ class Client:
         meanwhile: Callable[[], None] | None = None,
         when: Callable[[], bool] | None = None,
     ) -> Reply:
-        """One request, redirects followed where that is safe, and its final answer, whatever its status.
+        """Make one request, follow redirects where that is safe, and return the final response of any status.
 
         Without ``follow``, a redirect is the final answer, and cookies are not taken. Without ``repeat``, a
         refusal (429, 503) is final as well: for what is looked at before it is sent again.
@@ -132,7 +132,7 @@ class Client:
         try:
             reply = self._followed(line, task, url) if follow else self._answer(line, task, url)
         except BaseException:
-            line.close()  # its connection may be in the middle of anything
+            line.close()  # the state of its connection is unknown
             raise
         self._idle.append(line)
         return reply
@@ -173,7 +173,7 @@ class Client:
         return target
 
     def _answer(self, line: Line, task: Task, url: str) -> Reply:
-        """The answer of ``url`` itself, the request repeated where the server has not taken it."""
+        """The response of ``url`` itself; the request is repeated if the server has not processed it."""
         refused = challenged = 0
         while True:
             expects = self._expects
@@ -191,7 +191,7 @@ class Client:
                 challenged += 1
                 continue
             if reply.status == 417 and expects and task.source:
-                self._expects = False  # the server, or a proxy, is one of those that do not know it
+                self._expects = False  # the server, or a proxy, does not support it
                 continue
             if reply.status in TOO_MANY and not task.last:
                 failure = http_failures.of_reply(reply, sending=bool(task.source))
@@ -268,14 +268,14 @@ class Client:
         line.handle.setopt(pycurl.URL, url)
 
     def _is_ours(self, url: str) -> bool:
-        """Whether ``url`` may see who is asking."""
+        """Whether ``url`` may receive the credentials."""
         return url.startswith(self._home) or urls.may_share_credentials(self._home, url)
 
     def _configure(self, handle: pycurl.Curl, url: str, task: Task, *, ours: bool) -> None:
         """What requests to ``url`` have in common, and who is asking, if it is one of ``ours``."""
-        handle.setopt(pycurl.NOSIGNAL, 1)  # libcurl's own use of signals is not for threads
+        handle.setopt(pycurl.NOSIGNAL, 1)  # libcurl's use of signals is not thread-safe
         handle.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
-        handle.setopt(SUPPRESS_CONNECT_HEADERS, 1)  # a proxy says 200 before anything is asked
+        handle.setopt(SUPPRESS_CONNECT_HEADERS, 1)  # not the proxy's 200 to CONNECT
         handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
         handle.setopt(pycurl.BUFFERSIZE, TLS_BUFFER if url.startswith("https:") else BUFFER)
         handle.setopt(pycurl.UPLOAD_BUFFERSIZE, BUFFER)
@@ -359,7 +359,7 @@ def _bytes(text: str) -> bytes:
 
 
 def check_proxies(environ: Mapping[str, str]) -> list[str]:
-    """The proxies that are set, their passwords marked as secrets; ConfigError for what is no proxy."""
+    """The configured proxies, their passwords marked as secrets; ConfigError for an invalid one."""
     found, faults = [], []
     for name, value in environ.items():
         if name.lower() in early.PROXIES and value:
@@ -376,5 +376,5 @@ def _is_proxy(value: str) -> bool:
     try:
         parts = urlsplit(value if "://" in value else f"http://{value}")
         return parts.scheme.lower() in PROXY_SCHEMES and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port or a host that is none
+    except ValueError:  # an invalid port or host
         return False
