@@ -8,7 +8,6 @@ from typing import Any
 
 from connectors.errors import HostNotFound, TemporaryFailure
 from connectors.net import waiting
-from connectors.transfer.job import Job
 
 QUICKACK = getattr(socket, "TCP_QUICKACK", 0)  # Linux
 RUN_THERE = "is the server running, and the port right?"
@@ -32,7 +31,7 @@ class Socket(socket.socket):
         return count
 
 
-def dial(host: str, port: int, job: Job, seconds: float, role: str = "") -> Socket:
+def dial(host: str, port: int, job: waiting.Cancellable, seconds: float, role: str = "") -> Socket:
     """Connect; TemporaryFailure when nothing answers within ``seconds``, HostNotFound for no such name.
 
     ``role`` is for people, and "jump host" if it is one.
