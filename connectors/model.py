@@ -1,7 +1,11 @@
-"""What every part of the program speaks of: verbs, checksums, versions, and the entries of a tree."""
+"""What every part of the program speaks of: verbs, access data, checksums, versions, entries of a tree."""
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+Access = Mapping[str, Any]
+"""Access data of a connector: valid, its variables and defaults filled in."""
 
 
 class Verb(StrEnum):
@@ -65,3 +69,15 @@ class Entry(NamedTuple):
     size: int | None = None
     checksum: Checksum | None = None
     version: Version | None = None
+
+
+class Promise(NamedTuple):
+    """What the caller says of the content to move, which must be true of it.
+
+    ``listing`` is None where there is none (an empty one is an empty directory). ``size`` (bytes) and
+    ``checksum`` are those of a single file.
+    """
+
+    listing: Sequence[Entry] | None = None
+    size: int | None = None
+    checksum: Checksum | None = None

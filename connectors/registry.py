@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from connectors.errors import Unavailable
-from connectors.model import Verb
+from connectors.model import Access, Verb
 
 if TYPE_CHECKING:
     from connectors.access.schema import Schema
@@ -22,8 +22,6 @@ MODULES = {
     "red-connector-xnat-http": "connectors.xnat",
 }
 
-Access = Mapping[str, Any]
-
 
 class Connector(Protocol):
     """What a connector's module offers. Importing it is cheap: a schema, and no library.
@@ -37,8 +35,8 @@ class Connector(Protocol):
     SUMMARY: str
     SCHEMAS: Mapping[Verb, "Schema"]
 
-    def connect(self, access: Access, job: "Job") -> AbstractContextManager["Remote"]:
-        """Open the conversation that ``access`` (validated, defaults filled in) describes."""
+    def connect(self, access: Access, verb: Verb, job: "Job") -> AbstractContextManager["Remote"]:
+        """Open the conversation that ``access``, valid for ``verb``, describes."""
 
 
 def load(executable: str) -> Connector:

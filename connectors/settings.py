@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from connectors import log
-from connectors.access.variables import PREFIX
 from connectors.errors import ConfigError, Fault
 from connectors.wording import looked_in
 
 LOGS = ("text", "json")
 SWITCH = ("0", "1")
 PROGRESS = ("auto", "off", "log")
+RED_VAR = "RED_VAR_"
+"""Of environment variables that fill in ``{{name}}`` in access documents: see connectors.access.variables."""
 
 
 ALIKE = 0.66  # of 1, as difflib counts
@@ -113,7 +114,7 @@ def misspelt(environ: Mapping[str, str]) -> list[tuple[str, str]]:
     unknown = [
         name
         for name in environ
-        if name.upper().startswith("RED_") and name not in KNOWN and not name.startswith(PREFIX)
+        if name.upper().startswith("RED_") and name not in KNOWN and not name.startswith(RED_VAR)
     ]
     return [(name, meant) for name in unknown if (meant := _meant(name))]
 
@@ -121,9 +122,9 @@ def misspelt(environ: Mapping[str, str]) -> list[tuple[str, str]]:
 def _meant(name: str) -> str:
     word, _, rest = name[len("RED_") :].partition("_")
     if word.upper().startswith("VAR") and not rest:
-        return PREFIX + word[len("VAR") :]
+        return RED_VAR + word[len("VAR") :]
     if rest and _is_alike(word, "VAR"):
-        return PREFIX + rest
+        return RED_VAR + rest
     return next((known for known in KNOWN if _is_alike(name[len("RED_") :], known[len("RED_") :])), "")
 
 

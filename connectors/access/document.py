@@ -86,11 +86,13 @@ class Document(Parsed):
                 self.faults.append(self.fault(join(path, key), must_be(wanted, value)))
 
 
-def read(source: str) -> Document:
-    """Read the access document ``source`` (a path, or ``-`` for standard input).
+def read(source: str | dict[str, Any]) -> Document:
+    """The access document ``source``: a path, ``-`` for standard input, or the document itself.
 
     ConfigError if it cannot be read, is neither JSON nor YAML, gives a key twice, or is not a mapping.
     """
+    if not isinstance(source, str):
+        return Document(Parsed("", "", source))
     parsed = parsing.load(source)
     if not isinstance(parsed.value, dict):
         message = f"is not an access document: {must_be('a mapping', parsed.value)}"

@@ -12,59 +12,53 @@ from connectors.access.parsing import Parsed, must_be
 from connectors.access.validation import Finding, Path, validate
 from connectors.access.variables import Variables
 from connectors.errors import ConfigError, Fault
-from connectors.model import Checksum, Entry, Verb
+from connectors.model import Checksum, Entry, Promise, Verb
 from connectors.wording import join, printable
 
 if TYPE_CHECKING:
     from connectors.access.schema import Schema
-    from connectors.registry import Connector
 
 DEEPEST = 32
 """Levels of access data; no connector needs four."""
 
 
 class Prepared(NamedTuple):
-    """Valid access data, its defaults filled in; and what the document says of the target.
-
-    ``listing`` is None where there is none (an empty one is an empty directory). ``size`` (bytes) and
-    ``checksum`` are what a ``class: File`` entry promises.
-    """
+    """Valid access data, its defaults filled in; and what document and listing say of the content."""
 
     access: dict[str, Any]
-    listing: list[Entry] | None
-    size: int | None
-    checksum: Checksum | None
+    promise: Promise
 
 
 def prepare(
     document: Document,
     verb: Verb,
-    connector: "Connector",
-    listing_source: str | None,
+    executable: str,
+    schema: "Schema",
+    listing: "str | list[Any] | None",
     secrets_dir: str,
     environ: Mapping[str, str],
 ) -> Prepared:
-    """Check ``document`` for ``verb`` of ``connector``; ConfigError holds every fault, in the order of lines.
+    """Check ``document`` for ``verb`` of the connector ``executable``, whose ``schema`` for it is given.
 
-    ``listing_source`` (a path or ``-``) takes the place of a listing in the document. Whatever is secret
-    is marked in connectors.secrets before this returns or raises.
+    ``listing`` (a path, ``-``, or a parsed listing) takes the place of one in the document. Variables are
+    filled from ``secrets_dir`` and ``environ``. Whatever is secret is marked in connectors.secrets before
+    this returns or raises. ConfigError contains every fault, in the order of lines.
     """
-    schema = connector.SCHEMAS[verb]
     secrets.keep(_vocabulary(schema))
     faults = list(document.faults)
     faults += _unknown_faults(document, schema, verb)
-    faults += _command_faults(document, connector.EXECUTABLE)
+    faults += _command_faults(document, executable)
     faults += _class_faults(document, verb)
     access, access_faults = _Access(document, verb, schema, Variables(secrets_dir, environ)).prepare()
     faults += access_faults
-    listing, listing_faults = _listing(document, listing_source)
+    entries, listing_faults = _listing(document, listing)
     faults += listing_faults
     size, checksum, promise_faults = _promises(document)
     faults += promise_faults
     if faults:
         placed = document.placed(dict.fromkeys(faults))
         raise ConfigError(sorted(placed, key=lambda fault: (fault.source != document.source, fault.line)))
-    return Prepared(access, listing, size, checksum)
+    return Prepared(access, Promise(entries, size, checksum))
 
 
 def _vocabulary(schema: "Schema") -> set[str]:
@@ -114,12 +108,12 @@ def _class_faults(document: Document, verb: Verb) -> list[Fault]:
     return faults
 
 
-def _listing(document: Document, source: str | None) -> tuple[list[Entry] | None, list[Fault]]:
+def _listing(document: Document, source: "str | list[Any] | None") -> tuple[list[Entry] | None, list[Fault]]:
     raw: Parsed = document
     value, prefix = document.listing, "listing"
     if source is not None:
         try:
-            raw = read_listing(source)
+            raw = read_listing(source) if isinstance(source, str) else Parsed("listing", "", source)
         except ConfigError as error:
             return None, error.faults
         value, prefix = raw.value, ""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from stat import S_ISDIR, S_ISFIFO, S_ISREG, S_ISSOCK
 
 from connectors import secrets
+from connectors.settings import RED_VAR
 
-PREFIX = "RED_VAR_"
 MOST_BYTES = 1024 * 1024
 """As large as a Kubernetes Secret can be."""
 
@@ -51,7 +51,7 @@ class Variables:
                 return match[0]
             if found is None:
                 fault(
-                    f"variable {name} is not set: neither a file {self.path(name)} nor {PREFIX}{name} in the"
+                    f"variable {name} is not set: neither a file {self.path(name)} nor {RED_VAR}{name} in the"
                     " environment (is it exported, and passed with -e?)"
                 )
                 return match[0]
@@ -68,11 +68,11 @@ class Variables:
         file = self._in_file(name)
         if file is not None:
             return file
-        found = self.environ.get(PREFIX + name)
+        found = self.environ.get(RED_VAR + name)
         try:
             return found if found is None else found.encode().decode()
         except UnicodeError:
-            raise ValueError(f"{PREFIX}{name} is not UTF-8 text") from None
+            raise ValueError(f"{RED_VAR}{name} is not UTF-8 text") from None
 
     def _in_file(self, name: str) -> str | None:
         path = self.path(name)

@@ -5,23 +5,17 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable, Container, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import NoReturn
 
 from connectors import __version__, log, registry
 from connectors.cli import commands
-from connectors.cli.commands import Call
-from connectors.errors import ConfigError, Exit, Fault, LocalIOError, RedError
-from connectors.local import container
+from connectors.cli.command_line import parse
+from connectors.cli.commands import CommandLine
+from connectors.errors import Exit, LocalIOError, RedError
 from connectors.model import Verb
-from connectors.wording import printable
 
-if TYPE_CHECKING:
-    from connectors.access.document import Document
-
-T = TypeVar("T")
 SHORTAGES = {
     "can't start new thread": "is there a limit on processes: ulimit -u, docker run --pids-limit?",
     os.strerror(errno.EMFILE): "is there a limit on open files: ulimit -n, docker run --ulimit nofile?",
@@ -85,89 +79,38 @@ def _run(program: str, arguments: Sequence[str]) -> int:
     if "--version" in asked:
         _print(f"{program} {__version__}")
         return Exit.OK
-    call = commands.parse(program, arguments)
-    if call.command in commands.FRONT:
+    line = parse(program, arguments)
+    if line.command in commands.FRONT:
         from connectors.cli import information
 
-        _print(information.output(call))
-    elif call.command in commands.UMOUNT:
-        _umount(program, call.operands[0])
+        _print(information.output(line))
+    elif line.command in commands.UMOUNT:
+        _umount(program, line.operands[0])
     else:
-        _move(program, call)
+        _move(program, line)
     return Exit.OK
 
 
-def _move(program: str, call: Call) -> None:
-    """All verbs that take an access document: read it, check everything, then move."""
-    from connectors import settings as settings_
-    from connectors.access import document as document_
-    from connectors.access.prepare import prepare
+def _move(program: str, line: CommandLine) -> None:
+    """All verbs that take an access document."""
+    from connectors import call  # 10 ms, for these verbs only
 
-    faults: list[Fault] = []
-    settings = _collecting(faults, lambda: settings_.read(os.environ)) or settings_.Settings()
-    if program != registry.FRONT_DOOR and call.verb not in registry.load(program).SCHEMAS:
-        raise registry.lacking(program, call.verb)
-    document = _collecting(faults, lambda: document_.read(call.operands[0]))
-    if document is None:
-        raise ConfigError(faults)
-    connector = registry.load(_connector(program, document, faults))
-    if call.verb not in connector.SCHEMAS:
-        raise registry.lacking(connector.EXECUTABLE, call.verb)
-    approach = getattr(connector, "approach", None)
-    if approach and not (faults or document.faults or call.offline):
-        approach(document.access, call.command)
-    prepared = _collecting(
-        faults,
-        lambda: prepare(document, call.verb, connector, call.listing, settings.secrets_dir, os.environ),
+    transfer = call.prepare(
+        line.verb,
+        line.operands[0],
+        connector="" if program == registry.FRONT_DOOR else program,
+        listing=line.listing,
+        early="" if line.offline else line.command,
     )
-    if faults or prepared is None:
-        raise ConfigError(faults)
-    if call.offline:
+    if line.offline:
         return
-
-    from connectors.local import names
-    from connectors.transfer import engine, progress, receipt
-    from connectors.transfer.job import Job
-
-    checking = call.command in commands.CHECKS
-    local = "" if checking else call.operands[1]
-    if not checking:
-        engine.check_local(call.verb, local)
-        local = names.clean(local)
-        if call.verb in (Verb.RECEIVE_FILE, Verb.RECEIVE_DIR):
-            container.warn_of_loss(local)
     gc.freeze()  # what is imported stays; see __main__
     gc.set_threshold(SELDOM)
     gc.enable()
-    receipts = receipt.Receipts("" if checking else settings.receipt)
-    with progress.showing(settings, os.path.basename(local)) as shown:
-        job = Job(call.verb, settings, shown, receipts)
-        with (
-            _told_by_place(document, connector.SCHEMAS[call.verb]),
-            connector.connect(prepared.access, job) as remote,
-        ):
-            engine.open_remote(remote, job)
-            if checking:
-                engine.check(remote, job, prepared.listing)
-            else:
-                engine.MOVES[call.verb](remote, job, local, prepared)
-
-
-@contextmanager
-def _told_by_place(document: "Document", keys: Container[str]) -> Iterator[None]:
-    """Faults in the access data that only the connector finds get their line and path here."""
-    from connectors.wording import join
-
-    def placed(fault: Fault) -> Fault:
-        if fault.path not in keys:
-            return fault
-        return document.fault(join(document.access_path, fault.path), fault.message)
-
-    try:
-        yield
-    except ConfigError as error:
-        faults = document.placed(map(placed, error.faults))
-        raise ConfigError(faults, hint=error.hint) from None
+    if line.command in commands.CHECKS:
+        transfer.check()
+    else:
+        transfer.run(line.operands[1])
 
 
 def _umount(program: str, local: str) -> None:
@@ -178,50 +121,6 @@ def _umount(program: str, local: str) -> None:
     from connectors.transfer import mount
 
     mount.umount_dir(local)
-
-
-def _collecting(faults: list[Fault], step: Callable[[], T]) -> T | None:
-    """What ``step`` returns; if it finds faults they are added, so that the next step can add its own."""
-    try:
-        return step()
-    except ConfigError as error:
-        faults += error.faults
-        return None
-
-
-def _connector(program: str, document: "Document", faults: list[Fault]) -> str:
-    """The connector to use: the executable that was called or, at the front door, the document's ``command``.
-
-    ConfigError, with ``faults``, if the document names none: what else is wrong depends on the connector.
-    """
-    if program != registry.FRONT_DOOR:
-        return program
-    command, path = document.command, document.command_path or "command"
-    if command in registry.MODULES:
-        return command
-    if command is not None:
-        unknown = document.fault(path, registry.no_such(printable(command)))
-        raise ConfigError(document.placed([*faults, unknown]))
-    missing = document.fault(path, "required: the name of the connector (a string)")
-    faults = [*faults, *document.faults, *_misspelt(document)]
-    if path not in {fault.path for fault in faults}:  # where it is no string
-        faults.append(missing)
-    hint = "add a line such as command: red-connector-http, or call the connector itself"
-    if "redVersion" in document.value:
-        hint = "this is a whole RED file: cut out the connector of one input or output"
-    raise ConfigError(document.placed(faults), hint=hint)
-
-
-def _misspelt(document: "Document") -> list[Fault]:
-    """Keys that may have been meant for those around the access data."""
-    from connectors.access.document import CONNECTOR_KEYS, meant, unknown
-
-    keys = document.unknown or [(key, key, CONNECTOR_KEYS) for key in document.value]
-    return [
-        document.fault(path, unknown(key, known))
-        for path, key, known in keys
-        if key not in known and meant(key, known)
-    ]
 
 
 def _print(text: str) -> None:

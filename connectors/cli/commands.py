@@ -1,11 +1,8 @@
 """The commands of all executables: one table, from which the parser, --help and shell completion are made."""
 
-import os
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from connectors import registry
-from connectors.errors import UsageError
 from connectors.model import Verb
 
 CLI_VERSION = "1"  # of RED Connector CLI
@@ -79,7 +76,7 @@ def offered(program: str) -> dict[str, Command]:
     return found | EVERYWHERE | (FRONT if program == registry.FRONT_DOOR else {})
 
 
-class Call(NamedTuple):
+class CommandLine(NamedTuple):
     """A command line, understood."""
 
     command: str
@@ -91,31 +88,3 @@ class Call(NamedTuple):
     @property
     def verb(self) -> Verb:
         return Verb(self.command.removesuffix("-validate"))
-
-
-def parse(program: str, arguments: Sequence[str]) -> Call:
-    """Options may stand before, between and behind the operands; which ones, the table says."""
-    import getopt  # argparse does no more for so flat a grammar, and takes 6 ms
-
-    os.environ.pop("POSIXLY_CORRECT", None)  # it would end the options at the first operand
-    taken = [name[2:] + ("=" if value else "") for name, value in OPTIONS.items()]
-    try:
-        options, words = getopt.gnu_getopt(list(arguments), "", taken)
-    except getopt.GetoptError as error:
-        from connectors.cli import usage
-
-        raise usage.wrong_option(program, error, arguments) from None
-    given = dict(options)
-    name, *operands = words or [""]
-    command = understood(program).get(name)
-    if command is None or len(operands) != len(command.operands):
-        from connectors.cli import usage
-
-        raise usage.wrong_words(program, words)
-    for option in given:
-        if option not in command.options:
-            raise UsageError(f"{name} does not take {option}", hint=f"see {program} --help")
-    listing = given.get("--listing")
-    if listing == "-" == operands[0]:
-        raise UsageError("only one of ACCESS and LISTING can be standard input")
-    return Call(name, tuple(operands), listing, "--offline" in given, "--json" in given)

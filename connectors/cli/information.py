@@ -6,27 +6,27 @@ from collections.abc import Sequence
 from connectors import registry
 from connectors.access import describe
 from connectors.cli import commands
-from connectors.cli.commands import Call
+from connectors.cli.commands import CommandLine
 from connectors.errors import UsageError
 from connectors.model import Verb
 from connectors.wording import printable
 
 
-def output(call: Call) -> str:
-    """What ``call`` prints."""
-    if call.command == "list":
-        return _list(call.json)
-    if call.command == "ssh-key":
+def output(line: CommandLine) -> str:
+    """What ``line`` prints."""
+    if line.command == "list":
+        return _list(line.json)
+    if line.command == "ssh-key":
         from connectors.ssh.login import key_fragment
 
-        return key_fragment.of(call.operands[0], call.json)
-    if call.command == "completion":
+        return key_fragment.of(line.operands[0], line.json)
+    if line.command == "completion":
         from connectors.cli import completion
 
-        return completion.script(call.operands[0])
-    executable, verb = _chosen(*call.operands)
+        return completion.script(line.operands[0])
+    executable, verb = _chosen(*line.operands)
     schema = registry.load(executable).SCHEMAS[verb]
-    if call.command == "schema":
+    if line.command == "schema":
         return json.dumps(describe.json_schema(executable, verb, schema), indent=2)
     return describe.example(executable, verb, schema).rstrip("\n")
 

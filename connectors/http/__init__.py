@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from connectors.access.schema import PASSWORD, USERNAME, Field, Schema, any_case
 from connectors.http import http_rules
 from connectors.http.fields import TLS, URL
-from connectors.model import RECEIVE_DIR, RECEIVE_FILE, SEND_DIR, SEND_FILE
-from connectors.registry import Access
+from connectors.model import RECEIVE_DIR, RECEIVE_FILE, SEND_DIR, SEND_FILE, Access, Verb
 
 if TYPE_CHECKING:
     from connectors.remote import Remote
@@ -82,6 +81,7 @@ SCHEMAS = {
 @contextmanager
 def connect(
     access: Access,
+    verb: Verb,
     job: "Job",
     *,
     headers: Mapping[str, str] | None = None,

@@ -225,7 +225,7 @@ class WebRemote:
 
     def _asker(self, path: str) -> "Ask":
         """Asks about the directory ``path``."""
-        from connectors.http.directory.index import USE_RECEIVE_FILE
+        from connectors.http.directory.found import USE_RECEIVE_FILE
 
         url = urls.join(self._url, path, directory=True)
 

@@ -16,12 +16,13 @@ from connectors.access.rules import (
     no_control,
     requires,
 )
+from connectors.net import hosts
 
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A header's name: RFC 9110, section 5.6.2."""
 
-PLACE = re.compile(r"(\[[0-9A-Fa-f:.]+(%25[\w.~-]+)?\]|[^\s\[\]:/\\?#@<>^|%\"{}`]{1,253})(:[0-9]*)?")
-"""An IPv6 address or a name (the resolver may be stricter), and a port."""
+PLACE = re.compile(rf"(\[[0-9A-Fa-f:.]+(%25[\w.~-]+)?\]|{hosts.NAME.pattern})(:[0-9]*)?")
+"""An IPv6 address or a name, and a port."""
 
 METHODS = {
     "BASIC": ("username", "password"),

@@ -8,9 +8,14 @@ LAYERED = ("overlay", "fuse.fuse-overlayfs", "aufs")
 """File systems that engines make a container's root of; a virtual machine may have the signs as well."""
 
 
+def is_container() -> bool:
+    """Whether this looks like one; a virtual machine may look so as well."""
+    return KUBERNETES in os.environ or any(map(os.path.exists, SIGNS))
+
+
 def is_lost(folder: str) -> bool:
     """Whether what is in ``folder`` is deleted with this container, as it is on no volume."""
-    if not (KUBERNETES in os.environ or any(map(os.path.exists, SIGNS))):
+    if not is_container():
         return False
     folder = os.path.realpath(folder)
     try:

@@ -7,12 +7,9 @@ import time
 from typing import Any
 
 from connectors.errors import HostNotFound, TemporaryFailure
-from connectors.net import waiting
-from connectors.transfer.job import Job
+from connectors.net import hosts, waiting
 
 QUICKACK = getattr(socket, "TCP_QUICKACK", 0)  # Linux
-RUN_THERE = "is the server running, and the port right?"
-CONTAINER = ("/.dockerenv", "/run/.containerenv")  # what Docker and Podman put into one
 NEXT_AFTER = 0.25  # seconds until the next address is tried as well (RFC 8305, 5)
 
 
@@ -32,23 +29,23 @@ class Socket(socket.socket):
         return count
 
 
-def dial(host: str, port: int, job: Job, seconds: float, role: str = "") -> Socket:
+def dial(host: str, port: int, job: waiting.Cancellable, seconds: float, role: str = "") -> Socket:
     """Connect; TemporaryFailure when nothing answers within ``seconds``, HostNotFound for no such name.
 
     ``role`` is for people, and "jump host" if it is one.
     """
     name = f"{role} {host}".lstrip()
     key = "jump.host" if role else "host"
-    addresses = waiting.for_answer(
-        lambda: _resolve(host, port, key), job, seconds, f"cannot connect to {name}: no name server answered"
+    found = waiting.for_answer(
+        lambda: addresses(host, port, key), job, seconds, f"cannot connect to {name}: no name server answered"
     )
     deadline = time.monotonic() + seconds
     race = _Race()
     try:
-        while race.under_way or addresses:
+        while race.under_way or found:
             job.check_cancelled()
-            if addresses and race.slow:
-                race.join(*addresses.pop(0))
+            if found and race.slow:
+                race.join(*found.pop(0))
             if winner := race.winner():
                 return winner
             if time.monotonic() > deadline:
@@ -56,10 +53,18 @@ def dial(host: str, port: int, job: Job, seconds: float, role: str = "") -> Sock
                 break
     finally:
         race.end()
-    raise TemporaryFailure(f"cannot connect to {name} port {port}: {race.failed}", hint=_unreachable(host))
+    raise TemporaryFailure(
+        f"cannot connect to {name} port {port}: {race.failed}", hint=hosts.unreachable(host)
+    )
 
 
-def _resolve(host: str, port: int, key: str) -> list[tuple[socket.AddressFamily, tuple[object, ...]]]:
+def addresses(
+    host: str, port: int, key: str = "host"
+) -> list[tuple[socket.AddressFamily, tuple[object, ...]]]:
+    """Those of ``host``, which the field ``key`` of the access document names.
+
+    HostNotFound if there is no such name; TemporaryFailure if nobody could be asked.
+    """
     if host.rstrip(".").lower().endswith(".invalid"):  # never exists (RFC 6761, 6.4)
         raise _unknown(host, "the name does not exist", key)
     try:
@@ -75,16 +80,6 @@ def _resolve(host: str, port: int, key: str) -> list[tuple[socket.AddressFamily,
 
 def _unknown(host: str, why: str | None, key: str) -> HostNotFound:
     return HostNotFound(f"cannot find {host}: {why}", hint=f"check {key} in the access document")
-
-
-def _unreachable(host: str) -> str:
-    here = host == "localhost" or host.startswith("127.") or host == "::1"
-    if here and any(os.path.exists(mark) for mark in CONTAINER):
-        return (
-            f"{RUN_THERE} This looks like a container, where {host} is the container itself:"
-            " docker run --network host, or the host's own name"
-        )
-    return RUN_THERE
 
 
 class _Race:

@@ -3,18 +3,24 @@
 import threading
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from connectors.errors import TemporaryFailure
-from connectors.transfer.job import Job
 
 LOOK_EVERY = 0.05  # seconds, to see whether the call was cancelled
 
 T = TypeVar("T")
 
 
+class Cancellable(Protocol):
+    """What is being waited for on behalf of, such as a transfer's Job."""
+
+    def check_cancelled(self) -> None:
+        """Raise what ends the wait, if it was cancelled."""
+
+
 def for_event(
-    event: threading.Event, job: Job, seconds: float, complaint: str, *, since: float | None = None
+    event: threading.Event, job: Cancellable, seconds: float, complaint: str, *, since: float | None = None
 ) -> None:
     """Until ``event`` is set; TemporaryFailure(``complaint``) after ``seconds``, which began at ``since``."""
     deadline = (time.monotonic() if since is None else since) + seconds
@@ -25,7 +31,7 @@ def for_event(
     job.check_cancelled()
 
 
-def for_answer(ask: Callable[[], T], job: Job, seconds: float, complaint: str) -> T:
+def for_answer(ask: Callable[[], T], job: Cancellable, seconds: float, complaint: str) -> T:
     """What ``ask`` returns or raises. It cannot be stopped: it has a thread that may be left behind."""
     done = threading.Event()
     answers: list[T] = []

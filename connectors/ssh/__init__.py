@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from connectors.access.rules import Check, Rule
 from connectors.access.schema import PASSPHRASE, PASSWORD, PRIVATE_KEY, USERNAME, Field, Schema
-from connectors.model import MOUNT_DIR, RECEIVE_DIR, RECEIVE_FILE, SEND_DIR, SEND_FILE
-from connectors.registry import Access
+from connectors.model import MOUNT_DIR, RECEIVE_DIR, RECEIVE_FILE, SEND_DIR, SEND_FILE, Access, Verb
 from connectors.ssh import ssh_rules
 
 if TYPE_CHECKING:
@@ -179,7 +178,7 @@ SCHEMAS = {
 
 
 @contextmanager
-def connect(access: Access, job: "Job") -> Iterator["SshRemote"]:
+def connect(access: Access, verb: Verb, job: "Job") -> Iterator["SshRemote"]:
     """The place on an SSH server that ``access`` names; nobody is asked before its ``open``."""
     from connectors.ssh.login import destination as place_
     from connectors.ssh.login.ssh_session import Session

@@ -20,10 +20,8 @@ from connectors.access.rules import (
     whole,
     within,
 )
+from connectors.net import hosts
 from connectors.ssh.login import keys
-
-NAME = re.compile(r"(?!-)[^\s\x00-\x20\x7f\[\]:/\\?#@<>^|%\"'`{},;$&*()!]{1,253}")
-"""A host name in the widest sense; the resolver may be stricter."""
 
 LOGIN_KEYS = ("username", "password", "privateKey", "passphrase")
 
@@ -54,27 +52,8 @@ KEY_PARTS = {
 @check(pattern=whole(r"[^\s/@\\]+"))
 def host(field: str, value: Any, error: Error) -> None:
     """A name or an address, an IPv6 address with or without brackets."""
-    if not (_is_ipv6(value) if ":" in value else _is_name(value)):
+    if not (hosts.is_ipv6(value) if ":" in value else hosts.is_name(value)):
         error(field, "must be a host name or address alone: username, port and path have keys of their own")
-
-
-def _is_name(value: str) -> bool:
-    try:
-        name = value if value.isascii() else value.encode("idna").decode("ascii")  # RFC 3490, 4 ms
-    except UnicodeError:
-        return False
-    labels = name.removesuffix(".").split(".")
-    return bool(NAME.fullmatch(value)) and all(0 < len(label) < 64 for label in labels)  # RFC 1035, 2.3.4
-
-
-def _is_ipv6(value: str) -> bool:
-    from ipaddress import IPv6Address  # 5 ms, for the few that need it
-
-    try:
-        IPv6Address(value[1:-1] if value.startswith("[") and value.endswith("]") else value)
-    except ValueError:
-        return False
-    return True
 
 
 @check(minLength=1)

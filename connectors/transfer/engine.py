@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
 
 from connectors import log
 from connectors.errors import (
@@ -18,7 +17,7 @@ from connectors.errors import (
 )
 from connectors.local.files import make_dir, reading
 from connectors.local.names import below, hidden_in, safe_path, warn_of_hidden
-from connectors.model import Entry, Verb
+from connectors.model import Entry, Promise, Verb
 from connectors.remote import MOST_TOGETHER, Remote
 from connectors.transfer import collisions, small, workers
 from connectors.transfer.arrival import Arrival, check_target, check_target_dir
@@ -31,9 +30,6 @@ from connectors.transfer.local_tree import already_there, listed, local_tree
 from connectors.transfer.part import version_of
 from connectors.transfer.retry import persistently
 from connectors.transfer.spelling import folded
-
-if TYPE_CHECKING:
-    from connectors.access.prepare import Prepared
 
 MOST_HIDDEN = 10_000  # names of part files that are remembered, to say how many there are
 
@@ -64,34 +60,34 @@ def open_remote(remote: Remote, job: Job) -> None:
     workers.run(job, [lambda: persistently(job, remote.open)], 1)
 
 
-def check(remote: Remote, job: Job, listing: Sequence[Entry] | None) -> None:
+def check(remote: Remote, job: Job, verb: Verb, promise: Promise) -> None:
     """The server answers and accepts the log-in; what is to be read is there, or it may be written."""
-    files = [entry for entry in listing or () if not entry.is_dir]
-    if files and not job.verb.sends:
-        each = FileByFile(job, lambda entry: _check(remote, job, entry.path), alone=1)
+    files = [entry for entry in promise.listing or () if not entry.is_dir]
+    if files and not verb.sends:
+        each = FileByFile(job, lambda entry: _check(remote, job, verb, entry.path), alone=1)
         each.run(small.check(remote, job, files))
         each.finish(f"of {len(files)} files cannot be received")
         return
     try:
-        workers.run(job, [lambda: _check(remote, job, "")], 1)
+        workers.run(job, [lambda: _check(remote, job, verb, "")], 1)
     except ConfigError:  # it cannot tell what it holds; with a listing that asks for no file, it need not
-        if listing is None:
+        if promise.listing is None:
             raise
 
 
-def _check(remote: Remote, job: Job, path: str) -> None:
-    persistently(job, lambda: remote.check(job.verb, path))
+def _check(remote: Remote, job: Job, verb: Verb, path: str) -> None:
+    persistently(job, lambda: remote.check(verb, path))
 
 
-def receive_file(remote: Remote, job: Job, local: str, promise: "Prepared") -> None:
+def receive_file(remote: Remote, job: Job, local: str, promise: Promise) -> None:
     """One file, to ``local``; where that is a symbolic link, to where it leads."""
     job.progress.expect(promise.size or 0)
     with single_file(local) as target:
         arrival = Arrival(target, remote.identity(""), job, size=promise.size, checksum=promise.checksum)
-        workers.run(job, [lambda: _receive(remote, job, "", arrival)], 1)
+        workers.run(job, [lambda: _receive(remote, job, Verb.RECEIVE_FILE, "", arrival)], 1)
 
 
-def _receive(remote: Remote, job: Job, path: str, arrival: Arrival) -> None:
+def _receive(remote: Remote, job: Job, verb: Verb, path: str, arrival: Arrival) -> None:
     began = time.monotonic()
     attempts = -job.pace.repeats  # a repeated request is an attempt as well
 
@@ -116,18 +112,18 @@ def _receive(remote: Remote, job: Job, path: str, arrival: Arrival) -> None:
         attempts += job.pace.repeats
         sha256 = arrival.hexdigest("sha256")
         place = remote.describe(path)
-        job.receipts.add(job.verb, arrival.path, place, arrival.size, sha256, seconds, attempts)
+        job.receipts.add(verb, arrival.path, place, arrival.size, sha256, seconds, attempts)
 
 
-def send_file(remote: Remote, job: Job, local: str, promise: "Prepared") -> None:
+def send_file(remote: Remote, job: Job, local: str, promise: Promise) -> None:
     """The file ``local``, which must have the size and checksum that are promised, if any."""
     entry = Entry("", False, promise.size, promise.checksum)
     with reading(local):
         job.progress.expect(os.stat(local).st_size)
-    workers.run(job, [lambda: _send(remote, job, entry, local, partial(open_file, local))], 1)
+    workers.run(job, [lambda: _send(remote, job, Verb.SEND_FILE, entry, local, partial(open_file, local))], 1)
 
 
-def _send(remote: Remote, job: Job, entry: Entry, local: str, opener: Callable[[], int]) -> None:
+def _send(remote: Remote, job: Job, verb: Verb, entry: Entry, local: str, opener: Callable[[], int]) -> None:
     began = time.monotonic()
     attempts = -job.pace.repeats  # a repeated request is an attempt as well
 
@@ -144,10 +140,10 @@ def _send(remote: Remote, job: Job, entry: Entry, local: str, opener: Callable[[
         seconds = time.monotonic() - began
         attempts += job.pace.repeats
         place = remote.describe(entry.path)
-        job.receipts.add(job.verb, local, place, departure.size, departure.sha256, seconds, attempts)
+        job.receipts.add(verb, local, place, departure.size, departure.sha256, seconds, attempts)
 
 
-def receive_dir(remote: Remote, job: Job, local: str, promise: "Prepared") -> None:
+def receive_dir(remote: Remote, job: Job, local: str, promise: Promise) -> None:
     """The directory's contents into ``local``: what the listing names, or all that the server shows.
 
     A file that is there and has its checksum is not fetched again. ``local`` is made if need be. If nothing
@@ -177,7 +173,7 @@ def _receive_tree(remote: Remote, job: Job, tree: LocalTree, listing: Sequence[E
             arrival = Arrival(
                 target, source, job, size=size, checksum=checksum, refresh=True, expected=entry.size
             )
-            _receive(remote, job, entry.path, arrival)
+            _receive(remote, job, Verb.RECEIVE_DIR, entry.path, arrival)
 
     alone = 1 if remote.presents_password and listing is not None else 0
     each = FileByFile(job, receive, alone)
@@ -280,11 +276,11 @@ def _already_right(remote: Remote, job: Job, tree: LocalTree, files: Sequence[En
     return right
 
 
-def send_dir(remote: Remote, job: Job, local: str, promise: "Prepared") -> None:
+def send_dir(remote: Remote, job: Job, local: str, promise: Promise) -> None:
     """The contents of ``local``, or those of them that the listing names; empty directories too."""
 
     def send(entry: Entry) -> None:
-        _send(remote, job, entry, below(local, entry.path), partial(tree.open, entry.path))
+        _send(remote, job, Verb.SEND_DIR, entry, below(local, entry.path), partial(tree.open, entry.path))
 
     each = FileByFile(job, send, alone=1 if remote.presents_password else 0)
     with Inventory(_scratch(local)) as inventory, LocalTree(local, follow=True) as tree:
@@ -310,7 +306,7 @@ def _scratch(local: str) -> str | None:
     return next((place for place in places if place and os.access(place, os.W_OK | os.X_OK)), None)
 
 
-def mount_dir(remote: Remote, job: Job, local: str, promise: "Prepared") -> None:
+def mount_dir(remote: Remote, job: Job, local: str, promise: Promise) -> None:
     """The directory as a part of the local file system; only what is read moves."""
     from connectors.transfer import mount  # 15 ms, for this verb only
 

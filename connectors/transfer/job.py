@@ -1,8 +1,7 @@
-"""What every part of one call shares: settings, progress, receipts, the pace, and whether to stop."""
+"""What every part of one transfer shares: settings, progress, receipts, the pace, and whether to stop."""
 
 import threading
 
-from connectors.model import Verb
 from connectors.settings import Settings
 from connectors.transfer.pace import Pace
 from connectors.transfer.progress import Progress
@@ -17,8 +16,7 @@ class Cancelled(BaseException):
 
 
 class Job:
-    def __init__(self, verb: Verb, settings: Settings, progress: Progress, receipts: Receipts) -> None:
-        self.verb = verb
+    def __init__(self, settings: Settings, progress: Progress, receipts: Receipts) -> None:
         self.settings = settings
         self.progress = progress
         self.receipts = receipts

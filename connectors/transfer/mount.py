@@ -31,6 +31,7 @@ from connectors.errors import (
 )
 from connectors.local.files import creating, make_dir, reading
 from connectors.local.mountinfo import MARK, Mounted, at, mount_point, processes
+from connectors.model import Verb
 from connectors.remote import Program, Remote
 from connectors.transfer import workers
 from connectors.transfer.job import Job
@@ -107,7 +108,7 @@ def mount_dir(remote: Remote, job: Job, local: str) -> None:
     """
     if remote.file_system is None:
         raise Unavailable(f"{remote.describe()} cannot be mounted")
-    workers.run(job, [lambda: persistently(job, lambda: remote.check(job.verb, ""))], 1)
+    workers.run(job, [lambda: persistently(job, lambda: remote.check(Verb.MOUNT_DIR, ""))], 1)
     if os.getpid() == 1:
         log.warning("mount-dir is all that this container runs: the mount ends now, with the container")
     with creating(local):

@@ -41,3 +41,8 @@ class Receipts:
         }
         with writing(self._path):  # one write, and opened for appending: lines of two processes never mix
             os.write(self._fd, json.dumps(line).encode() + b"\n")
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1

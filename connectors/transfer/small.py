@@ -25,7 +25,7 @@ from connectors.errors import (
     TemporaryFailure,
 )
 from connectors.local.names import HIDDEN_KINDS, below, hidden_name
-from connectors.model import Entry, Version
+from connectors.model import Entry, Verb, Version
 from connectors.remote import SMALL, Arrived, Leaving, ManyAtOnce, Remote, is_small
 from connectors.transfer import workers
 from connectors.transfer.departure import claimed, moment
@@ -71,7 +71,7 @@ def receive(remote: Remote, job: Job, tree: LocalTree, files: Files, there: set[
             if job.receipts.wanted:
                 sha256, seconds = checksums.of("sha256", arrived.content).digest, time.monotonic() - began
                 target, place = below(tree.root, path), remote.describe(path)
-                job.receipts.add(job.verb, target, place, size, sha256, seconds, 1)
+                job.receipts.add(Verb.RECEIVE_DIR, target, place, size, sha256, seconds, 1)
 
     with tree.one_by_one() as places:
         return _left(remote, job, files, wanted, step)
@@ -100,7 +100,7 @@ def send(remote: Remote, job: Job, tree: LocalTree, files: Files) -> Files:
                 job.progress.moved(left.size)
                 if job.receipts.wanted:
                     place, seconds = remote.describe(path), time.monotonic() - began
-                    job.receipts.add(job.verb, left.source, place, left.size, left.sha256, seconds, 1)
+                    job.receipts.add(Verb.SEND_DIR, left.source, place, left.size, left.sha256, seconds, 1)
 
     return _left(remote, job, files, wanted, step)
 

@@ -5,8 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from connectors import http
-from connectors.model import RECEIVE_FILE, SEND_FILE
-from connectors.registry import Access
+from connectors.model import RECEIVE_FILE, SEND_FILE, Access, Verb
 
 if TYPE_CHECKING:
     from connectors.remote import Remote
@@ -19,9 +18,9 @@ MEDIA_TYPE = "application/json"  # RFC 8259, 11
 
 
 @contextmanager
-def connect(access: Access, job: "Job") -> Iterator["Remote"]:
+def connect(access: Access, verb: Verb, job: "Job") -> Iterator["Remote"]:
     from connectors.variants.json_only import JsonOnly
 
     headers = {"Accept": MEDIA_TYPE, "Content-Type": MEDIA_TYPE}
-    with http.connect(access, job, headers=headers) as remote:
+    with http.connect(access, verb, job, headers=headers) as remote:
         yield JsonOnly(remote)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from connectors import http
-from connectors.registry import Access
+from connectors.model import Access, Verb
 
 if TYPE_CHECKING:
     from connectors.remote import Remote
@@ -17,8 +17,8 @@ SCHEMAS = http.SCHEMAS
 
 
 @contextmanager
-def connect(access: Access, job: "Job") -> Iterator["Remote"]:
+def connect(access: Access, verb: Verb, job: "Job") -> Iterator["Remote"]:
     from connectors.variants.mock_send import MockSend
 
-    with http.connect(access, job) as remote:
-        yield MockSend(remote, sends=job.verb.sends)
+    with http.connect(access, verb, job) as remote:
+        yield MockSend(remote, sends=verb.sends)

@@ -9,8 +9,7 @@ from connectors.access.rules import Check, no_control
 from connectors.access.schema import PASSWORD, USERNAME, Field, Schema, any_case
 from connectors.http import http_rules
 from connectors.http.fields import TLS, URL
-from connectors.model import RECEIVE_DIR, RECEIVE_FILE, SEND_DIR, SEND_FILE, Verb
-from connectors.registry import Access
+from connectors.model import RECEIVE_DIR, RECEIVE_FILE, SEND_DIR, SEND_FILE, Access, Verb
 from connectors.xnat import xnat_rules
 
 if TYPE_CHECKING:
@@ -159,7 +158,7 @@ def approach(access: Any, command: str) -> None:
 
 
 @contextmanager
-def connect(access: Access, job: "Job") -> Iterator["XnatRemote"]:
+def connect(access: Access, verb: Verb, job: "Job") -> Iterator["XnatRemote"]:
     """The place in an archive that ``access`` names; nobody is asked before its ``open``. The session is
     ended, whatever happened in it."""
     from connectors.http.transport.client import (  # libcurl, 25 ms: only when there is something to ask
@@ -182,9 +181,9 @@ def connect(access: Access, job: "Job") -> Iterator["XnatRemote"]:
         passphrase=access.get("clientKeyPassphrase", ""),
     )
     client = Client(identity, job, verify=not access["disableSSLVerification"])
-    session = Session(client, base, sends=job.verb.sends)
+    session = Session(client, base, sends=verb.sends)
     try:
-        yield XnatRemote(session, addresses.of(access), job)
+        yield XnatRemote(session, addresses.of(access), verb)
     finally:
         session.end()
         client.close()

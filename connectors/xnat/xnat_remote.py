@@ -11,7 +11,6 @@ from connectors.http.transport.pulled import pulled
 from connectors.http.transport.reply import Reply, whole_number
 from connectors.model import Entry, Verb, Version
 from connectors.remote import Arrived, Leaving, Load, ManyAtOnce, Opened, Sink, Source, is_small
-from connectors.transfer.job import Job
 from connectors.xnat.addresses import Place
 from connectors.xnat.catalogue import Catalogue, Row
 from connectors.xnat.resource import Resource
@@ -30,11 +29,11 @@ class XnatRemote:
     most_together = 1_000_000  # one archive holds them all: for parts it would have to come again
     most_packed = MOST_PACKED
 
-    def __init__(self, session: Session, place: Place, job: Job) -> None:
+    def __init__(self, session: Session, place: Place, verb: Verb) -> None:
         self._session = session
         self._place = place
-        self._resource = Resource(session, place, sends=job.verb.sends)
-        self._sender = Sender(session, place, self._resource, of_directory=job.verb.of_directory)
+        self._resource = Resource(session, place, sends=verb.sends)
+        self._sender = Sender(session, place, self._resource, of_directory=verb.of_directory)
 
     def describe(self, path: str = "") -> str:
         return secrets.shown_url(self.identity(path))

@@ -79,7 +79,7 @@ def test_a_listing_of_a_hundred_thousand_files_takes_twenty_times_its_size_at_mo
 def test_a_listing_that_is_nested_a_thousand_levels_deep_is_taken(documents: Documents, levels: int) -> None:
     text = '[{"class": "Directory", "basename": "a", "listing": ' * levels + "[]" + "}]" * levels
     for written in (text, text.replace("[", "[ # YAML\n", 1)):
-        found = documents.prepared(URL, RECEIVE_DIR, written).listing
+        found = documents.prepared(URL, RECEIVE_DIR, written).promise.listing
         assert found is not None
         assert len(found) == levels
 

@@ -308,20 +308,20 @@ def test_a_file_entry_is_not_for_a_directory_verb(documents: Documents, verb, en
 def test_a_file_entrys_size_and_checksum_are_kept(documents: Documents) -> None:
     digest = "0" * 39 + "A"
     text = f"class: File\nsize: 7\nchecksum: SHA1${digest}\nconnector: {{access: {{url: 'http://h/'}}}}"
-    prepared = documents.prepared(text)
+    prepared = documents.prepared(text).promise
     assert (prepared.size, str(prepared.checksum)) == (7, f"sha1${digest.lower()}")
 
 
 def test_a_directory_entrys_listing_is_used_unless_one_is_given(documents: Documents) -> None:
     text = "class: Directory\nconnector: {access: {url: 'http://h/'}}\nlisting: [{class: File, basename: a}]"
-    embedded = documents.prepared(text, RECEIVE_DIR).listing
+    embedded = documents.prepared(text, RECEIVE_DIR).promise.listing
     assert embedded is not None
     assert [entry.path for entry in embedded] == ["a"]
-    given = documents.prepared(text, RECEIVE_DIR, '[{"class": "File", "basename": "b"}]').listing
+    given = documents.prepared(text, RECEIVE_DIR, '[{"class": "File", "basename": "b"}]').promise.listing
     assert given is not None
     assert [entry.path for entry in given] == ["b"]
-    assert documents.prepared(text, RECEIVE_DIR, "[]").listing == []
-    assert documents.prepared("url: http://h/", RECEIVE_DIR).listing is None
+    assert documents.prepared(text, RECEIVE_DIR, "[]").promise.listing == []
+    assert documents.prepared("url: http://h/", RECEIVE_DIR).promise.listing is None
 
 
 def test_a_fault_in_a_huge_listing_has_its_path_but_no_line(

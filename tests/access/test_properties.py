@@ -115,7 +115,9 @@ def taken(data: bytes, verb: Any = RECEIVE_FILE, listing: bytes | None = None) -
             Path(source).write_bytes(listing)
         try:
             read = document.read(str(path))
-            return prepare.prepare(read, verb, connector, source, folder, ENVIRON)
+            return prepare.prepare(
+                read, verb, connector.EXECUTABLE, connector.SCHEMAS[verb], source, folder, ENVIRON
+            )
         except ConfigError as error:
             faults = error.faults
         assert faults

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from connectors import http
-from connectors.access.prepare import Prepared
 from connectors.errors import RedError
+from connectors.model import RECEIVE_FILE, Promise
 from connectors.transfer import engine
 from connectors.transfer.job import Job
 from tests.servers.fault import FaultServer, Reply
@@ -65,8 +65,8 @@ def receive(faulty: FaultServer, target: Path, first: Reply, *then: Reply) -> in
     access = {"url": faulty.on("/x", first, *then), "method": "GET", "disableSSLVerification": False}
     work = job(retries=2)
     try:
-        with http.connect(access, work) as remote:
-            engine.receive_file(remote, work, str(target), Prepared(access, None, None, None))
+        with http.connect(access, RECEIVE_FILE, work) as remote:
+            engine.receive_file(remote, work, str(target), Promise())
     except RedError as error:
         return int(error.code)
     return 0

@@ -17,7 +17,7 @@ from connectors.errors import (
     RedError,
     TemporaryFailure,
 )
-from connectors.http.directory import index
+from connectors.http.directory import found, index
 from connectors.http.transport.reply import Reply
 from tests.http.test_hardening import head, serving
 from tests.support.directory_pages import PAGES
@@ -237,7 +237,7 @@ def test_what_shows_no_entry_for_long_is_an_error(monkeypatch: pytest.MonkeyPatc
 
 
 def test_entries_without_end_that_cannot_be_received_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index, "MOST_LEFT_OUT", 1000)
+    monkeypatch.setattr(found, "MOST_LEFT_OUT", 1000)
     monkeypatch.setattr("connectors.http.directory.multistatus.MOST_ASTRAY", 1000)
     links = [(f"/elsewhere/{number}", str(number)) for number in range(1001)]
     with pytest.raises(ProtocolViolation, match="cannot be received"):

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from connectors.errors import Exit, RedError
-from connectors.model import MOUNT_DIR, Verb
+from connectors.model import Verb
 from connectors.remote import Program
 from connectors.settings import Settings
 from connectors.transfer import mount
@@ -256,7 +256,7 @@ class Served:
 
 def refused(script: str, folder: Path) -> RedError:
     remote: Any = Served(script)
-    work = Job(MOUNT_DIR, Settings(timeout=5, retries=0), Progress(), Receipts(""))
+    work = Job(Settings(timeout=5, retries=0), Progress(), Receipts(""))
     with pytest.raises(RedError) as caught:
         mount_dir(remote, work, str(folder))
     return caught.value

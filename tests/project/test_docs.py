@@ -10,8 +10,10 @@ import yaml
 from connectors import cli, registry, settings
 from connectors.access import document
 from connectors.access.prepare import prepare
-from connectors.cli import commands, usage
+from connectors.cli import usage
+from connectors.cli.command_line import parse
 from connectors.errors import Exit
+from connectors.model import Verb
 from docs import generate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,13 +34,13 @@ def test_every_exit_code_has_its_line() -> None:
 def test_help_has_the_exit_codes_and_every_environment_variable() -> None:
     named = {int(code) for code in Exit} - {Exit.INTERRUPTED, Exit.TERMINATED}
     assert set(usage.EXIT_CODES) == named
-    names = set(re.findall(r"\"(RED_[A-Z_]+)\"", (ROOT / "connectors" / "settings.py").read_text()))
+    names = set(re.findall(r"\"(RED_[A-Z_]*[A-Z])\"", (ROOT / "connectors" / "settings.py").read_text()))
     assert names | {cli.DEBUG, "RED_VAR_name"} <= set(usage.ENVIRONMENT)
 
 
 def test_every_environment_variable_of_the_program_is_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text()
-    names = re.findall(r"\"(RED_[A-Z_]+)\"", (ROOT / "connectors" / "settings.py").read_text())
+    names = re.findall(r"\"(RED_[A-Z_]*[A-Z])\"", (ROOT / "connectors" / "settings.py").read_text())
     assert len(set(names)) == len(settings.Settings._fields)
     for name in {*names, "RED_VAR_", cli.DEBUG}:
         assert name in readme
@@ -79,7 +81,7 @@ def test_commands_on_our_pages_are_commands_of_the_program(name: str, block: str
             program = registry.FRONT_DOOR
             if f"red-connector-{words[0]}" in registry.MODULES:
                 program = f"red-connector-{words.pop(0)}"
-            assert words == ["--help"] or commands.parse(program, words)
+            assert words == ["--help"] or parse(program, words)
 
 
 def documents() -> list[tuple[str, str]]:
@@ -107,4 +109,5 @@ def test_access_documents_on_our_pages_validate(name: str, block: str, tmp_path:
         f"RED_VAR_{word}": VALUES.get(word, "value") for word in re.findall(r"\{\{\s*([\w.-]+)\s*\}\}", block)
     }
     assert read.command
-    prepare(read, cli.Verb(verb), registry.load(read.command), None, str(tmp_path), variables)
+    schema = registry.load(read.command).SCHEMAS[Verb(verb)]
+    prepare(read, Verb(verb), read.command, schema, None, str(tmp_path), variables)

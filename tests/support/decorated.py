@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from connectors import cli, registry
-from connectors.model import Version
+from connectors.model import Access, Verb, Version
 from connectors.remote import Decorated, Opened, Remote, Sink, Source
 from connectors.transfer.job import Job
 from connectors.variants.json_only import JsonOnly
@@ -91,10 +91,10 @@ class Recording(Decorated):
         self.remote.inspect(opened, name)
 
 
-DECORATIONS: dict[str, Callable[[Remote, Job, Record], Remote]] = {
-    "recording": lambda remote, job, record: Recording(remote, record),
-    "json-only": lambda remote, job, record: JsonOnly(remote),
-    "mock-send": lambda remote, job, record: MockSend(remote, sends=job.verb.sends),
+DECORATIONS: dict[str, Callable[[Remote, Verb, Record], Remote]] = {
+    "recording": lambda remote, verb, record: Recording(remote, record),
+    "json-only": lambda remote, verb, record: JsonOnly(remote),
+    "mock-send": lambda remote, verb, record: MockSend(remote, sends=verb.sends),
 }
 
 
@@ -121,9 +121,9 @@ def _main(decoration: str, place: str, executable: str, *arguments: str) -> int:
     connect, record = module.connect, Record({}, {}, {})
 
     @contextmanager
-    def decorated(access: registry.Access, job: Job) -> Iterator[Remote]:
-        with connect(access, job) as remote:
-            yield DECORATIONS[decoration](remote, job, record)
+    def decorated(access: Access, verb: Verb, job: Job) -> Iterator[Remote]:
+        with connect(access, verb, job) as remote:
+            yield DECORATIONS[decoration](remote, verb, record)
 
     module.connect = decorated
     code = cli.main([executable, *arguments])

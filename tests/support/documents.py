@@ -41,7 +41,8 @@ class Documents:
     ) -> prepare.Prepared:
         source = None if listing is None else self.write(listing, "listing.json")
         read = document.read(self.write(text))
-        return prepare.prepare(read, verb, connector, source, str(self.secrets_dir), environ or {})
+        name, schema = connector.EXECUTABLE, connector.SCHEMAS[verb]
+        return prepare.prepare(read, verb, name, schema, source, str(self.secrets_dir), environ or {})
 
     def access(self, text: str | bytes, *arguments: Any, **more: Any) -> dict[str, Any]:
         return self.prepared(text, *arguments, **more).access

@@ -4,8 +4,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from connectors.access.prepare import Prepared
-from connectors.model import RECEIVE_DIR, SEND_DIR, Entry, Verb, Version
+from connectors.model import Entry, Promise, Verb, Version
 from connectors.remote import MOST_TOGETHER, SMALL, Arrived, Leaving, Load, ManyAtOnce, Sink, Source
 from connectors.settings import Settings
 from connectors.transfer import engine
@@ -89,12 +88,12 @@ def files(*paths: str) -> list[Entry]:
 
 def receive(remote: Any, target: Path, listing: list[Entry] | None = None, **settings: Any) -> None:
     """receive-dir of all that it shows, or of the ``listing``."""
-    engine.receive_dir(remote, _job(RECEIVE_DIR, settings), str(target), Prepared({}, listing, None, None))
+    engine.receive_dir(remote, _job(settings), str(target), Promise(listing))
 
 
 def send(remote: Any, source: Path, listing: list[Entry] | None = None, **settings: Any) -> None:
-    engine.send_dir(remote, _job(SEND_DIR, settings), str(source), Prepared({}, listing, None, None))
+    engine.send_dir(remote, _job(settings), str(source), Promise(listing))
 
 
-def _job(verb: Verb, settings: dict[str, Any]) -> Job:
-    return Job(verb, AT_ONCE._replace(**settings), Progress(), Receipts(""))
+def _job(settings: dict[str, Any]) -> Job:
+    return Job(AT_ONCE._replace(**settings), Progress(), Receipts(""))

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from connectors.access.prepare import Prepared
-from connectors.model import RECEIVE_DIR, RECEIVE_FILE, SEND_DIR, SEND_FILE, Verb
+from connectors.model import RECEIVE_DIR, RECEIVE_FILE, SEND_DIR, SEND_FILE, Promise, Verb
 from connectors.settings import Settings
 from connectors.ssh.login.ssh_session import Session
 from connectors.ssh.ssh_remote import SshRemote
@@ -25,8 +24,8 @@ BODY = random.Random(5).randbytes(MIB)
 
 def move(session: Session, verb: Verb, path: str, local: Path) -> None:
     """One transfer in a session that others may use at the same time."""
-    job = Job(verb, Settings(timeout=10, retries=0), Progress(), Receipts(""))
-    engine.MOVES[verb](SshRemote(session, path, job), job, str(local), Prepared({}, None, None, None))
+    job = Job(Settings(timeout=10, retries=0), Progress(), Receipts(""))
+    engine.MOVES[verb](SshRemote(session, path, job), job, str(local), Promise())
 
 
 def tree(files: int) -> Snapshot:

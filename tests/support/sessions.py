@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from connectors.errors import RedError
-from connectors.model import Verb
 from connectors.settings import Settings
 from connectors.ssh.login.destination import Login, Place, Server
 from connectors.ssh.login.ssh_session import Session
@@ -25,7 +24,7 @@ WRONG = Login(ACCOUNT, "not the password")
 
 def job(**settings: Any) -> Job:
     """One that does not wait for long, unless ``settings`` say so."""
-    return Job(Verb.RECEIVE_FILE, Settings(**{"timeout": 10.0, **settings}), Progress(), Receipts(""))
+    return Job(Settings(**{"timeout": 10.0, **settings}), Progress(), Receipts(""))
 
 
 def at(server: Sshd, login: Login = WITH_PASSWORD, host_key: str = "ed25519") -> Server:

@@ -7,14 +7,13 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import DataError, NotFound, RedError
-from connectors.model import Verb
 from connectors.settings import Settings
 from connectors.transfer.departure import Departure, open_file
 from connectors.transfer.job import Job
 from connectors.transfer.progress import Progress
 from connectors.transfer.receipt import Receipts
 
-JOB = Job(Verb.SEND_FILE, Settings(), Progress(), Receipts(""))
+JOB = Job(Settings(), Progress(), Receipts(""))
 
 
 def leaving(source: Path, size: int | None = None) -> Departure:

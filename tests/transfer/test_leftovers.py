@@ -107,7 +107,7 @@ def test_a_part_that_belongs_to_somebody_else_does_not_loop_for_ever(
     faulty: FaultServer, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on network mounts that map every owner to one: the file just made is not 'ours' either."""
-    from connectors.model import Verb, Version
+    from connectors.model import Version
     from connectors.settings import Settings
     from connectors.transfer.arrival import Arrival
     from connectors.transfer.folders import single_file
@@ -126,7 +126,7 @@ def test_a_part_that_belongs_to_somebody_else_does_not_loop_for_ever(
         return os_open(*arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(os, "open", counted)
-    job = Job(Verb.RECEIVE_FILE, Settings(), Progress(), Receipts(""))
+    job = Job(Settings(), Progress(), Receipts(""))
     with single_file(str(target)) as place, Arrival(place, "x", job) as one:
         one.begin(Version(size=5))
         one.write(b"hello")

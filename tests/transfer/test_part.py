@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from connectors.errors import CannotCreate, RedError, TemporaryFailure
-from connectors.model import Entry, Verb, Version
+from connectors.model import Entry, Version
 from connectors.remote import Arrived
 from connectors.settings import Settings
 from connectors.transfer import small
@@ -28,7 +28,7 @@ from tests.support.require import missing
 
 NEW = b"new and whole"
 VERSION = Version("etag", len(NEW))
-JOB = Job(Verb.RECEIVE_FILE, Settings(), Progress(), Receipts(""))
+JOB = Job(Settings(), Progress(), Receipts(""))
 Swap = Callable[[Path], None]
 
 

@@ -1,6 +1,6 @@
 """What a directory holds, as nginx (``autoindex_format json``) and Caddy tell it, read as it arrives."""
 
-from connectors.http.directory.index import Found, NoDirectoryPage
+from connectors.http.directory.found import Found, NoDirectoryPage
 from connectors.http.transport.reply import Reply, whole_number
 
 BEGINS = {"start_map": 1, "start_array": 1, "end_map": -1, "end_array": -1}

@@ -13,7 +13,7 @@ from xml.parsers import expat
 from connectors import secrets
 from connectors.errors import NotFound, ProtocolViolation
 from connectors.http import url as urls
-from connectors.http.directory.index import HINT, USE_RECEIVE_FILE, Found
+from connectors.http.directory.found import HINT, USE_RECEIVE_FILE, Found
 from connectors.http.transport import http_failures
 from connectors.http.transport.reply import Reply, whole_number
 

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote, unquote_to_bytes, urlsplit
 from connectors import secrets
 from connectors.http import url as urls
 from connectors.http.directory.emptiness import Emptiness
-from connectors.http.directory.index import Found, NoDirectoryPage
+from connectors.http.directory.found import Found, NoDirectoryPage
 from connectors.http.transport.reply import Reply
 
 # nginx, Apache, lighttpd and many more; Python and Tomcat; rclone; Jetty; serve-index and serve of Node.js

@@ -19,6 +19,7 @@ from connectors.errors import (
 from connectors.http.transport.challenge import schemes
 from connectors.http.transport.curl import pycurl
 from connectors.http.transport.reply import Reply
+from connectors.net import hosts
 
 NOT_TAKEN = {408, 423, 425, 429, 503}  # the request was not handled, so any method may be repeated
 LONGEST_REASON = 200
@@ -151,18 +152,9 @@ def of_curl(error: pycurl.error, place: str, handle: pycurl.Curl) -> RedError:
     if code in PROTOCOL_BROKEN or (code == pycurl.E_RECV_ERROR and BROKEN_ANSWER.search(text)):
         return ProtocolViolation(f"{place}: {text}")
     return TemporaryFailure(
-        f"{place}: {text}", hint=_unreachable(place) if code == pycurl.E_COULDNT_CONNECT else ""
+        f"{place}: {text}",
+        hint=hosts.unreachable(urlsplit(place).hostname or "") if code == pycurl.E_COULDNT_CONNECT else "",
     )
-
-
-def _unreachable(place: str) -> str:
-    host = urlsplit(place).hostname or ""
-    if host == "localhost" or host.startswith("127.") or host == "::1":
-        return (
-            "is the server running, and at this port? In a container without --network host, "
-            f"{host} is the container itself"
-        )
-    return "is the server running, and the port right?"
 
 
 PROTOCOL_BROKEN = {
@@ -179,13 +171,12 @@ BROKEN_ANSWER = re.compile("chunk|response headers")
 
 def _unresolved(text: str, place: str) -> RedError:
     """libcurl does not say whether the name does not exist or nobody could be asked; the resolver does."""
-    import socket
+    from connectors.net.dial import addresses  # socket, for a failure only
 
     try:
-        socket.getaddrinfo(urlsplit(place).hostname, None)
-    except socket.gaierror as error:
-        if error.errno != socket.EAI_AGAIN:
-            return HostNotFound(f"{place}: {text}", hint="check the host name in the address")
-    except (OSError, UnicodeError):
+        addresses(urlsplit(place).hostname or "", 0)
+    except HostNotFound:
         return HostNotFound(f"{place}: {text}", hint="check the host name in the address")
+    except TemporaryFailure:
+        pass
     return TemporaryFailure(f"{place}: {text}")

@@ -3,9 +3,9 @@
 import json
 
 from connectors import log
-from connectors.access.variables import PREFIX
 from connectors.errors import DataError
 from connectors.local.files import reading
+from connectors.settings import RED_VAR
 from connectors.ssh.login import keys
 
 VARIABLE = "ssh_key_passphrase"
@@ -28,7 +28,7 @@ def of(path: str, as_json: bool) -> str:
             fields["passphrase"] = "{{" + VARIABLE + "}}"
             log.info(
                 f"the key is encrypted: set the variable {VARIABLE} to its passphrase, as a file of that name"
-                f" in RED_SECRETS_DIR or as {PREFIX}{VARIABLE}"
+                f" in RED_SECRETS_DIR or as {RED_VAR}{VARIABLE}"
             )
     except keys.Unusable as unusable:
         raise DataError(f"{name} {unusable.message}", hint=unusable.hint) from None

@@ -67,7 +67,6 @@ def _read(access: int) -> "Passport | None":
 def _carry(passport: "Passport") -> None:
     """Log in, and return when sshfs or the server has ended; TemporaryFailure if the server is silent."""
     from connectors.errors import TemporaryFailure
-    from connectors.model import Verb
     from connectors.settings import Settings
     from connectors.ssh.login import farewell
     from connectors.ssh.login.ssh_session import Session
@@ -76,7 +75,7 @@ def _carry(passport: "Passport") -> None:
     from connectors.transfer.receipt import Receipts
 
     settings = Settings(timeout=passport.timeout)
-    job = Job(Verb.MOUNT_DIR, settings, Progress(), Receipts(""))
+    job = Job(settings, Progress(), Receipts(""))
     session = Session(passport.place, job)
     channel = session.sftp_channel()
     transport = channel.get_transport()

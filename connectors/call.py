@@ -1,0 +1,186 @@
+"""One transfer, from its access document to the end: what the command line and RED staging call.
+
+Nothing here knows of a command line: what is wrong is raised, as an error of connectors.errors, and only log
+and progress are written. Any number of transfers may follow each other in one process, or run in threads.
+"""
+
+import os
+from collections.abc import Callable, Container, Iterator, Mapping
+from contextlib import closing, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from connectors import registry
+from connectors import settings as settings_
+from connectors.access import document as document_
+from connectors.access.document import Document
+from connectors.access.prepare import prepare as prepare_access
+from connectors.errors import ConfigError, Fault
+from connectors.model import Access, Promise, Verb
+from connectors.settings import Settings
+from connectors.wording import join, printable
+
+if TYPE_CHECKING:
+    from connectors.remote import Remote
+    from connectors.transfer.job import Job
+    from connectors.transfer.progress import Progress
+    from connectors.transfer.receipt import Receipts
+
+T = TypeVar("T")
+
+
+class Transfer(NamedTuple):
+    """A transfer of which all is checked that can be checked without a server; see ``prepare``."""
+
+    verb: Verb
+    connector: registry.Connector
+    document: Document
+    access: Access
+    promise: Promise
+    settings: Settings
+
+    def check(self) -> None:
+        """Ask the server whether the transfer would work; move nothing. RedError says why it would not."""
+        from connectors.transfer import engine
+        from connectors.transfer.receipt import Receipts
+
+        with self._open("", Receipts(""), None) as (remote, job):
+            engine.check(remote, job, self.verb, self.promise)
+
+    def run(
+        self, local: str, *, receipts: "Receipts | None" = None, progress: "Progress | None" = None
+    ) -> None:
+        """Move or mount; ``local`` is the path of the file or directory on this side.
+
+        ``receipts`` and ``progress`` may be shared by several transfers; by default they are those that the
+        settings ask for. RedError if anything but the whole was moved.
+        """
+        from connectors.local import container, names
+        from connectors.transfer import engine
+        from connectors.transfer.receipt import Receipts
+
+        engine.check_local(self.verb, local)
+        local = names.clean(local)
+        if self.verb in (Verb.RECEIVE_FILE, Verb.RECEIVE_DIR):
+            container.warn_of_loss(local)
+        own = closing(Receipts(self.settings.receipt)) if receipts is None else nullcontext(receipts)
+        with own as written, self._open(os.path.basename(local), written, progress) as (remote, job):
+            engine.MOVES[self.verb](remote, job, local, self.promise)
+
+    @contextmanager
+    def _open(
+        self, label: str, receipts: "Receipts", progress: "Progress | None"
+    ) -> Iterator[tuple["Remote", "Job"]]:
+        """The remote, after its log-in; and the job, whose progress has the ``label``."""
+        from connectors.transfer import engine
+        from connectors.transfer.job import Job
+        from connectors.transfer.progress import showing
+
+        own = showing(self.settings, label) if progress is None else nullcontext(progress)
+        with own as shown:
+            job = Job(self.settings, shown, receipts)
+            with (
+                _placing_faults(self.document, self.connector.SCHEMAS[self.verb]),
+                self.connector.connect(self.access, self.verb, job) as remote,
+            ):
+                engine.open_remote(remote, job)
+                yield remote, job
+
+
+def prepare(
+    verb: Verb,
+    document: str | dict[str, Any],
+    *,
+    connector: str = "",
+    listing: str | list[Any] | None = None,
+    settings: Settings | None = None,
+    environ: Mapping[str, str] = os.environ,
+    early: str = "",
+) -> Transfer:
+    """Read and check everything that ``verb`` needs; no server is asked.
+
+    ``document`` is a path, ``-`` for standard input, or the parsed access document, in any of its three
+    shapes. ``connector`` is the executable to use; without one the document's ``command`` says it.
+    ``listing``, also a path, ``-`` or parsed, takes the place of one in the document. ``settings`` are read
+    from ``environ`` if none are given; variables always are. ``early`` is the command for which connections
+    may be begun before the document is checked: see ``Connector.approach``.
+
+    ConfigError contains every fault of settings, document and listing; Unavailable if the connector does not
+    have the verb.
+    """
+    faults: list[Fault] = []
+    if settings is None:
+        settings = _collecting(faults, lambda: settings_.read(environ)) or Settings()
+    if connector and verb not in registry.load(connector).SCHEMAS:
+        raise registry.lacking(connector, verb)
+    raw = _collecting(faults, lambda: document_.read(document))
+    if raw is None:
+        raise ConfigError(faults)
+    chosen = registry.load(connector or _named(raw, faults))
+    if verb not in chosen.SCHEMAS:
+        raise registry.lacking(chosen.EXECUTABLE, verb)
+    approach = getattr(chosen, "approach", None)
+    if approach and early and not (faults or raw.faults):
+        approach(raw.access, early)
+    schema, secrets_dir = chosen.SCHEMAS[verb], settings.secrets_dir
+    prepared = _collecting(
+        faults, lambda: prepare_access(raw, verb, chosen.EXECUTABLE, schema, listing, secrets_dir, environ)
+    )
+    if faults or prepared is None:
+        raise ConfigError(faults)
+    return Transfer(verb, chosen, raw, prepared.access, prepared.promise, settings)
+
+
+@contextmanager
+def _placing_faults(document: Document, keys: Container[str]) -> Iterator[None]:
+    """Faults in the access data that only the connector finds get their line and path here."""
+
+    def placed(fault: Fault) -> Fault:
+        if fault.path not in keys:
+            return fault
+        return document.fault(join(document.access_path, fault.path), fault.message)
+
+    try:
+        yield
+    except ConfigError as error:
+        faults = document.placed(map(placed, error.faults))
+        raise ConfigError(faults, hint=error.hint) from None
+
+
+def _collecting(faults: list[Fault], step: Callable[[], T]) -> T | None:
+    """What ``step`` returns; if it finds faults they are added, so that the next step can add its own."""
+    try:
+        return step()
+    except ConfigError as error:
+        faults += error.faults
+        return None
+
+
+def _named(document: Document, faults: list[Fault]) -> str:
+    """The connector that the document's ``command`` names.
+
+    ConfigError, with ``faults``, if it names none: what else is wrong depends on the connector.
+    """
+    command, path = document.command, document.command_path or "command"
+    if command in registry.MODULES:
+        return command
+    if command is not None:
+        unknown = document.fault(path, registry.no_such(printable(command)))
+        raise ConfigError(document.placed([*faults, unknown]))
+    missing = document.fault(path, "required: the name of the connector (a string)")
+    faults = [*faults, *document.faults, *_misspelt(document)]
+    if path not in {fault.path for fault in faults}:  # where it is no string
+        faults.append(missing)
+    hint = "add a line such as command: red-connector-http, or call the connector itself"
+    if "redVersion" in document.value:
+        hint = "this is a whole RED file: cut out the connector of one input or output"
+    raise ConfigError(document.placed(faults), hint=hint)
+
+
+def _misspelt(document: Document) -> list[Fault]:
+    """Keys that may have been meant for those around the access data."""
+    keys = document.unknown or [(key, key, document_.CONNECTOR_KEYS) for key in document.value]
+    return [
+        document.fault(path, document_.unknown(key, known))
+        for path, key, known in keys
+        if key not in known and document_.meant(key, known)
+    ]
