@@ -212,8 +212,8 @@ Load = Callable[[Sequence[Entry]], Iterator[Leaving]]
 class ManyAtOnce(Protocol):
     """Small files together.
 
-    All methods take the files of a tree and skip what does not succeed at the first attempt, without a message;
-    the engine then transfers the rest one by one, with retries and messages. Called in one thread.
+    All methods take the files of a tree and skip what does not succeed at the first attempt, silently; the
+    engine then transfers the rest one by one, with retries and messages. Called in one thread.
     """
 
     @property

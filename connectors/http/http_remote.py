@@ -48,7 +48,7 @@ class WebRemote:
         return urls.identity(urls.join(self._url, path))
 
     def open(self) -> None:
-        """HTTP has no session. For PUT, ask whether the server offers WebDAV; a signed URL allows nothing else."""
+        """HTTP has no session. For PUT, ask for WebDAV; but a signed URL allows nothing else."""
         if self._method == "PUT" and "?" not in self._url:
             self._dav.ask(self._url)
 

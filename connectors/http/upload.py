@@ -88,7 +88,7 @@ class Uploader:
         return False
 
     def _refused(self, hidden: str, url: str, source: Source, make_parents: bool) -> str:
-        """Send and rename it; returns the reason if that is refused. Raises errors that any name would get."""
+        """Send and rename it; the reason if that is refused. Raises errors that any name would get."""
         try:
             reply = self._request(hidden, source, make_parents=make_parents)
             if not reply.ok:

@@ -34,8 +34,8 @@ class Arrival:
     """One file that is received into ``target``: a connectors.remote.Sink and a context manager.
 
     ``source`` identifies the origin: bytes of another origin are never resumed. ``size`` (bytes) and
-    ``checksum`` were promised to the caller, for example by a listing. With ``refresh``, an existing file that
-    is still current is not fetched again. ``expected`` (bytes) is what progress was told, and not checked.
+    ``checksum`` were promised, for example by a listing. With ``refresh``, an existing file that
+    is still current is not fetched again. ``expected`` (bytes) is only for progress.
 
     Leaving without ``commit`` keeps the part if a later call can resume from it, and removes it otherwise.
     """
@@ -81,7 +81,9 @@ class Arrival:
 
     @property
     def current_if(self) -> str:
-        if not (self._refresh and self._old) or self.offset or self._promised:  # a checksum has already been compared
+        if (
+            not (self._refresh and self._old) or self.offset or self._promised
+        ):  # a checksum has already been compared
             return ""
         if self._promised_size not in (None, self._old.st_size):
             return ""

@@ -62,7 +62,7 @@ class Pace:
         return self._in_vain > self._retries
 
     def enter(self) -> int:
-        """Wait until a request may begin; returns the turn, an argument of ``refused``. ``leave`` must follow.
+        """Wait until a request may begin; the turn, an argument of ``refused``. ``leave`` must follow.
 
         A thread must not begin a request while it still runs another one.
         """

@@ -18,7 +18,7 @@ def persistently(
 ) -> None:
     """Call ``attempt`` until it succeeds, or fails with something that another attempt would not mend.
 
-    Raises the TemporaryFailure after ``in_vain`` further attempts (default and maximum: ``settings.retries``).
+    Raises the TemporaryFailure after ``in_vain`` further attempts (``settings.retries`` at most).
     An attempt during which ``done`` grew does not count; with ``settings.retries`` 0 there is no further
     attempt at all. Pauses grow with the attempts that count. A pause that the server asks for is honoured, up
     to ``settings.timeout`` seconds. Once the pace is lost, refused requests have already been repeated.
