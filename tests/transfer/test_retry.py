@@ -111,7 +111,7 @@ def test_without_retries_an_attempt_that_got_on_is_the_last_as_well() -> None:
 
 
 def test_a_pause_ends_when_the_call_is_interrupted() -> None:
-    job = Job(RECEIVE_FILE, Settings(timeout=60), Progress(), Receipts(""))
+    job = Job(Settings(timeout=60), Progress(), Receipts(""))
     threading.Timer(0.2, job.cancelled.set).start()
     begun = time.monotonic()
     with pytest.raises(Cancelled):
