@@ -94,15 +94,13 @@ def prepare(
     listing: str | list[Any] | None = None,
     settings: Settings | None = None,
     environ: Mapping[str, str] = os.environ,
-    early: str = "",
 ) -> Transfer:
     """Read and check everything that ``verb`` needs; no server is asked.
 
     ``document`` is a path, ``-`` for standard input, or the parsed access document, in any of its three
     shapes. ``connector`` is the executable to use; without one the document's ``command`` says it.
     ``listing``, also a path, ``-`` or parsed, takes the place of one in the document. ``settings`` are read
-    from ``environ`` if none are given; variables always are. ``early`` is the command for which connections
-    may be begun before the document is checked: see ``Connector.approach``.
+    from ``environ`` if none are given; variables always are.
 
     ConfigError contains every fault of settings, document and listing; Unavailable if the connector does not
     have the verb.
@@ -118,9 +116,6 @@ def prepare(
     chosen = registry.load(connector or _named(raw, faults))
     if verb not in chosen.SCHEMAS:
         raise registry.lacking(chosen.EXECUTABLE, verb)
-    approach = getattr(chosen, "approach", None)
-    if approach and early and not (faults or raw.faults):
-        approach(raw.access, early)
     schema, secrets_dir = chosen.SCHEMAS[verb], settings.secrets_dir
     prepared = _collecting(
         faults, lambda: prepare_access(raw, verb, chosen.EXECUTABLE, schema, listing, secrets_dir, environ)

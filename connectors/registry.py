@@ -24,12 +24,7 @@ MODULES = {
 
 
 class Connector(Protocol):
-    """What a connector's module offers. Importing it is cheap: a schema, and no library.
-
-    It may also offer ``approach(access, command)``, for what can begin while everything else is imported. It
-    gets access data that nobody has checked, of any shape, its variables not filled in; it sends nothing, and
-    raises nothing.
-    """
+    """What a connector's module offers. Importing it is cheap: a schema, and no library."""
 
     EXECUTABLE: str
     SUMMARY: str

@@ -100,7 +100,6 @@ def _move(program: str, line: CommandLine) -> None:
         line.operands[0],
         connector="" if program == registry.FRONT_DOOR else program,
         listing=line.listing,
-        early="" if line.offline else line.command,
     )
     if line.offline:
         return

@@ -148,15 +148,6 @@ def _schema(verb: Verb) -> Schema:
 SCHEMAS = {verb: _schema(verb) for verb in (RECEIVE_FILE, SEND_FILE, RECEIVE_DIR, SEND_DIR)}
 
 
-def approach(access: Any, command: str) -> None:
-    """Begin the connections that ``access``, which nobody has checked yet, will need: one to work on, and one
-    more for ending the session while the last answer of send-file is under way."""
-    from connectors.http.transport import early
-
-    if isinstance(access, dict):
-        early.begin(access.get("baseUrl"), 2 if command == SEND_FILE else 1)
-
-
 @contextmanager
 def connect(access: Access, verb: Verb, job: "Job") -> Iterator["XnatRemote"]:
     """The place in an archive that ``access`` names; nobody is asked before its ``open``. The session is

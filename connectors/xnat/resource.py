@@ -4,7 +4,6 @@ The numbers are those of docs/xnat-rest-api.md.
 """
 
 import threading
-from collections.abc import Callable
 
 from connectors import secrets
 from connectors.errors import (
@@ -38,21 +37,21 @@ class Resource:
     def _shown(self) -> str:
         return secrets.shown_url(self._session.base + self._place.resource_url)
 
-    def resolve(self, meanwhile: Callable[[], None] | None = None) -> None:
+    def resolve(self) -> None:
         """See that what the resource belongs to is there: where it is not, XNAT goes on with the subject's
         (2.3).
 
         When sending, a container that can be made need not be there: ConfigError if it cannot for want of an
         xsiType, CannotCreate if it is there with another one. When receiving, NotFound; and whatever
-        ``Session.failure`` makes of an answer. ``meanwhile`` is that of ``Client.request``.
+        ``Session.failure`` makes of an answer.
         """
         place = self._place
         if not place.siblings_url:
-            self.catalogue(meanwhile)
+            self.catalogue()
             self.is_owned = True
             return
         rows: list[dict[str, str]] = []
-        reply = self._session.listed(place.siblings_url, texts(rows), meanwhile)
+        reply = self._session.listed(place.siblings_url, texts(rows))
         if reply.status >= 500:
             self._look_for_project(reply)
         if not reply.ok:
@@ -105,15 +104,12 @@ class Resource:
             raise self._session.failure(reply)
         self.is_owned = True
 
-    def catalogue(self, meanwhile: Callable[[], None] | None = None) -> Catalogue:
-        """What is in the resource, as far as is known: asked once, and again after ``forget``.
-
-        ``meanwhile`` is that of ``Client.request``.
-        """
+    def catalogue(self) -> Catalogue:
+        """What is in the resource, as far as is known: asked once, and again after ``forget``."""
         with self._lock:
             if self._catalogue is None:
                 listing = catalogue.Listing(self._shown)
-                reply = self._session.listed(self._place.files_url, listing.take, meanwhile)
+                reply = self._session.listed(self._place.files_url, listing.take)
                 if not reply.ok:
                     raise self._session.failure(reply)
                 container = f"/{self._place.kind}/{self._place.container}" if self._place.kind else ""

@@ -136,7 +136,6 @@ class Sender:
             self._place.url_of(name) + query(facts),
             headers={"Content-Type": kind},
             source=source,
-            meanwhile=None if self._of_directory or source.size > LARGE else self._session.parting.prepare,
         )
         if reply.status == 500:  # what cannot be, and what may pass: the list tells
             self._resource.forget()
@@ -161,15 +160,10 @@ class Sender:
         raise self._session.nonsense(reply)
 
     def _must_have_arrived(self, name: str, before: Before, leaving: HashedSource) -> None:
-        """What cannot be found while the session ends is looked for again: XNAT may stumble over that."""
-        row = self._last_look(name)
+        self._resource.forget()
+        row = self._resource.catalogue().find(name)
         if self._has_arrived(row, before, leaving):
             return
-        if self._session.parting.begun:
-            self._resource.forget()
-            row = self._resource.catalogue().find(name)
-            if self._has_arrived(row, before, leaving):
-                return
         self._check_write_permission()
         shown = self._shown(name)
         if not row:
@@ -177,18 +171,6 @@ class Sender:
         raise DataError(
             f"{shown}: XNAT has other bytes than were sent: {row.size}, {row.checksum or 'no MD5'}"
         )
-
-    def _last_look(self, name: str) -> Row | None:
-        """At the list; after a single file, while the session ends. None if XNAT has stumbled over that."""
-        self._resource.forget()
-        parting = self._session.parting
-        try:
-            meanwhile = None if self._of_directory else parting.now
-            return self._resource.catalogue(meanwhile).find(name)
-        except RedError:
-            if not parting.begun:
-                raise
-            return None
 
     def _has_arrived(self, row: Row | None, before: Before, leaving: HashedSource) -> bool:
         """Where the site keeps no digest, a file that may have been there before is read again."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 
 from connectors import log, secrets
 from connectors.archives import unzip
-from connectors.checksum import hasher, matches
+from connectors.checksum import matches
 from connectors.errors import ChecksumError, DataError, NotFound, RedError, TemporaryFailure
 from connectors.http.ranges import check_end, go_on
 from connectors.http.transport.pulled import pulled
@@ -42,8 +42,8 @@ class XnatRemote:
         return self._session.base + self._place.url_of(self._place.name(path))
 
     def open(self) -> None:
-        """The log-in: it rides on the first thing that is asked, which is small."""
-        self._resource.resolve(prepare_hashing)
+        """Log in, with the first request."""
+        self._resource.resolve()
 
     def inspect(self, opened: Opened, name: str) -> None:
         """Any file will do."""
@@ -205,11 +205,6 @@ class XnatRemote:
 
     def write_small(self, files: Sequence[Entry], load: Load) -> Generator[Leaving, None, None]:
         return self._sender.write_small(files, load)
-
-
-def prepare_hashing() -> None:
-    """Import what computes an MD5, which takes 9 ms: while the first answer is under way."""
-    hasher("md5")
 
 
 def _version(reply: Reply, row: Row) -> Version:

@@ -24,7 +24,6 @@ from connectors.http.transport.exchange import Body
 from connectors.http.transport.reply import Reply
 from connectors.transfer.job import TIDY_SECONDS
 from connectors.xnat import lists
-from connectors.xnat.parting import Parting
 
 COOKIE = re.compile(r"(?:^|[,;]\s*)JSESSIONID=([^;,\s]+)")
 COOKIE_IN_URL = re.compile(r";jsessionid=([^/?#;]*)", re.IGNORECASE)
@@ -53,7 +52,6 @@ class Session:
         self._opened: dict[str, None] = {}
         self._moving = threading.Lock()
         self._moves = 0
-        self.parting = Parting(self._end_when)
 
     def ask(
         self,
@@ -65,15 +63,13 @@ class Session:
         on_reply: Callable[[Reply], None] | None = None,
         sink: Callable[[bytes], None] | None = None,
         last: float = 0.0,
-        meanwhile: Callable[[], None] | None = None,
         refusal: bytearray | None = None,
     ) -> Reply:
         """One request for ``address``, below the site's, and its answer, whatever its status but 401.
 
         Where XNAT answers with a redirect, what was sent has not been taken: it would become a GET that
-        answers 200 (docs/xnat-rest-api.md, 1.8). ``on_reply``, ``sink``, ``last`` and
-        ``meanwhile`` are those of ``Client.request``; ``refusal`` is where
-        the sink puts the body of an answer that is no success.
+        answers 200 (docs/xnat-rest-api.md, 1.8). ``on_reply``, ``sink`` and ``last`` are those of
+        ``Client.request``; ``refusal`` is where the sink puts the body of an answer that is no success.
         """
         base, cookie = self.base, self._cookie
         fields = dict(headers or {})
@@ -96,7 +92,6 @@ class Session:
             last=last,
             follow=False,
             repeat=source is None,
-            meanwhile=meanwhile,
         )
         if reply.redirects:
             self._remember(reply, cookie)
@@ -118,7 +113,7 @@ class Session:
             raise self.failure(reply)
         return rows
 
-    def listed(self, address: str, take: lists.Take, meanwhile: Callable[[], None] | None = None) -> Reply:
+    def listed(self, address: str, take: lists.Take) -> Reply:
         """The answer to a request for a list, after ``take`` has got its rows, one by one: it may be long.
 
         An answer other than success has its body. What is no list is ``nonsense``, TemporaryFailure if it
@@ -140,7 +135,6 @@ class Session:
                 f"{address}?format=json",
                 on_reply=heads.append,
                 sink=sink,
-                meanwhile=meanwhile,
                 refusal=refusal,
             )
             if reply.ok:
@@ -201,7 +195,6 @@ class Session:
     def end(self) -> None:
         """Log out, all within TIDY_SECONDS, and whatever comes of it: what was done is done."""
         until = time.monotonic() + TIDY_SECONDS
-        self.parting.finish(until - TIDY_SECONDS / 2)  # the other half for another attempt
         opened, self._opened = list(self._opened), {}
         for cookie in reversed(opened):
             left = until - time.monotonic()
@@ -210,22 +203,6 @@ class Session:
             self._cookie = cookie
             with suppress(RedError):
                 self.ask("DELETE", "/data/JSESSION", last=left)
-
-    def _end_when(self, when: Callable[[], bool]) -> None:
-        """End the present session at the moment that ``when`` waits for; if that fails, ``end`` will."""
-        cookie = self._cookie
-        headers = {"Cookie": f"JSESSIONID={cookie}"}
-        with suppress(RedError):
-            reply = self._client.request(
-                "DELETE",
-                f"{self.base}/data/JSESSION",
-                headers=headers,
-                last=TIDY_SECONDS,
-                follow=False,
-                when=when,
-            )
-            if reply.ok:
-                self._opened.pop(cookie, None)
 
     def _remember(self, reply: Reply, sent: str) -> None:
         """The session that the answer begins. The one that was ``sent`` is over then, with nothing to end.

@@ -413,3 +413,16 @@ def test_a_site_below_a_path_and_over_tls_works_as_well(secure: tuple[Xnat, Path
     assert archive.send(b"1", "y").code == 0
     assert site.tree(SCAN, "R") == {"x": b"123", "y": b"1"}
     assert site.open_sessions() == 0
+
+
+def test_a_failed_upload_ends_the_session_once(archive: Archive) -> None:
+    archive.env["RED_RETRIES"] = "0"
+    archive.site.fail("PUT", "/files", Fault(503))
+    assert archive.send(b"1", "y").code == 75
+    assert [one.method for one in archive.site.seen] == ["GET", "PUT", "DELETE"]
+    assert archive.site.open_sessions() == 0
+
+
+def test_checking_offline_contacts_nobody(archive: Archive) -> None:
+    assert archive.call("send-file-validate", archive.access(), "--offline").code == 0
+    assert archive.site.seen == []

@@ -14,16 +14,17 @@ from urllib.parse import urljoin, urlsplit
 from connectors import __version__, secrets
 from connectors.errors import ConfigError, Fault, ProtocolViolation
 from connectors.http import url as urls
-from connectors.http.transport import early, http_failures
+from connectors.http.transport import http_failures
 from connectors.http.transport.challenge import Digest
 from connectors.http.transport.curl import pycurl
-from connectors.http.transport.exchange import Body, Exchange, Line, Unheard
+from connectors.http.transport.exchange import Body, Exchange, Line
 from connectors.http.transport.reply import Reply
 from connectors.pem import as_pem, is_pem
 from connectors.transfer.job import Job
 
 MOST_REDIRECTS = 10
 TOO_MANY = {429, 503}
+PROXIES = {"http_proxy", "https_proxy", "all_proxy"}  # what sets a proxy, in any case
 MOST_CHALLENGES = 2  # for one request: the first, and one for a stale nonce
 NOT_FINAL = {417, *TOO_MANY}  # the request was not processed and may be repeated
 SUPPRESS_CONNECT_HEADERS = 265  # an option of libcurl that pycurl has no name for
@@ -65,8 +66,6 @@ class Task(NamedTuple):
     last: float
     follow: bool
     repeat: bool
-    meanwhile: Callable[[], None] | None
-    when: Callable[[], bool] | None
 
 
 class Client:
@@ -106,8 +105,6 @@ class Client:
         last: float = 0.0,
         follow: bool = True,
         repeat: bool = True,
-        meanwhile: Callable[[], None] | None = None,
-        when: Callable[[], bool] | None = None,
     ) -> Reply:
         """Make one request, follow redirects where that is safe, and return the final response of any status.
 
@@ -117,14 +114,10 @@ class Client:
         What is sent is ``body`` or a whole ``source``. ``on_reply`` sees status and header fields before
         ``sink`` gets the first byte; either may raise to end it all. Without a sink the body is in the Reply.
         A request that tidies up is made although the call was cancelled, and gets ``last`` seconds at most.
-        ``meanwhile`` is called once it has left, if the answer is not there by then. ``when`` is called once
-        there is a connection; the request is sent when it returns, or not at all if that is False.
         Raises the errors of connectors.errors when there is no answer.
         """
 
-        task = Task(
-            method, headers or {}, body, source, on_reply, sink, last, follow, repeat, meanwhile, when
-        )
+        task = Task(method, headers or {}, body, source, on_reply, sink, last, follow, repeat)
         try:
             line = self._idle.popleft()
         except IndexError:
@@ -226,39 +219,28 @@ class Client:
             if task.on_reply:
                 task.on_reply(self._with_login(reply))
 
-        def attempt() -> Reply:
-            if task.source:
-                task.source.rewind()
-            exchange = Exchange(
-                task.method,
-                url,
-                source=task.source,
-                on_reply=heard if task.on_reply else None,
-                sink=task.sink,
-                not_final=self._not_final,
-                meanwhile=task.meanwhile,
-                when=task.when,
-            )
-            self._prepare(line, task, url)
-            return exchange.run(line, self._timeout, None if task.last else self._cancelled)
-
-        try:
-            return attempt()
-        except Unheard:
-            early.forget()
-            line.renew()
-            return attempt()
+        if task.source:
+            task.source.rewind()
+        exchange = Exchange(
+            task.method,
+            url,
+            source=task.source,
+            on_reply=heard if task.on_reply else None,
+            sink=task.sink,
+            not_final=self._not_final,
+        )
+        self._prepare(line, task, url)
+        return exchange.run(line, self._timeout, None if task.last else self._cancelled)
 
     def _prepare(self, line: Line, task: Task, url: str) -> None:
         """Set ``line`` up for the ``task`` at ``url``."""
         ours = self._is_ours(url)
-        what = task.method, task.body, task.source, task.last, task.follow, task.when
+        what = task.method, task.body, task.source, task.last, task.follow
         purpose = (*what, ours, url[:6], self._expects, *task.headers.items())
         if (
             line.purpose != purpose or self._digest
         ):  # else it is the next file of many, and only its name is new
             line.handle.reset()
-            line.offer = early.offer(line.handle)
             self._configure(line.handle, url, task, ours=ours)
             if task.body is not None and not task.source:
                 line.handle.setopt(pycurl.POSTFIELDS, task.body)
@@ -362,7 +344,7 @@ def check_proxies(environ: Mapping[str, str]) -> list[str]:
     """The configured proxies, their passwords marked as secrets; ConfigError for an invalid one."""
     found, faults = [], []
     for name, value in environ.items():
-        if name.lower() in early.PROXIES and value:
+        if name.lower() in PROXIES and value:
             secrets.mark_url(value)
             found.append(value)
             if not _is_proxy(value):

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from connectors import secrets
 from connectors.errors import LocalIOError, ProtocolViolation, RedError, TemporaryFailure
-from connectors.http.transport import early, http_failures, reply
+from connectors.http.transport import http_failures, reply
 from connectors.http.transport.curl import pycurl
 from connectors.http.transport.reply import Reply
 from connectors.transfer.job import Cancelled
@@ -20,18 +20,8 @@ from connectors.transfer.job import Cancelled
 IDEMPOTENT = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PROPFIND", "MKCOL", "MOVE"}  # RFC 9110, 9.2.2; 4918
 LONGEST_BODY = 64 << 20  # bytes of an answer that is kept in memory: a directory page
 NEAR = 0.0002  # seconds: a near server's answer is here sooner than we would be woken for it
-MOMENT = 0.005  # seconds: what is sent has left by then, and other work may begin
 HEADER_PATIENCE = 3  # times the time-out, until a header that trickles is given up
 WAKE_EVERY = 0.25  # seconds, to see whether the call was cancelled or the transfer has stalled
-BROKEN = {pycurl.E_GOT_NOTHING, pycurl.E_SEND_ERROR, pycurl.E_RECV_ERROR, pycurl.E_SSL_CONNECT_ERROR}
-
-
-class Unheard(TemporaryFailure):
-    """An early connection ended before anything came on it, and the request may be made once more.
-
-    libcurl repeats a request itself where a connection that it has kept turns out to be closed; this one was
-    as old, and new to libcurl.
-    """
 
 
 class Body(Protocol):
@@ -56,9 +46,6 @@ class Line:
     """A handle of libcurl and the connections that it keeps open; for one thread at a time."""
 
     def __init__(self) -> None:
-        self._open()
-
-    def _open(self) -> None:
         try:
             self.handle = pycurl.Curl()
             self._multi = pycurl.CurlMulti()
@@ -66,10 +53,9 @@ class Line:
             raise LocalIOError(f"cannot open another connection: {error}") from None
         self.purpose: object = None  # what the handle is set up for
         self._is_busy = False
-        self.offer = early.Offer()
 
-    def perform(self, still_wanted: Callable[[], None], meanwhile: Callable[[], None] | None = None) -> None:
-        """What ``handle`` is set up for; pycurl.error if that fails. ``meanwhile``: see ``Client.request``.
+    def perform(self, still_wanted: Callable[[], None]) -> None:
+        """Make the request that ``handle`` is set up for; pycurl.error if that fails.
 
         ``still_wanted`` is called now and then, and ends it by raising. (So little depends on callbacks:
         libcurl's own for progress would come with every block.)
@@ -77,17 +63,13 @@ class Line:
         self._multi.add_handle(self.handle)
         self._is_busy = True
         running = 1
-        begun = time.monotonic()
-        spin_until = begun + NEAR
+        spin_until = time.monotonic() + NEAR
         while running:
             _, running = self._multi.perform()
             if running and time.monotonic() > spin_until:
                 still_wanted()
-                if meanwhile and time.monotonic() > begun + MOMENT and self._has_begun_to_send():
-                    meanwhile()
-                    meanwhile = None
                 at_once = self._multi.timeout() == 0  # there is more to do, and nothing to wait for
-                if not at_once and self._multi.select(MOMENT if meanwhile else WAKE_EVERY) < 0:
+                if not at_once and self._multi.select(WAKE_EVERY) < 0:
                     time.sleep(0.001)
         self._is_busy = False
         _, _, failed = self._multi.info_read()
@@ -95,19 +77,11 @@ class Line:
         for _, code, text in failed:
             raise pycurl.error(code, text)
 
-    def _has_begun_to_send(self) -> bool:
-        return bool(self.handle.getinfo(pycurl.REQUEST_SIZE))
-
     @property
     def is_resolving(self) -> bool:
         """Whether it still waits for the address that belongs to a name."""
         getinfo = self.handle.getinfo
         return self._is_busy and getinfo(pycurl.ACTIVESOCKET) < 0 and not getinfo(pycurl.NAMELOOKUP_TIME)
-
-    def renew(self) -> None:
-        """Another handle, without any connection."""
-        self.close()
-        self._open()
 
     def close(self) -> None:
         if self.is_resolving:
@@ -129,8 +103,6 @@ class Exchange:
         on_reply: Callable[[Reply], None] | None = None,
         sink: Callable[[bytes], None] | None = None,
         not_final: Collection[int] = (),
-        meanwhile: Callable[[], None] | None = None,
-        when: Callable[[], bool] | None = None,
     ) -> None:
         """An answer that redirects, or whose status is ``not_final``, goes neither to ``on_reply`` nor to
         ``sink``: the caller of ``run`` gets it."""
@@ -140,8 +112,6 @@ class Exchange:
         self._on_reply = on_reply
         self._sink = sink
         self._not_final = not_final
-        self._meanwhile = meanwhile
-        self.when = when
         self._reply: Reply | None = None
         self._header_lines = 0
         self._raised: BaseException | None = None
@@ -153,19 +123,15 @@ class Exchange:
     def run(self, line: Line, timeout: float, cancelled: Event | None) -> Reply:
         """Carry it out on ``line``, unless it is ``cancelled`` or nothing moves for ``timeout`` seconds."""
         handle = line.handle
-        line.offer.taken = False
         self._set_up(handle)
         watch = _Watch(line, self, timeout, cancelled)
         try:
-            line.perform(watch, self._meanwhile)
+            line.perform(watch)
         except pycurl.error as error:
             if self._raised:
                 raise self._raised from None
             self._hear_what_came()
-            failure = self._translated(error, handle)
-            if line.offer.taken and self._is_unheard(error, handle):
-                raise Unheard(failure.message) from None
-            raise failure from None
+            raise self._translated(error, handle) from None
         except TemporaryFailure as failure:
             self._hear_what_came()
             raise self._repeatable(failure, handle) from None
@@ -199,13 +165,8 @@ class Exchange:
             handle.setopt(pycurl.INFILESIZE_LARGE, self.source.size)
             handle.setopt(pycurl.READFUNCTION, self._to_send)
             handle.setopt(pycurl.SEEKFUNCTION, self._seek)
-        if self.when:
-            handle.setopt(pycurl.PREREQFUNCTION, self._may_be_sent)
         if self.method not in IDEMPOTENT:
             handle.setopt(pycurl.FRESH_CONNECT, 1)  # on an old connection libcurl repeats it by itself
-
-    def _may_be_sent(self, *_: object) -> int:
-        return pycurl.PREREQFUNC_OK if self.when and self.when() else pycurl.PREREQFUNC_ABORT
 
     # -- callbacks: an exception must not leave them, libcurl would print it ------------------------
 
@@ -285,15 +246,6 @@ class Exchange:
     def _translated(self, error: pycurl.error, handle: pycurl.Curl) -> RedError:
         failure = http_failures.of_curl(error, secrets.shown_url(self.url), handle)
         return self._repeatable(failure, handle) if isinstance(failure, TemporaryFailure) else failure
-
-    def _is_unheard(self, error: pycurl.error, handle: pycurl.Curl) -> bool:
-        """What has a body is not repeated so: the server may have taken it, and who sends it looks first."""
-        may_be_repeated = self.method in IDEMPOTENT and not self.source
-        return (
-            error.args[0] in BROKEN
-            and not self.lines
-            and (may_be_repeated or not handle.getinfo(pycurl.REQUEST_SIZE))
-        )
 
     def _repeatable(self, failure: TemporaryFailure, handle: pycurl.Curl) -> TemporaryFailure:
         """What is not idempotent may be repeated if nothing of it has left."""
