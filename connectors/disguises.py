@@ -1,8 +1,8 @@
 """A secret in the forms in which a server or a program may show it.
 
-A text is looked at as it is and with its escapes undone, several times, for they may be nested:
-percent-encoding, backslashes (JSON, Python, C, shells), entities of HTML. Each time the secret is looked for
-in UTF-8, UTF-16, Latin-1 and cp1252: plain, in hex, base64 and base32, wherever it begins in longer text.
+A text is searched as it is and with its escapes undone, repeatedly, because they may be nested:
+percent-encoding, backslashes (JSON, Python, C, shells), HTML entities. Each time the secret is searched for
+in UTF-8, UTF-16, Latin-1 and cp1252: plain, in hex, base64 and base32, at any offset in longer text.
 """
 
 import re
@@ -13,14 +13,14 @@ from contextlib import suppress
 from typing import NamedTuple
 
 SHORTEST = 4
-"""Bytes of a secret that is looked for in hex, base64 and base32, or in place of a word."""
+"""Bytes; shorter secrets are not searched for in hex, base64 and base32."""
 
 LONGEST = 96
-"""Bytes of a secret that are looked for in hex, base64 and base32; what follows there goes with them."""
+"""Bytes of a secret that are searched for in hex, base64 and base32; the rest of a match is masked too."""
 
 MOST_PADDING = 6
 ROUNDS = 5
-"""How often escapes are undone."""
+"""How many times escapes are undone."""
 
 SINGLE_BYTE = ("latin-1", "cp1252")
 HEX, BASE64, BASE32 = "hex", "base64", "base32"
@@ -48,15 +48,15 @@ _SOME_HEX = re.compile(r"(?:[0-9a-f]{2}(?:0x|[\s:,;'\"_-])*){4}")
 
 
 class View(NamedTuple):
-    """A text made easier to search. Its characters stand for bytes; ``starts`` and ``ends`` say where each of
-    them was in the text that it was made of."""
+    """A text prepared for searching. Each character is one byte; ``starts`` and ``ends`` hold its place in
+    the original text."""
 
     text: str
     starts: Sequence[int]
     ends: Sequence[int]
 
     def rewritten(self, pattern: re.Pattern[str], put: Callable[[re.Match[str]], str]) -> "View":
-        """With ``put`` in place of what matches; itself if nothing does."""
+        """A view with every match replaced by ``put(match)``; the view itself if nothing matches."""
         parts: list[str] = []
         starts: list[int] = []
         ends: list[int] = []
@@ -78,8 +78,8 @@ class View(NamedTuple):
 
 
 class Code(NamedTuple):
-    """A secret in hex, base64 or base32, less the characters that depend on its neighbours as well, of which
-    ``before`` and ``after`` tell."""
+    """A secret in hex, base64 or base32, without the characters that also encode neighbouring bytes;
+    ``before`` and ``after``: whether there is such a character on that side."""
 
     kind: str
     text: str
@@ -88,8 +88,8 @@ class Code(NamedTuple):
 
 
 class Secret(NamedTuple):
-    """What to look for. ``alone``: plain only where it stands alone. ``codes``: by kind and by text;
-    ``is_cut`` if they are of its beginning."""
+    """What to search for. ``alone``: match plain text only as a whole word. ``codes``: by kind and by text;
+    ``is_cut``: whether they cover only the beginning of the secret."""
 
     plain: tuple[str, ...]
     alone: bool
@@ -98,7 +98,7 @@ class Secret(NamedTuple):
 
 
 def secret(text: str, *, shown: bool, alone: bool) -> Secret:
-    """``text`` in all forms; ``shown``: but for itself, which is a word that may be shown."""
+    """``text`` in all forms; ``shown``: without the plain text, which is a word that may be shown."""
     octets = text.encode("utf-8", "surrogatepass")
     forms = dict.fromkeys(form for form in _encoded(text) if len(form) >= SHORTEST)
     plain = _plain(text, forms) if not shown else ()
@@ -110,8 +110,8 @@ def secret(text: str, *, shown: bool, alone: bool) -> Secret:
 
 
 def _encoded(text: str) -> Iterator[bytes]:
-    """In every encoding that is looked for. An error is redacted too: where files cannot be opened any more,
-    nothing may have to be imported for that, as str.encode does for UTF-16."""
+    """``text`` in every encoding. Must import nothing, as str.encode does for UTF-16: an error is redacted
+    even when no more files can be opened."""
     yield text.encode("utf-8", "surrogatepass")
     for encode in (utf_16_le_encode, utf_16_be_encode):
         yield encode(text, "surrogatepass")[0]
@@ -121,7 +121,7 @@ def _encoded(text: str) -> Iterator[bytes]:
 
 
 def _plain(text: str, forms: Iterable[bytes]) -> tuple[str, ...]:
-    """As it is, with + for blanks, with its own escapes undone as in the text, and decoded wrongly."""
+    """As it is, with + for blanks, with its own escapes undone, and decoded wrongly."""
     found = [_octets(text), _octets(text.replace(" ", "+"))]
     found += (view.text for view in _unescaped(_view(text)) if len(view.text) >= SHORTEST)
     if not text.isascii():
@@ -133,7 +133,7 @@ def _plain(text: str, forms: Iterable[bytes]) -> tuple[str, ...]:
 
 
 def _codes(octets: bytes) -> Iterator[Code]:
-    """``octets`` inside of longer text, at each place where they can fall on the groups of a code."""
+    """``octets`` encoded within longer text, for each possible offset in an encoding group."""
     yield Code(HEX, octets.hex(), False, False)
     for kind, (encode, group, bits) in _ALPHABETS.items():
         for offset in range(group):
@@ -144,7 +144,7 @@ def _codes(octets: bytes) -> Iterator[Code]:
 
 
 def views(text: str) -> Iterator[tuple[View, dict[str, View]]]:
-    """``text`` as it is and with its escapes undone; and each of them as it is searched for codes."""
+    """``text`` as it is and with its escapes undone, each with the variants to search for codes."""
     first = _view(text)
     for view in (first, *_unescaped(first)):
         lower, joined = view.text.lower(), view.rewritten(_LINES, _nothing)
@@ -161,7 +161,7 @@ _URL_SAFE = str.maketrans("-_", "+/")
 
 
 def spans(text: str, secrets: Sequence[Secret]) -> list[tuple[int, int]]:
-    """Where in ``text`` the ``secrets`` stand, in any form, from the left to the right, not overlapping."""
+    """Where ``text`` contains ``secrets`` in any form, from left to right, not overlapping."""
     found: list[tuple[int, int]] = []
     for view, coded in views(text):
         without = view.rewritten(_NUL, lambda match: match[1]) if "\0" in view.text else view
@@ -188,7 +188,7 @@ def _all(view: View, wanted: str, *, alone: bool) -> Iterator[tuple[int, int]]:
 
 
 def _codes_in(view: View, code: Code, *, is_cut: bool) -> Iterator[tuple[int, int]]:
-    """With the characters beside it that are its neighbours' as well, and with the padding."""
+    """Matches of ``code``, with the adjacent characters that encode part of it, and the padding."""
     characters, text = _CHARACTERS[code.kind], view.text
     at = text.find(code.text)
     while at >= 0:
@@ -232,7 +232,7 @@ def _nothing(match: re.Match[str]) -> str:
 
 
 def _unescaped(view: View) -> Iterator[View]:
-    """With escapes undone, once and more often. ``\\xe9`` is a byte (in C) or a character (in JavaScript, in
+    """With escapes undone, once and repeatedly. ``\\xe9`` is a byte (in C) or a character (in JavaScript; in
     Python either): both are tried."""
     for put in (_byte, _character) if re.search(r"\\x[89a-fA-F]", view.text) else (_byte,):
         this = view

@@ -1,7 +1,7 @@
-"""What can go wrong. Every error says what, where and why, and carries the exit code that it becomes.
+"""The errors. Each says what failed, where and why, and carries its exit code.
 
-The codes are those of sysexits.h (BSD). 75 alone promises that the same call may succeed later, so
-a scheduler can decide from the code whether to try again.
+The codes are those of sysexits.h (BSD). Only 75 says that the same call may succeed later, so a scheduler
+can decide from the code whether to retry.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class Exit(IntEnum):
 
 
 class RedError(Exception):
-    """Base of all foreseen failures.
+    """Base of all expected failures.
 
     ``message`` is one line that says what failed, where and why; ``hint``, if any, what to try.
     Both may contain secrets: everything is redacted before it is printed.
@@ -36,7 +36,7 @@ class RedError(Exception):
 
     code = Exit.SOFTWARE
     for_all = False
-    """Whether every other file would fail too: it is then reported once, and ends the transfer."""
+    """Whether every other file would fail too: it then ends the transfer and is reported once."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -45,17 +45,17 @@ class RedError(Exception):
 
     @property
     def parts(self) -> Sequence[object]:
-        """The single failures, where several things went wrong at once."""
+        """The individual failures, if there are several."""
         return ()
 
     @property
     def summary(self) -> str:
-        """The message, or how many parts follow."""
+        """The message, or the number of parts."""
         return self.message
 
 
 class UsageError(RedError):
-    """The command line is wrong. ``lines`` are shown below the message: what could be said instead."""
+    """The command line is wrong. ``lines`` are shown below the message, such as the possible commands."""
 
     code = Exit.USAGE
 
@@ -69,17 +69,17 @@ class UsageError(RedError):
 
 
 class DataError(RedError):
-    """The bytes are wrong: size, checksum, a dangerous archive, not JSON."""
+    """The data is wrong: its size or checksum, a dangerous archive, invalid JSON."""
 
     code = Exit.DATAERR
 
 
 class ChecksumError(DataError):
-    """Bytes arrived whole but are not the ones that were promised; they may be right next time."""
+    """A complete file does not match its checksum; a retry may succeed."""
 
 
 class NotFound(RedError):
-    """The file or directory to receive or to send is not there."""
+    """The file or directory to receive or send does not exist."""
 
     code = Exit.NOINPUT
 
@@ -109,10 +109,10 @@ class LocalIOError(RedError):
 
 
 class TemporaryFailure(RedError):
-    """A failure that may pass: refused, reset, timed out, cut short, overloaded.
+    """A transient failure: refused, reset, timed out, cut short, overloaded.
 
-    ``retry_after`` is the pause in seconds that the server asked for, if it did. ``repeatable`` is
-    False where the server may already have stored what was sent, so that sending again could double it.
+    ``retry_after`` is the pause in seconds that the server asked for, or None. ``repeatable`` is False if the
+    server may already have stored the data, so that a retry could store it twice.
     """
 
     code = Exit.TEMPFAIL
@@ -182,13 +182,13 @@ class ConfigError(RedError):
 
 
 MOST_NAMED = 20
-"""Failures that are told one by one; of more, how many they are."""
+"""Failures beyond this number are counted, not named."""
 
 
 class SeveralFailures(RedError):
-    """Some of many files failed. 75 only if all of them may succeed later; else the first other code.
+    """Some of many files failed. The code is 75 only if all may succeed later, else the first other one.
 
-    ``count`` is how many failed, where ``failures`` are not all of them.
+    ``count`` is the number of failures, if ``failures`` does not hold all of them.
     """
 
     def __init__(self, what: str, failures: Sequence[RedError], *, hint: str = "", count: int = 0) -> None:
@@ -212,7 +212,7 @@ class SeveralFailures(RedError):
 
 
 class Failures:
-    """Collects what goes wrong with many files, and remembers as much as is told: the first ones by path."""
+    """Collects the failures of many files. Keeps only those that are shown: the first ones by path."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -230,7 +230,7 @@ class Failures:
         self.count += 1
 
     def error(self, what: str, *, hint: str = "") -> SeveralFailures:
-        """One error for all; its code is that of the first one that does not pass."""
+        """One error for all; its code is that of the first failure that is not temporary."""
         first = sorted((*self._passing, *self._lasting), key=lambda one: one[0])[:MOST_NAMED]
         if self._lasting and self._lasting[0] not in first:
             first[-1] = self._lasting[0]

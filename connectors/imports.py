@@ -1,15 +1,14 @@
-"""cerberus, paramiko and pycurl in half the time: without what they do and import for nothing here.
+"""Imports cerberus, paramiko and pycurl in half the time, without modules that are not needed here.
 
-cerberus and paramiko ask importlib.metadata for their own version and for nothing else, and that module,
-with what it imports in turn, takes 20 of the 35 ms that ``import cerberus`` takes. cerberus also imports
-pprint, for texts that are not asked for here: 5 ms with what that imports. paramiko also imports invoke, and
-does without it where it is not installed: it runs commands that an ssh_config names, which is never read
-here. Together that is 70 of paramiko's 160 ms (2026, cerberus 1.3.8, paramiko 5.1). pycurl brings a class for
-asyncio, for which it imports dataclasses: 6 of 13 ms (7.49). Every call of a connector would pay them, so
-stand-ins answer while the three are imported.
+cerberus and paramiko use importlib.metadata only for their own version; with its imports it takes 20 of the
+35 ms of ``import cerberus``. cerberus also imports pprint, for texts that are not used here: 5 ms. paramiko
+also imports invoke, which is optional: it runs commands from an ssh_config, which is never read here.
+Together that is 70 of paramiko's 160 ms (2026, cerberus 1.3.8, paramiko 5.1). pycurl has a class for asyncio,
+for which it imports dataclasses: 6 of 13 ms (7.49). Every call of a connector would pay for this, so
+stand-ins replace these modules during the import.
 
-And cerberus looks whether a schema is one before it uses it: 11 of the 15 ms that it takes to look at an
-access document. The schemas here are constants, which tests have shown to it.
+cerberus also validates each schema before it uses it: 11 of the 15 ms that it takes to validate an access
+document. The schemas here are constants, and tests validate them.
 """
 
 import os
@@ -23,22 +22,22 @@ PYCURL_ASYNC = "pycurl.async_multi"
 
 
 def import_cerberus() -> None:
-    """Import it, unless it is; importlib.metadata and pprint are afterwards what they were before."""
+    """Import it once; importlib.metadata and pprint are restored afterwards."""
     _import("cerberus", {METADATA: _StandIn(METADATA), PPRINT: _StandIn(PPRINT)})
 
 
 def import_paramiko() -> None:
-    """Import it, unless it is; invoke and importlib.metadata are afterwards what they were before."""
+    """Import it once; invoke and importlib.metadata are restored afterwards."""
     _import("paramiko", {METADATA: _StandIn(METADATA), "invoke": None})
 
 
 def import_pycurl() -> None:
-    """Import it, unless it is, without its AsyncCurlMulti."""
+    """Import it once, without its AsyncCurlMulti."""
     _import("pycurl", {PYCURL_ASYNC: _StandIn(PYCURL_ASYNC)})
 
 
 def _import(package: str, stand_ins: dict[str, ModuleType | None]) -> None:
-    """With ``stand_ins`` in place of what is not imported yet; None is a module that is not installed."""
+    """Import with ``stand_ins`` in place of modules not yet imported; None: not installed."""
     if package in sys.modules:
         return
     stand_ins = {name: module for name, module in stand_ins.items() if name not in sys.modules}
@@ -46,7 +45,7 @@ def _import(package: str, stand_ins: dict[str, ModuleType | None]) -> None:
     try:
         import_module(package)
         return
-    except (AttributeError, ImportError):  # a version that wants more of them
+    except (AttributeError, ImportError):  # this version uses more of these modules
         for name in [name for name in sys.modules if name.partition(".")[0] == package]:
             del sys.modules[name]
     finally:
@@ -56,14 +55,14 @@ def _import(package: str, stand_ins: dict[str, ModuleType | None]) -> None:
 
 
 class AllSchemas(set[Any]):
-    """For ``_valid_schemas`` of a class of validators, where cerberus notes those that it has looked at."""
+    """For ``_valid_schemas`` of a validator class, where cerberus caches the schemas it has validated."""
 
     def __contains__(self, schema: object) -> bool:
         return True
 
 
 class _StandIn(ModuleType):
-    """What the three take from the modules that it stands for."""
+    """What the three packages use of the modules that it replaces."""
 
     PackageNotFoundError = LookupError
     pformat = staticmethod(repr)
@@ -71,7 +70,7 @@ class _StandIn(ModuleType):
 
     @staticmethod
     def version(package: str) -> str:
-        """From the name of the folder that describes the installed package."""
+        """The version from the name of the package's .dist-info folder."""
         for folder in sys.path:
             try:
                 names = os.listdir(folder or ".")

@@ -1,6 +1,6 @@
-"""Everything that is written to stderr: lines for people or, with RED_LOG=json, one JSON object each.
+"""Writes to stderr: plain lines or, with RED_LOG=json, one JSON object per message.
 
-Nothing else in the program writes there, so that every line is redacted.
+Nothing else in the program writes there, so every line is redacted.
 """
 
 import sys
@@ -14,7 +14,7 @@ _json = False
 
 
 def configure(program: str, style: str) -> None:
-    """Speak as ``program`` from now on, in the ``style`` of RED_LOG: text or json."""
+    """Set the program name shown in messages, and the ``style`` of RED_LOG: text or json."""
     global _program, _json
     _program, _json = program, style.lower() == "json"
 
@@ -28,7 +28,7 @@ def warning(message: str, **details: object) -> None:
 
 
 def error(failure: RedError) -> None:
-    """What failed, where, why, with which exit code; every part of it, if it has several; and the hint."""
+    """Report the failure with its exit code, its parts if it has several, and its hint."""
     details: dict[str, object] = {"code": int(failure.code)}
     parts = [_line(str(part)) for part in failure.parts]
     if parts:
@@ -64,12 +64,12 @@ def _write(text: str) -> None:
         else:
             sys.stderr.write(text)
         sys.stderr.flush()
-    except (OSError, ValueError):  # nowhere to report it, and the transfer goes on
+    except (OSError, ValueError):  # stderr is gone; the transfer continues
         sys.stderr = None
 
 
 def _line(text: str) -> str:
-    """On one line, whatever a file name or a server put into it."""
+    """``text`` on one line: unprintable characters, from a file name or server, are escaped."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

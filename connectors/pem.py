@@ -16,9 +16,9 @@ def is_pem(text: str) -> bool:
 
 
 def unreadable(path: str, problem: Exception) -> str:
-    """The message for ``path``, where PEM or the path of its file is wanted, and reading failed.
+    """The message for a ``path`` that cannot be read, where PEM text or the path of a PEM file is expected.
 
-    Never holds ``path`` itself: it may be a piece of a key. Where it was looked for tells as much.
+    Never contains ``path`` itself: it may be part of a key.
     """
     reason = getattr(problem, "strerror", None) or "no such path"
     if path.startswith("~"):
@@ -31,7 +31,7 @@ def unreadable(path: str, problem: Exception) -> str:
 
 
 def as_pem(text: str) -> str:
-    """``text`` with its lines restored, where environments wrote them as ``\\n`` or YAML joined them."""
+    """``text`` with its lines restored, if an environment variable has ``\\n`` or YAML joined them."""
     return _BLOCK.sub(_restored, text.replace("\\r", "").replace("\\n", "\n"))
 
 

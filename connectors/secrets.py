@@ -1,6 +1,6 @@
-"""Secrets are marked once and never shown: everything that leaves the process passes ``redact``.
+"""Secrets are marked once and never shown: all output passes through ``redact``.
 
-In which forms a secret is found is told in connectors.disguises.
+connectors.disguises lists the forms in which a secret is found.
 """
 
 import re
@@ -22,24 +22,24 @@ _TELLING = re.compile(r"token|key|sig|secret|pass|pwd|auth|cred|code|session|tic
 _LONG_VALUE = 16
 
 _lock = Lock()
-"""Held to read or change the two below: any thread may mark, and any other be writing a message."""
+"""Guards the two below: one thread may mark a secret while another writes a message."""
 
 _forms: dict[str, "Secret | None"] = {}
-"""Each secret and its forms. One by one, so that a new secret costs no more than itself: there is one in
-every redirect to a signed URL."""
+"""Each secret and its forms. Compiled one by one, so that a new secret is cheap: every redirect to a signed
+URL adds one."""
 
 _words: set[str] = set()
 
 
 def mark(value: str) -> None:
-    """From now on ``value`` is shown nowhere, also with its blanks collapsed or left out; each of its longer
-    lines (keys, certificates) neither."""
+    """Never show ``value``, also with its blanks collapsed or removed; for keys and certificates, nor any of
+    the longer lines."""
     value = value.strip("\r\n")
     if len(value.strip()) < 2:
         return
     found = [value]
     words = value.split()
-    if not is_pem(value):  # as pages of HTML, and who looks for a broken line in them, put it
+    if not is_pem(value):  # as HTML pages, and whoever joins a broken line, show it
         found += (text for text in (" ".join(words), "".join(words)) if len(text) >= SHORTEST)
     else:
         as_written = value.replace("\\n", "\n")
@@ -65,7 +65,7 @@ def mark_url(url: str) -> None:
 
 
 def keep(words: Iterable[str]) -> None:
-    """The vocabulary of the program's own messages: stays readable even where a secret is the same word."""
+    """Keep ``words``, the vocabulary of the program's own messages, readable even if a secret equals one."""
     with _lock:
         _words.update(words)
         _forms.update(dict.fromkeys(_forms))
@@ -93,13 +93,13 @@ def redact(text: str) -> str:
 
 
 def login(url: str) -> str | None:
-    """What stands before the ``@`` of ``url``'s host: ``user:password`` as it is written; None if nothing."""
+    """The ``user:password`` before the host of ``url``, as written; None if there is none."""
     before, at, _ = _authority(url)[1].rpartition("@")
     return before if at else None
 
 
 def shown_url(url: str) -> str:
-    """``url`` as it may be shown: without user, password and fragment, its query as ``?…``."""
+    """``url`` for messages: without user, password and fragment, its query as ``?…``."""
     scheme, authority, path = _authority(url)
     path, mark_, _ = path.partition("#")[0].partition("?")
     return f"{scheme}{authority.rpartition('@')[2]}{path}{'?…' if mark_ else ''}"

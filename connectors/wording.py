@@ -7,7 +7,7 @@ LONGEST_KEY = 80
 
 
 def printable(key: object) -> str:
-    """``key`` on one line, without control characters, and not longer than a line can bear."""
+    """``key`` on one line, without control characters, and not longer than LONGEST_KEY."""
     text = key if isinstance(key, str) else str(key)
     if not text.isprintable():
         text = text.encode("unicode_escape", "surrogatepass").decode("ascii")
@@ -15,7 +15,7 @@ def printable(key: object) -> str:
 
 
 def join(parent: str, *steps: str | int) -> str:
-    """The path of what is reached from ``parent`` by ``steps``: keys (str) and indices (int)."""
+    """The path from ``parent`` by ``steps``: keys (str) and indices (int)."""
     path = parent
     for step in steps:
         if isinstance(step, int):
@@ -26,7 +26,7 @@ def join(parent: str, *steps: str | int) -> str:
 
 
 def looked_in() -> str:
-    """Where the relative path of a file was looked for."""
+    """The directory in which a relative path was looked up."""
     try:
         return f"looked in {os.getcwd()}"
     except OSError:  # it has been removed
@@ -34,7 +34,7 @@ def looked_in() -> str:
 
 
 def type_name(value: object) -> str:
-    """What ``value`` is, in the words of a document's author, without showing the value."""
+    """The type of ``value`` in YAML's and JSON's terms, without the value itself."""
     names: dict[type, str] = {
         type(None): "null",
         bool: "a boolean",

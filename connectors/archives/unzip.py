@@ -1,7 +1,7 @@
-"""A zip archive read while it arrives, as XNAT's server makes one: without a table of contents before it.
+"""Reads a zip archive from XNAT as a stream, without its central directory, which comes last.
 
-A library for it (stream-unzip) was looked at: with what it brings for encryption it is 20 MB and takes
-0.1 s to import, for what zlib does.
+Why not stream-unzip: with its encryption dependencies it is 20 MB and takes 0.1 s to import, and zlib does
+the actual work.
 """
 
 import struct
@@ -17,12 +17,12 @@ ENCRYPTED, SIZES_FOLLOW, UTF_8 = 1, 1 << 3, 1 << 11
 STORED, DEFLATED = 0, 8
 ZIP64 = 1
 NO_SIZE = 0xFFFFFFFF
-BLOCK = 1 << 14  # bytes: what is read too far, behind the end of a file, is copied
+BLOCK = 1 << 14  # bytes; small, because bytes read past the end of a file are copied
 
 
 class _Stream:
-    """Blocks of bytes, read as one stream. It counts what it brings, packed and unpacked: DataError for more
-    than ``most`` bytes."""
+    """Blocks of bytes, read as one stream. DataError once more than ``most`` bytes, packed or unpacked, have
+    been read."""
 
     def __init__(self, blocks: Iterator[bytes], most: int) -> None:
         self._blocks = self._counted(blocks)
@@ -31,7 +31,7 @@ class _Stream:
         self._at = 0
 
     def unpacked(self, count: int) -> None:
-        """So many bytes came out of it."""
+        """Count ``count`` decompressed bytes."""
         self._unpacked_left -= count
         if self._unpacked_left < 0:
             raise DataError("the archive contains far more than is listed")
@@ -61,20 +61,20 @@ class _Stream:
         return b"".join(parts)
 
     def back(self, count: int) -> None:
-        """Of what ``some`` gave last, these bytes at its end have not been taken."""
+        """Put back the last ``count`` bytes that ``some`` returned."""
         self._at -= count
 
     def drain(self) -> None:
-        """Read to the end, so that it is known that it came to one."""
+        """Read to the end, so that a truncated transfer is noticed."""
         for _ in self._blocks:
             pass
 
 
 def members(blocks: Iterator[bytes], most: int) -> Iterator[tuple[str, Iterator[bytes]]]:
-    """The files in an archive that comes as ``blocks``: name and content, each to be read before the next.
+    """Yield name and content of each file in the archive ``blocks``; read each content before the next file.
 
-    DataError for what is damaged, or of a kind that XNAT does not make, or has more than ``most`` bytes,
-    before or after it is unpacked; TemporaryFailure for what ends in the middle.
+    Raises DataError if the archive is damaged, uses features that XNAT's archives do not, or has more than
+    ``most`` bytes, packed or unpacked; TemporaryFailure if it is cut short.
     """
     stream = _Stream(blocks, most)
     while (sign := stream.exactly(4)) == LOCAL_SIGN:
@@ -93,7 +93,7 @@ def members(blocks: Iterator[bytes], most: int) -> Iterator[tuple[str, Iterator[
         known = None if flags & SIZES_FOLLOW else (crc, size)
         content = _Content(stream, method, packed, known, is_wide=wide is not None).blocks()
         yield name.decode("utf-8" if flags & UTF_8 else "cp437", "replace"), content
-        for _ in content:  # what was not wanted
+        for _ in content:  # skip what the caller did not read
             pass
     if sign not in DIRECTORY_SIGNS:
         raise DataError("the archive is damaged")
@@ -101,8 +101,8 @@ def members(blocks: Iterator[bytes], most: int) -> Iterator[tuple[str, Iterator[
 
 
 def _wide_sizes(extra: bytes) -> list[int] | None:
-    """The extra field for large files (4.5.3), if there is one: those of size and packed size that did not
-    fit into 32 bits, in this order."""
+    """The ZIP64 extra field (4.5.3), if present: size and packed size, in this order, each only if it exceeds
+    32 bits."""
     while len(extra) >= 4:
         kind, length = struct.unpack_from("<HH", extra)
         if kind == ZIP64:
@@ -113,7 +113,7 @@ def _wide_sizes(extra: bytes) -> list[int] | None:
 
 
 class _Content:
-    """What one file of the archive holds; ``known``: its CRC-32 and size, if they stand before it."""
+    """The content of one file; ``known``: its CRC-32 and size, if its header has them."""
 
     def __init__(
         self, stream: _Stream, method: int, packed: int, known: tuple[int, int] | None, *, is_wide: bool
@@ -128,7 +128,7 @@ class _Content:
         self._method = method
 
     def blocks(self) -> Iterator[bytes]:
-        """All of it, once; at the end it is compared with what the archive says of it."""
+        """Yield the content, once; at the end, check it against the archive's CRC-32 and size."""
         for block in self._inflated() if self._method == DEFLATED else self._stored():
             self._stream.unpacked(len(block))
             self._crc = zlib.crc32(block, self._crc)
@@ -162,7 +162,7 @@ class _Content:
         self._stream.back(len(inflater.unused_data))
 
     def _read_descriptor(self) -> None:
-        """4.3.9: with or without a sign, its sizes of four bytes each, or of eight for large files."""
+        """Check the data descriptor (4.3.9): optional signature, sizes of 4 bytes, or 8 with ZIP64."""
         start = self._stream.exactly(4)
         if start == DESCRIPTOR_SIGN:
             start = self._stream.exactly(4)

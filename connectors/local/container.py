@@ -1,20 +1,20 @@
-"""Whether this is a container, and what of the host it can see. Containers lose what is on no volume."""
+"""Whether this is a container, and which host folders it sees. Files outside volumes are lost with it."""
 
 import os
 
 SIGNS = ("/.dockerenv", "/run/.containerenv")
 KUBERNETES = "KUBERNETES_SERVICE_HOST"
 LAYERED = ("overlay", "fuse.fuse-overlayfs", "aufs")
-"""File systems that engines make a container's root of; a virtual machine may have the signs as well."""
+"""File systems of a container's root. SIGNS alone do not suffice: a virtual machine may have them too."""
 
 
 def is_container() -> bool:
-    """Whether this looks like one; a virtual machine may look so as well."""
+    """Whether this looks like a container; a virtual machine may look like one too."""
     return KUBERNETES in os.environ or any(map(os.path.exists, SIGNS))
 
 
 def is_lost(folder: str) -> bool:
-    """Whether what is in ``folder`` is deleted with this container, as it is on no volume."""
+    """Whether ``folder`` is deleted with this container because it is not on a volume."""
     if not is_container():
         return False
     folder = os.path.realpath(folder)
@@ -27,8 +27,8 @@ def is_lost(folder: str) -> bool:
 
 
 def _mounted(folder: str) -> tuple[str, bool]:
-    """The mount point that ``folder`` is below, and whether it is LAYERED."""
-    from connectors.local.mountinfo import mounts  # a regular expression, for containers only
+    """The mount point above ``folder``, and whether its file system is LAYERED."""
+    from connectors.local.mountinfo import mounts  # imports re; needed in containers only
 
     found = ("", False)
     for mounted in mounts():
@@ -39,10 +39,10 @@ def _mounted(folder: str) -> tuple[str, bool]:
 
 
 def warn_of_loss(target: str) -> None:
-    """Say so if ``target``, a file or directory that is to be received, is deleted with this container.
+    """Warn if ``target``, the file or directory to receive, will be deleted with this container.
 
-    Only if the container ends with this process: elsewhere, as under the RED agent, other programs of the
-    container use what arrives.
+    Only if the container ends with this process: under the RED agent, for example, other programs in the
+    container use the received files.
     """
     if 1 not in (os.getpid(), os.getppid()):  # 1 is the parent under docker run --init
         return
@@ -59,7 +59,7 @@ def warn_of_loss(target: str) -> None:
 
 
 def hint(path: str) -> str:
-    """What to try if ``path`` does not exist; "" outside of containers."""
+    """A hint for when ``path`` does not exist; "" outside containers."""
     if not is_lost("/"):
         return ""
     folder, name = _split(path)
@@ -71,7 +71,7 @@ def hint(path: str) -> str:
     while there not in ("", "/") and not os.path.isdir(there):
         there = os.path.dirname(there)
     if not is_lost(there or "/"):
-        return ""  # a folder that is missing on a volume
+        return ""  # the folder is missing on a volume
     from shlex import quote
 
     mount = f"docker run -v {quote(folder)}:/data"
@@ -86,12 +86,12 @@ def _working_directory() -> str:
 
 
 def _mounting(folder: str) -> str:
-    """How a volume comes to be at ``folder``."""
+    """How to mount a volume at ``folder``."""
     return f'mount a folder with docker run -v "$PWD:{folder if folder != "/" else "/data"}"'
 
 
 def _split(path: str) -> tuple[str, str]:
-    """The folder of an absolute ``path``, also one of Windows, and the name in it; "" if it is relative."""
+    """Folder and name of an absolute ``path``, also a Windows one; the folder is "" if it is relative."""
     if path[1:3] in (":\\", ":/"):
         folder, _, name = path.replace("\\", "/").rpartition("/")
         return folder, name

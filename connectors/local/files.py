@@ -1,4 +1,4 @@
-"""One border between the operating system's errors and ours."""
+"""Turns the operating system's errors into the connectors' own."""
 
 import errno
 import os
@@ -21,7 +21,7 @@ MACHINE_IS_SHORT = {
 
 @contextmanager
 def creating(path: str) -> Iterator[None]:
-    """OSErrors in here mean that ``path`` cannot be made: CannotCreate, or LocalIOError for a full disk."""
+    """Turn an OSError into CannotCreate, or into LocalIOError where the machine is at fault (a full disk)."""
     try:
         yield
     except OSError as error:
@@ -29,7 +29,7 @@ def creating(path: str) -> Iterator[None]:
 
 
 def cannot_create(path: str, error: OSError) -> CannotCreate | LocalIOError:
-    """What ``error`` means for making ``path``."""
+    """The error to raise when ``path`` cannot be created because of ``error``."""
     if error.errno in MACHINE_IS_SHORT:
         hint = "is the folder mounted with :ro?" if error.errno == errno.EROFS else ""
         return LocalIOError(f"cannot create {path}: {reason(error)}", hint=hint)
@@ -43,7 +43,7 @@ def cannot_create(path: str, error: OSError) -> CannotCreate | LocalIOError:
 
 @contextmanager
 def writing(path: str) -> Iterator[None]:
-    """OSErrors in here mean that writing failed: LocalIOError."""
+    """Turn an OSError into LocalIOError."""
     try:
         yield
     except OSError as error:
@@ -52,7 +52,7 @@ def writing(path: str) -> Iterator[None]:
 
 @contextmanager
 def reading(path: str) -> Iterator[None]:
-    """OSErrors in here mean that reading failed: NotFound where there is nothing, else LocalIOError."""
+    """Turn an OSError into NotFound if ``path`` does not exist, otherwise into LocalIOError."""
     try:
         yield
     except OSError as error:
@@ -60,7 +60,7 @@ def reading(path: str) -> Iterator[None]:
 
 
 def cannot_read(path: str, error: OSError) -> NotFound | LocalIOError:
-    """What ``error`` means for reading ``path``."""
+    """The error to raise when ``path`` cannot be read because of ``error``."""
     message = f"cannot read {path}: {reason(error)}"
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return NotFound(message, hint=container.hint(path))
@@ -68,7 +68,7 @@ def cannot_read(path: str, error: OSError) -> NotFound | LocalIOError:
 
 
 def as_owner(what: str) -> str:
-    """What to try where the file system refuses this user."""
+    """A hint for when the file system denies this user access."""
     who = f"this is user {os.geteuid()}, group {os.getegid()}"
     return f'{who}; in a container, run it as the owner of the {what}: --user "$(id -u):$(id -g)"'
 
@@ -78,7 +78,7 @@ def reason(error: OSError) -> str:
 
 
 def make_dir(path: str) -> bool:
-    """Make the directory; it may exist, its parent must. Whether it is new."""
+    """Create the directory; it may exist, its parent must. Returns whether it was created."""
     with creating(path):
         try:
             os.mkdir(path)

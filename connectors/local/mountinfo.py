@@ -1,5 +1,5 @@
-"""What is mounted where, and by which processes. Nothing here ever touches a mounted file system itself:
-one whose server has gone would hold us up."""
+"""What is mounted where, and by which processes. Nothing here touches a mounted file system itself: if its
+server is gone, every access would hang."""
 
 import os
 import re
@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 MARK = "RED_MOUNT_POINT"
-"""The environment variable by which the processes of a mount of ours are found again."""
+"""The environment variable that marks the processes of a mount made by a connector."""
 
 
 class Mounted(NamedTuple):
-    """One line of /proc/self/mountinfo; ``id`` is this mount's alone for as long as it lasts."""
+    """One line of /proc/self/mountinfo; ``id`` is unique as long as the mount exists."""
 
     id: int
     path: str
@@ -21,16 +21,16 @@ class Mounted(NamedTuple):
 
     @property
     def is_fuse(self) -> bool:
-        """Whether a process serves it; not fuseblk, which is a disk."""
+        """Whether a process serves it; fuseblk does not count, it is a disk."""
         return self.kind == "fuse" or self.kind.startswith("fuse.")
 
 
 def mounts() -> Iterator[Mounted]:
-    """All mounts that this process sees, those on top of others after them."""
+    """All mounts that this process sees; a mount on top of another comes after it."""
     with open("/proc/self/mountinfo", "rb") as file:
         lines = file.read().splitlines()
     for line in lines:
-        here, _, there = line.partition(b" - ")  # before it, fields in a number of their own
+        here, _, there = line.partition(b" - ")  # the number of fields before it varies
         words = here.split(b" ")
         kind, source, options = (there.split(b" ") + [b""] * 2)[:3]
         read_only = b"ro" in words[5].split(b",") + options.split(b",")
@@ -38,12 +38,12 @@ def mounts() -> Iterator[Mounted]:
 
 
 def _plain(word: bytes) -> str:
-    """Spaces and the like stand there as \\040, in octal."""
+    """Undo the octal escapes, such as \\040 for a space."""
     return os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda found: bytes([int(found[1], 8) & 255]), word))
 
 
 def at(path: str) -> Mounted | None:
-    """What is mounted at ``path`` (see mount_point), the topmost if there are several."""
+    """The topmost mount at ``path`` (see mount_point), or None."""
     found = None
     for mounted in mounts():
         if mounted.path == path:
@@ -52,10 +52,7 @@ def at(path: str) -> Mounted | None:
 
 
 def mount_point(local: str) -> str:
-    """``local`` as mountinfo writes it: absolute and without links.
-
-    What is mounted there is not touched.
-    """
+    """``local`` as mountinfo writes it: absolute and without links. Does not touch what is mounted there."""
     parent, name = os.path.split(local.rstrip("/"))
     if name not in ("", ".", ".."):
         path = os.path.join(os.path.realpath(parent), name)
@@ -65,9 +62,9 @@ def mount_point(local: str) -> str:
 
 
 def processes(path: str) -> list[int]:
-    """The ids of the processes that were started to mount something at ``path``, in this mount namespace."""
+    """The ids of the processes that serve a connector's mount at ``path``, in this mount namespace."""
     mark = os.fsencode(f"{MARK}={path}")
-    ours = os.stat("/proc/self/ns/mnt").st_ino  # the same path may be mounted in a container too
+    ours = os.stat("/proc/self/ns/mnt").st_ino  # a container may have a mount at the same path
     found = []
     for name in os.listdir("/proc"):
         if not name.isdecimal():

@@ -1,4 +1,4 @@
-"""A TCP connection to a host by its name, at whichever of its addresses answers first."""
+"""Opens a TCP connection to a host by name, to the first of its addresses that answers."""
 
 import os
 import select
@@ -14,10 +14,10 @@ NEXT_AFTER = 0.25  # seconds until the next address is tried as well (RFC 8305, 
 
 
 class Socket(socket.socket):
-    """One that acknowledges what it receives at once, as long as it is ``prompt``.
+    """Acknowledges received data immediately while ``prompt`` is set.
 
-    Until a session begins, sshd sends a small packet only when the one before has been acknowledged (Nagle's
-    algorithm), and a system puts that off for 40 ms in the hope of something to send along with it.
+    Until a session begins, sshd sends a small packet only after the previous one was acknowledged (Nagle's
+    algorithm), and the system delays an acknowledgement by up to 40 ms.
     """
 
     prompt = True
@@ -25,14 +25,14 @@ class Socket(socket.socket):
     def send(self, data: Any, flags: int = 0) -> int:
         count = super().send(data, flags)
         if self.prompt and QUICKACK:
-            self.setsockopt(socket.IPPROTO_TCP, QUICKACK, 1)  # sending has put an end to it
+            self.setsockopt(socket.IPPROTO_TCP, QUICKACK, 1)  # send() resets it
         return count
 
 
 def dial(host: str, port: int, job: waiting.Cancellable, seconds: float, role: str = "") -> Socket:
-    """Connect; TemporaryFailure when nothing answers within ``seconds``, HostNotFound for no such name.
+    """Connect. TemporaryFailure if nothing answers within ``seconds``, HostNotFound for an unknown name.
 
-    ``role`` is for people, and "jump host" if it is one.
+    ``role`` is "jump host" for a jump host, otherwise ""; messages name it.
     """
     name = f"{role} {host}".lstrip()
     key = "jump.host" if role else "host"
@@ -83,7 +83,7 @@ def _unknown(host: str, why: str | None, key: str) -> HostNotFound:
 
 
 class _Race:
-    """Connections under way to the addresses of one host; ``failed`` says why the first of them did not."""
+    """Concurrent connection attempts to one host; ``failed`` says why the first failed attempt did."""
 
     def __init__(self) -> None:
         self.failed = ""
@@ -92,7 +92,7 @@ class _Race:
 
     @property
     def slow(self) -> bool:
-        """Whether it is time for one more."""
+        """Whether it is time to try the next address."""
         return not self.under_way or time.monotonic() > self._joined + NEXT_AFTER
 
     def join(self, family: socket.AddressFamily, address: tuple[object, ...]) -> None:
@@ -112,7 +112,7 @@ class _Race:
             self._drop_out(error.errno or 0, runner)
 
     def winner(self) -> Socket | None:
-        """One that is connected, if there is one soon."""
+        """A connected socket, or None if there is none within LOOK_EVERY seconds."""
         poll = select.poll()
         for runner in self.under_way:
             poll.register(runner, select.POLLOUT)
