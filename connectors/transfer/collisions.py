@@ -1,4 +1,4 @@
-"""Entries for which there is no room: two that would be one file here, and a file where a folder must be."""
+"""Finds entries that collide: two that would be the same file here, or a file where a folder must be."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -14,8 +14,8 @@ LONGEST_PATH = 4095
 """Bytes of a path that Linux opens (PATH_MAX, less the NUL at its end)."""
 
 LONGEST_SHOWN = 1000  # characters of a path
-MOST_COMPARED = 16  # spellings of one name; a server that shows more makes them up
-MOST_FOLDERS = 10_000  # that are remembered as no links
+MOST_COMPARED = 16  # spellings of one name; no honest server has more
+MOST_FOLDERS = 10_000  # remembered as not being links
 
 
 def check(inventory: Inventory, local: str, *, is_empty: bool) -> None:
@@ -31,7 +31,7 @@ def check(inventory: Inventory, local: str, *, is_empty: bool) -> None:
 
 
 def _obstacles(inventory: Inventory, local: str, is_empty: bool) -> Iterator[tuple[str, str]]:
-    """Paths that cannot be here, and why."""
+    """Paths that cannot be created here, and why."""
     longest = LONGEST_PATH - len(os.fsencode(local)) - len(hidden_name("/", "part"))
     spellings = Spellings(local)
     for key, entry in inventory.with_keys():
@@ -55,13 +55,13 @@ def _why(one: Entry, other: Entry) -> str:
 
 
 def collisions(entries: Iterable[tuple[str, Entry]], spellings: Spellings) -> Iterator[tuple[Entry, Entry]]:
-    """Pairs of which only one can be here: both in one place and not both folders, or one inside a file.
+    """Pairs that cannot both be created: the same path and not both folders, or one below a file.
 
-    The entries come with what ``spelling.folded`` makes of their paths, and sorted by that.
+    The entries come with the ``spelling.folded`` form of their paths, and sorted by it.
     """
     last = ""
-    alike: list[Entry] = []  # what has this key
-    below, files = "", list[Entry]()  # the latest files, and how keys begin that are below them
+    alike: list[Entry] = []  # entries with this key
+    below, files = "", list[Entry]()  # the latest files, and the key prefix of what is below them
     for key, entry in entries:
         if key != last:
             last, alike = key, []
@@ -79,11 +79,11 @@ def collisions(entries: Iterable[tuple[str, Entry]], spellings: Spellings) -> It
 
 
 def _linked(inventory: Inventory, local: str) -> Iterator[tuple[str, str]]:
-    """Pairs of files that are one because a folder on the way is a link to another one."""
+    """Pairs of paths that lead to the same file because a folder on the way is a link."""
     links = _links(inventory, local)
     if not links:
         return
-    behind: dict[str, str] = {}  # by its place, each file that is reached through a link
+    behind: dict[str, str] = {}  # files reached through a link, by resolved path
     for entry in inventory:
         place = _place(entry.path, links)
         if place != entry.path and not entry.is_dir:
@@ -96,7 +96,7 @@ def _linked(inventory: Inventory, local: str) -> Iterator[tuple[str, str]]:
 
 
 def _links(inventory: Inventory, local: str) -> dict[str, str]:
-    """Which folders of the entries are links here, and to which folders in ``local`` they lead."""
+    """The folders of the entries that are links here, with their targets in ``local``."""
     root = os.path.realpath(local)
     links: dict[str, str] = {}
     seen = {""}

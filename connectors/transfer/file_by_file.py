@@ -1,4 +1,4 @@
-"""An action for each of many files, several at once. It goes on after failures, and reports them together."""
+"""Runs an action for many files concurrently. Continues after failures, and reports them together."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -13,11 +13,10 @@ GIVE_UP_AFTER = 8  # files in a row, each with its retries used up
 
 
 class FileByFile:
-    """``action`` for all files that ``run`` gets, call by call.
+    """Runs ``action`` for all files passed to ``run``, in one or several calls.
 
-    The first ``alone`` go one by one: where each file presents a password, one that is wrong is tried
-    once, not once by each worker. When file after file runs out of retries the server is down, and the
-    rest is not tried.
+    The first ``alone`` files run one by one: if each file sends a password, a wrong one is tried once, not
+    once per worker. If file after file uses up its retries, the server is down, and the rest is not tried.
     """
 
     def __init__(self, job: Job, action: Callable[[Entry], None], alone: int = 0) -> None:
@@ -45,7 +44,7 @@ class FileByFile:
         self._alone = max(0, self._alone - len(files))
 
     def leave(self, count: int) -> None:
-        """So many files are not tried any more."""
+        """Count ``count`` files as not tried."""
         with self._lock:
             self._untried += count
 

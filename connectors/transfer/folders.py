@@ -1,5 +1,5 @@
-"""A local directory whose inner folders are opened by descriptor: a folder that is replaced by a link in the
-middle of a transfer leads nowhere.
+"""A local directory whose inner folders are opened by descriptor, so that a folder replaced by a link during
+a transfer is not followed.
 """
 
 import errno
@@ -18,13 +18,13 @@ from connectors.local.names import below
 
 FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 INNER = FOLDER | os.O_NOFOLLOW
-READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # not blocking: it may have become a FIFO
+READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # not blocking: it may be a FIFO by now
 MOST_OPEN = 32  # idle folders; ulimit -n is 256 on some systems, and other things are open as well
 MOST_NAMED = 3
 
 
 class LocalFile(NamedTuple):
-    """The name of a file in an open folder; ``path`` is how to call it in messages and receipts."""
+    """The name of a file in an open folder; ``path`` is for messages and receipts."""
 
     folder: int
     name: str
@@ -32,7 +32,7 @@ class LocalFile(NamedTuple):
 
 
 class Folder:
-    """An open folder, how many use it, and the path that it had when it was opened."""
+    """An open folder, its number of users, and its path when it was opened."""
 
     __slots__ = ("fd", "path", "place", "users")
 
@@ -46,12 +46,12 @@ class Folder:
 class LocalTree:
     """The directory ``root`` and what is below it, for one transfer; a context manager, used by many threads.
 
-    Paths are relative to the root, which may be a link or lie behind one: that is resolved once, here. Links
-    to folders below are followed as far as they stay inside the root, and where they lead is settled when
-    they are first met: by ``make`` if they are older than this object, with ``follow`` (for sending) in any
-    case. Any other link has replaced a folder, and is an error.
+    Paths are relative to the root, which may be or contain a link; it is resolved once, here. Links to
+    folders inside the root are followed, and resolved only once, when first met: by ``make`` if they are
+    older than this object, with ``follow`` (for sending) always. Any other link has replaced a folder and is
+    an error.
 
-    Where something was to be written, leaving raises TemporaryFailure if a folder was moved meanwhile.
+    After writing, leaving the context raises TemporaryFailure if a folder was moved in the meantime.
     """
 
     def __init__(self, root: str, *, follow: bool = False) -> None:
@@ -62,7 +62,7 @@ class LocalTree:
         with reading(self.root) if follow else creating(self.root):
             self._top = Folder(os.open(self._real_root, FOLDER), "")
         self._top.users = 1
-        self._open: dict[str, Folder] = {}  # the latest used last
+        self._open: dict[str, Folder] = {}  # most recently used last
         self._links: dict[str, str] = {}
         self._moved: list[str] = []
         self._new: list[str] = []
@@ -79,18 +79,18 @@ class LocalTree:
             self.release(self.hold(path, make=True))
 
     def keep_folders(self) -> None:
-        """The folders that have been made until now stay, whatever comes."""
+        """Keep the folders created so far, even if the transfer fails."""
         self._new.clear()
 
     def remove_folders(self) -> None:
-        """Remove those that have been made and are empty."""
+        """Remove the folders that were created and are empty."""
         for path in reversed(self._new):
             with suppress(OSError, RedError), self.file(path) as folder:
                 os.rmdir(folder.name, dir_fd=folder.folder)
 
     @contextmanager
     def file(self, path: str) -> Iterator[LocalFile]:
-        """The place for a file, its folder held open for the time of the block."""
+        """The file's name in its folder, which stays open during the block."""
         shown = below(self.root, path)
         parent, _, name = path.rpartition("/")
         try:
@@ -109,7 +109,7 @@ class LocalTree:
 
     @property
     def has_links(self) -> bool:
-        """Whether some of its folders are reached through links."""
+        """Whether any folder was reached through a link."""
         return bool(self._links)
 
     def one_by_one(self) -> "OneByOne":
@@ -135,7 +135,7 @@ class LocalTree:
     # -- folders -----------------------------------------------------------------------------------
 
     def hold(self, path: str, *, make: bool = False) -> Folder:
-        """The folder, open until it is released; OSError if that cannot be."""
+        """The folder, open until it is released; OSError if it cannot be opened."""
         with self._lock:
             folder = self._enter(path, make) if path else self._top
             folder.users += 1
@@ -148,7 +148,7 @@ class LocalTree:
                 self._close(folder)
 
     def _enter(self, path: str, make: bool) -> Folder:
-        """From the nearest folder that is open, down step by step."""
+        """Open it step by step from the nearest open folder."""
         at = path = self._without_links(path) if self._links else path
         missing = []
         while at and at not in self._open:
@@ -188,7 +188,7 @@ class LocalTree:
         os.close(folder.fd)
 
     def _is_still(self, folder: Folder) -> bool:
-        """Whether the folder has its path, if in other letters: the kernel tells the spelling last used."""
+        """Whether the folder still has its path, ignoring case: the kernel reports the spelling last used."""
         path = below(self._real_root, folder.path) if folder.path else self._real_root
         try:
             return os.path.realpath(path) == path and os.path.samestat(os.stat(path), os.fstat(folder.fd))
@@ -198,13 +198,13 @@ class LocalTree:
     # -- links -------------------------------------------------------------------------------------
 
     def _settle_link(self, path: str, *, allowed: bool) -> None:
-        """There is a link at ``path``: see where it leads, for the rest of the transfer."""
+        """Resolve the link at ``path``, once for the whole transfer."""
         if not allowed or path in self._links:
             raise OSError(errno.ENOTDIR, f"{below(self.root, path)} was replaced by a link")
         self._links[path] = self.follow(path)
 
     def follow(self, path: str) -> str:
-        """Where the link at ``path`` leads, as a path in the tree; an error if that is outside."""
+        """The target of the link at ``path``, as a path in the tree; an error if it is outside."""
         real = os.path.realpath(below(self._real_root, path))
         if os.path.commonpath((self._real_root, real)) != self._real_root:
             what = f"{below(self.root, path)}: it is a link that leads out of {self.root}"
@@ -266,14 +266,14 @@ class OneByOne:
 
 @contextmanager
 def single_file(local: str) -> Iterator[LocalFile]:
-    """The place for a file by itself; where ``local`` is a link, the one that it leads to."""
+    """The place for a single file; if ``local`` is a link, that of its target."""
     folder, name = os.path.split(os.path.realpath(local))
     with LocalTree(folder) as tree, tree.file(name) as file:
         yield file._replace(path=local)
 
 
 def place_of(fd: int) -> str:
-    """The path of an open file or folder as the kernel knows it; empty where it does not tell."""
+    """The path of an open file or folder according to the kernel; "" if unknown."""
     try:
         return os.readlink(f"/proc/self/fd/{fd}")
     except OSError:  # no /proc, or deeper than a path may be long

@@ -20,10 +20,10 @@ IN_MEMORY = 20_000
 
 
 class Inventory:
-    """Entries go in in any order. They come out sorted, each once: what is in a folder follows it directly.
+    """Entries are added in any order, and returned sorted and unique: a folder's content directly follows it.
 
-    ``key`` makes of a path what it is sorted by. ``folder`` has room for the file, which has no name; with
-    None all stays in memory.
+    ``key`` maps a path to its sort key. ``folder`` is where the file is created, without a name; with None
+    everything stays in memory.
     """
 
     def __init__(self, folder: str | None, key: Callable[[str], str] = in_order) -> None:
@@ -63,7 +63,7 @@ class Inventory:
             self._spool = None
 
     def chunks(self, most: int) -> Iterator[Sequence[Entry]]:
-        """All entries, ``most`` at a time; if they are in memory, as many as that takes."""
+        """All entries, ``most`` at a time."""
         if self._spool:
             self._put_away()
             for rows in self._spool.chunks(most):
@@ -78,7 +78,7 @@ class Inventory:
         return (entry for _, entry in self.with_keys())
 
     def with_keys(self) -> Iterator[tuple[str, Entry]]:
-        """All entries, and by which key each is sorted."""
+        """All entries with their sort keys."""
         if self._spool:
             self._put_away()
             return chain.from_iterable(self._spool.chunks(MOST_TOGETHER))
@@ -109,7 +109,7 @@ class Inventory:
 
 
 def empty_folders(entries: Iterable[Entry]) -> Iterator[str]:
-    """The paths of the folders that nothing follows which is in them; "" if there is nothing at all.
+    """The paths of the empty folders; "" if there are no entries at all.
 
     The entries are sorted by ``in_order``.
     """

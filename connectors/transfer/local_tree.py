@@ -1,4 +1,4 @@
-"""A local directory as a tree of entries, links followed only as far as they stay inside it."""
+"""A local directory as a tree of entries; links are followed only if they stay inside it."""
 
 import os
 import stat
@@ -14,8 +14,8 @@ from connectors.model import Entry
 from connectors.transfer.departure import check_source
 from connectors.transfer.folders import LocalTree
 
-MOST_LINKED = 10_000  # folders that links lead to: links to folders with links multiply
-MOST_HIDDEN = 10_000  # names of part files that are remembered, to say how many there are
+MOST_LINKED = 10_000  # folders reached through links: links to folders with links multiply
+MOST_HIDDEN = 10_000  # names of part files that are remembered, to count them
 LISTING_HELPS = "a listing (--listing) moves only what it names"
 
 
@@ -27,7 +27,7 @@ def local_tree(root: str) -> Iterator[Entry]:
     """
     with reading(root):
         if not os.path.isdir(root):
-            os.listdir(root)  # raises the error that fits
+            os.listdir(root)  # raises the right error
     failures = Failures()
     hidden: list[str] = []
     yield from _walk(root, failures, hidden)
@@ -37,7 +37,7 @@ def local_tree(root: str) -> Iterator[Entry]:
 
 
 def listed(root: str, listing: Sequence[Entry]) -> Sequence[Entry]:
-    """``listing``, of which every entry is there and inside ``root``; one error reports all that are not."""
+    """``listing``, checked: one error reports all entries that do not exist or are outside ``root``."""
     failures = Failures()
     real_paths = _RealPaths(root)
     for entry in listing:
@@ -57,14 +57,14 @@ def listed(root: str, listing: Sequence[Entry]) -> Sequence[Entry]:
 
 
 def already_there(tree: LocalTree, files: Sequence[Entry]) -> set[str]:
-    """The paths of the ``files`` where something is, and of what earlier calls have left in their folders."""
+    """The paths of ``files`` that exist, and of part files that earlier calls left in their folders."""
     there: set[str] = set()
     with tree.one_by_one() as places:
         for folder, some in groupby(files, key=lambda file: file.path.rpartition("/")[0]):
             left, is_empty = _left_in(below(tree.root, folder))
             there.update(f"{folder}/{name}" if folder else name for name in left)
             for file in () if is_empty else some:
-                with suppress(OSError):  # asked by name: where case does not count, another one may be meant
+                with suppress(OSError):  # by name: it may exist in another case
                     place, name = places.find(file.path)
                     os.stat(name, dir_fd=place, follow_symlinks=False)
                     there.add(file.path)
@@ -72,7 +72,7 @@ def already_there(tree: LocalTree, files: Sequence[Entry]) -> set[str]:
 
 
 def _left_in(folder: str) -> tuple[list[str], bool]:
-    """The names of part files in a folder; and whether there is nothing else."""
+    """The names of part files in a folder, and whether it contains nothing else."""
     left, others = [], 0
     with suppress(OSError), os.scandir(folder) as names:
         for one in names:
@@ -84,7 +84,7 @@ def _left_in(folder: str) -> tuple[list[str], bool]:
 
 
 class _RealPaths:
-    """Of what is below ``root``; each folder is looked at once, so that depth does not count."""
+    """Real paths below ``root``; each folder is resolved once, so depth costs nothing."""
 
     def __init__(self, root: str) -> None:
         self.root = os.path.realpath(root)
@@ -119,7 +119,7 @@ class _Folder(NamedTuple):
     parent: "_Folder | None"
 
     def is_in(self, real: str) -> bool:
-        """Whether that is the real path of this folder, or of one that it is in."""
+        """Whether ``real`` is the real path of this folder or of one of its parents."""
         folder: _Folder | None = self
         while folder and folder.real != real:
             folder = folder.parent
@@ -139,10 +139,10 @@ def _walk(root: str, failures: Failures, hidden: list[str]) -> Iterator[Entry]:
                 path = f"{folder.path}/{one.name}" if folder.path else one.name
                 if is_hidden_name(one.name):
                     if len(hidden) < MOST_HIDDEN:
-                        hidden.append(path)  # left by a transfer that is under way or was killed
+                        hidden.append(path)  # of a transfer that is running or was killed
                     continue
                 try:
-                    if one.is_file(follow_symlinks=False):  # nearly all of them, and cheaper so
+                    if one.is_file(follow_symlinks=False):  # nearly always, and cheaper
                         yield Entry(path, is_dir=False, size=_size(one))
                         continue
                     mode, size, real = _resolve(one.path, folder, real_root)
@@ -168,7 +168,7 @@ def _size(file: "os.DirEntry[str]") -> int | None:
 
 
 def _resolve(local: str, folder: _Folder, real_root: str) -> tuple[int, int, str]:
-    """Mode, size and real path of what ``local``, in this folder, is or links to."""
+    """Mode, size and real path of ``local`` in this folder; of its target if it is a link."""
     with reading(local):
         here = os.lstat(local)
     real = os.path.join(folder.real, os.path.basename(local))

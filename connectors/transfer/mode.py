@@ -1,4 +1,4 @@
-"""Who may read a received file: those who could read the file that it replaces, or whom the umask lets."""
+"""The mode of a received file: that of the file it replaces, otherwise according to the umask."""
 
 import os
 import stat
@@ -6,10 +6,10 @@ from contextlib import suppress
 
 
 def settle_mode(fd: int, old: os.stat_result | None, *, executable: bool) -> None:
-    """Give the file the mode of the ``old`` one that it replaces, and its owner and group where that is
-    allowed; without one it stays as it was made. ``executable``: for those who may read it.
+    """Give the file the mode of the ``old`` file that it replaces, and its owner and group if permitted;
+    without one the mode stays. ``executable``: make it executable for those who may read it.
 
-    Where the group cannot be kept, the new one may do what everybody may.
+    If the group cannot be kept, the new group gets the permissions of others.
     """
     if not (old or executable):
         return
@@ -22,7 +22,7 @@ def settle_mode(fd: int, old: os.stat_result | None, *, executable: bool) -> Non
     if executable:
         mode |= (mode & 0o444) >> 2
     if mode != stat.S_IMODE(here.st_mode):
-        with suppress(OSError):  # a file system without modes; it is as narrow as it was made
+        with suppress(OSError):  # a file system without modes; the mode stays as created
             os.fchmod(fd, mode)
     if old and old.st_uid != here.st_uid:
         _give(fd, old.st_uid, -1)
@@ -37,7 +37,7 @@ def _give(fd: int, user: int, group: int) -> bool:
 
 
 def umask() -> int:
-    """Read, not set and put back, which other threads would notice; 0o077 where /proc does not tell."""
+    """Read from /proc: setting and restoring it would affect other threads. 0o077 if /proc lacks it."""
     with (
         suppress(OSError, ValueError),
         open("/proc/self/status", encoding="ascii", errors="replace") as lines,

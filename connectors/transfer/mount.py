@@ -1,8 +1,8 @@
-"""Remote directories as part of the local file system, by a program that serves them through FUSE.
+"""Mounts remote directories with a program that serves them through FUSE.
 
-The same for every data store: its Remote says which program that is, as a Program. It is started in the
-foreground, in a session of its own, and lives on when this process has ended. A mount is there when
-/proc/self/mountinfo shows it and its root can be listed, or everything is undone.
+The same for every data store: its Remote describes the program, as a Program. It runs in the foreground, in
+its own session, and outlives this process. A mount succeeds when /proc/self/mountinfo shows it and its root
+can be listed; otherwise everything is undone.
 """
 
 import errno
@@ -39,8 +39,8 @@ from connectors.transfer.retry import persistently
 
 DEVICE = "/dev/fuse"
 LOOK_EVERY = 0.01  # seconds
-ANSWERS_WITHIN = 10.0  # seconds until a mount that is there already counts as dead
-BUSY_FOR = 2.0  # seconds in which the last open file may be closed
+ANSWERS_WITHIN = 10.0  # seconds after which an existing mount counts as dead
+BUSY_FOR = 2.0  # seconds to wait for open files to be closed
 UNMOUNTED_WITHIN = 10.0  # seconds
 SYS_ADMIN = 1 << 21  # of the capabilities; see capabilities(7)
 CONTAINER = (
@@ -53,7 +53,7 @@ RESTRICTED = "--security-opt no-new-privileges (Kubernetes: allowPrivilegeEscala
 
 
 def check_local(local: str) -> None:
-    """This machine can mount, and ``local`` is a directory or can be made."""
+    """Check that this machine can mount, and that ``local`` is a directory or can be created."""
     check_machine()
     path = mount_point(local)
     if at(path):
@@ -66,7 +66,7 @@ def check_local(local: str) -> None:
 
 
 def check_machine() -> None:
-    """Unavailable, with what to add, unless this process may mount by FUSE."""
+    """Raise Unavailable, with a hint, unless this process can mount with FUSE."""
     user = os.geteuid()
     try:
         os.close(os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC))
@@ -81,7 +81,7 @@ def check_machine() -> None:
         status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
     if int(status["CapEff"], 16) & SYS_ADMIN:
         return
-    # Else fusermount3, which is setuid root, mounts in place of the user.
+    # Otherwise fusermount3, which is setuid root, mounts on behalf of the user.
     if not int(status["CapBnd"], 16) & SYS_ADMIN:
         raise Unavailable("this process may not mount anything: it lacks CAP_SYS_ADMIN", hint=CONTAINER)
     if user == 0 or status.get("NoNewPrivs") == "1":
@@ -101,16 +101,16 @@ def _fusermount() -> str:
 
 
 def mount_dir(remote: Remote, job: Job, local: str) -> None:
-    """The directory that ``remote`` names, at ``local``, which is made if need be.
+    """Mount the directory of ``remote`` at ``local``, which is created if necessary.
 
-    The same once more is no error. When this fails, nothing is mounted, no process is left, and a
-    directory that was made is gone.
+    Mounting it again is not an error. On failure nothing is mounted, no process is left, and a directory
+    created here is removed.
     """
     if remote.file_system is None:
         raise Unavailable(f"{remote.describe()} cannot be mounted")
     workers.run(job, [lambda: persistently(job, lambda: remote.check(Verb.MOUNT_DIR, ""))], 1)
     if os.getpid() == 1:
-        log.warning("mount-dir is all that this container runs: the mount ends now, with the container")
+        log.warning("this container runs only mount-dir: the mount ends now, with the container")
     with creating(local):
         path = mount_point(local)
     with remote.file_system() as program, _directory(path):
@@ -120,7 +120,7 @@ def mount_dir(remote: Remote, job: Job, local: str) -> None:
 
 @contextmanager
 def _directory(path: str) -> Iterator[None]:
-    """A directory at ``path``; removed again if what follows fails and it was not there before."""
+    """Create a directory at ``path``; if the block fails, remove it unless it existed before."""
     made = at(path) is None and not os.path.isdir(path)
     try:
         if made:
@@ -134,7 +134,7 @@ def _directory(path: str) -> Iterator[None]:
 
 
 def _is_there(program: Program, path: str, local: str) -> bool:
-    """Whether it is mounted already, and answers. What no longer answers is unmounted."""
+    """Whether it is already mounted and answers. A mount that does not answer is unmounted."""
     mounted = at(path)
     if mounted is None or not mounted.is_fuse:
         with reading(local):
@@ -158,9 +158,9 @@ def _is_there(program: Program, path: str, local: str) -> bool:
 
 
 def _trouble(path: str, seconds: float, process: "subprocess.Popen[bytes] | None" = None) -> str:
-    """Why what is mounted at ``path`` cannot be listed, or its server not be asked, within that time; or "".
+    """Why the mount at ``path`` cannot be listed, or its server not reached, within ``seconds``; or "".
 
-    A thread asks, since what a file system never answers cannot be given up in any other way.
+    A thread tries it: a call to a file system that hangs cannot be abandoned in any other way.
     """
     trouble = [f"no answer within {max(seconds, 0):g} s"]
 
@@ -181,19 +181,19 @@ def _trouble(path: str, seconds: float, process: "subprocess.Popen[bytes] | None
 
 
 def _ask_server(path: str) -> None:
-    """For the size of the file system, which no cache answers."""
+    """Ask for the size of the file system, which is never cached."""
     try:
         os.statvfs(path)
     except OSError as error:
-        if error.errno != errno.EOPNOTSUPP:  # rclone's server cannot tell: it has been asked all the same
+        if error.errno != errno.EOPNOTSUPP:  # rclone's server does not know, but it answered
             raise
 
 
 def _mount(program: Program, path: str, local: str, seconds: float) -> None:
-    """Start the program and return when its file system is there; else undo all of it."""
+    """Start the program and return once it is mounted; on failure, undo everything."""
     deadline = time.monotonic() + seconds
     trouble = f"not there within {seconds:g} s"
-    messages = os.memfd_create("messages", os.MFD_CLOEXEC)  # lives on as the program's stderr
+    messages = os.memfd_create("messages", os.MFD_CLOEXEC)  # stays open as the program's stderr
     try:
         process = _start(program, path, messages)
         try:
@@ -223,7 +223,7 @@ def _start(program: Program, path: str, messages: int) -> "subprocess.Popen[byte
 
     fcntl.fcntl(messages, fcntl.F_SETFL, os.O_APPEND)
     here = os.path.dirname(sys.executable)
-    # Nothing else of our environment: it may hold the variables RED_VAR_…, and a mount lives long.
+    # Do not pass on our environment: it may contain RED_VAR_… variables, and a mount runs for long.
     environment = {"PATH": f"{here}:{os.environ.get('PATH', os.defpath)}", "LANG": "C.UTF-8", MARK: path}
     try:
         return subprocess.Popen(
@@ -241,7 +241,7 @@ def _start(program: Program, path: str, messages: int) -> "subprocess.Popen[byte
 
 
 def _failure(said: Sequence[str], local: str) -> RedError:
-    """What a program that cannot go on says of it."""
+    """The error for a program that failed, from its output."""
     if record := _last_error(said):
         message = f"cannot mount at {local}: {record['message']}"
         code, hint = record["code"], str(record.get("hint", ""))
@@ -260,7 +260,7 @@ def _failure(said: Sequence[str], local: str) -> RedError:
 
 
 def _last_error(lines: Sequence[str]) -> dict[str, Any] | None:
-    """The record of the last error among them, with a message and one of our codes."""
+    """The last error record among ``lines`` that has a message and one of our exit codes."""
     for line in reversed(lines):
         with suppress(ValueError):
             record = json.loads(line)
@@ -270,9 +270,9 @@ def _last_error(lines: Sequence[str]) -> dict[str, Any] | None:
 
 
 def umount_dir(local: str) -> None:
-    """Unmount what mount_dir has mounted at ``local``, whatever has become of its server.
+    """Unmount what mount_dir mounted at ``local``, even if its server is gone.
 
-    NotFound if nothing is mounted there. Files that are still in use are cut off.
+    NotFound if nothing is mounted there. Open files are cut off.
     """
     with reading(local):
         path = mount_point(local)
@@ -287,13 +287,13 @@ def umount_dir(local: str) -> None:
     else:
         if not os.path.lexists(path):
             raise NotFound(f"cannot unmount {local}: it does not exist")
-        _kill(path)  # of a mount that something else has taken away
+        _kill(path)  # of a mount that something else unmounted
         raise NotFound(f"nothing is mounted at {local}")
     _kill(path)
 
 
 def _report(path: str, local: str) -> None:
-    """Say what has gone wrong with the mount since it was made: nobody else could."""
+    """Report errors of the mount since it was made; nothing else reports them."""
     for pid in processes(path):
         with suppress(OSError), open(f"/proc/{pid}/fd/2", "rb") as file:
             if record := _last_error(file.read(1 << 20).decode(errors="replace").splitlines()):
@@ -303,13 +303,13 @@ def _report(path: str, local: str) -> None:
 
 
 def _unmount(path: str, mounted: Mounted) -> None:
-    """Take ``mounted`` away: properly if that works soon, else by force."""
+    """Unmount ``mounted``: cleanly if that works soon, otherwise by force."""
     deadline = time.monotonic() + BUSY_FOR
     while (refusal := _fusermount_u(path)) and time.monotonic() < deadline and _is_mounted(path, mounted):
         time.sleep(0.1)
     if _is_mounted(path, mounted):
         log.warning(f"{path} is still in use; unmounted anyway ({refusal})")
-        _kill(path)  # now nobody waits for it any more
+        _kill(path)  # now nothing waits for it
         _fusermount_u(path, "-z")
     deadline = time.monotonic() + UNMOUNTED_WITHIN
     while _is_mounted(path, mounted):
@@ -327,7 +327,7 @@ def _is_mounted(path: str, mounted: Mounted) -> bool:
 
 
 def _fusermount_u(path: str, *options: str) -> str:
-    """Why it did not work; "" if it did."""
+    """Why it failed; "" if it succeeded."""
     command = [_fusermount(), "-u", *options, "--", path]
     try:
         result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=BUSY_FOR)
@@ -337,7 +337,7 @@ def _fusermount_u(path: str, *options: str) -> str:
 
 
 def _kill(path: str) -> None:
-    """End all processes of a mount at ``path``. What they have not sent yet is lost."""
+    """Kill all processes of a mount at ``path``. Data not yet sent is lost."""
     deadline = time.monotonic() + UNMOUNTED_WITHIN
     while (found := processes(path)) and time.monotonic() < deadline:
         for pid in found:
@@ -347,7 +347,7 @@ def _kill(path: str) -> None:
 
 
 def _end(path: str, process: "subprocess.Popen[bytes]") -> None:
-    """Undo _start, and what has come of it."""
+    """Undo _start and the mount, if there is one."""
     process.kill()
     process.wait()
     _kill(path)

@@ -1,4 +1,4 @@
-"""The files behind an arrival: the hidden part with its bytes, and the state that says what they are."""
+"""The files behind an arrival: the hidden part file with the bytes, and the state that identifies them."""
 
 import fcntl
 import json
@@ -19,15 +19,15 @@ from connectors.transfer.mode import settle_mode, umask
 BLOCK = 1 << 20
 NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 AGAIN = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-LEAVE_ALONE = "leave the hidden files of a transfer alone while it runs, and start it again"
-MEMORY = "user.red.version"  # the extended attribute that remembers which version a file is
+LEAVE_ALONE = "start the transfer again, and do not touch its hidden files while it runs"
+MEMORY = "user.red.version"  # the extended attribute that stores a file's version
 
 
 class Part:
     """The part file of ``target``, open and locked, its first ``size`` bytes of ``version`` of ``source``.
 
-    ``source`` names where the bytes come from; what is left of another one is not used. ``old`` is the file
-    that it will replace, if there is one: until then nobody may read it who cannot read that.
+    ``source`` names where the bytes come from; the part of another source is not resumed. ``old`` is the file
+    to replace, if any: until then, only those who can read it can read the part.
     """
 
     def __init__(self, target: LocalFile, source: str, old: os.stat_result | None = None) -> None:
@@ -45,9 +45,9 @@ class Part:
     # -- bytes -------------------------------------------------------------------------------------
 
     def begin(self, version: Version, offset: int) -> None:
-        """Bytes of ``version`` follow from ``offset`` on; what the part holds behind it is dropped.
+        """Write bytes of ``version`` from ``offset`` on; drop what the part holds after it.
 
-        From here until the part is cut, a state that speaks of another version must not be found.
+        Until the part is truncated, no state of another version may exist.
         """
         if version.validator != self.version.validator or not offset:
             self.forget()
@@ -70,7 +70,7 @@ class Part:
             self._remember()
 
     def blocks(self) -> Iterator[bytes]:
-        """What is here, from the start."""
+        """The content so far, from the start."""
         position = 0
         while position < self.size:
             with reading(self._target):
@@ -81,7 +81,7 @@ class Part:
             position += len(block)
 
     def read(self) -> BinaryIO:
-        """The bytes from the start, as a file; only when no more are written."""
+        """The content as a file; only after the last write."""
         with reading(self._target):
             os.lseek(self._fd, 0, os.SEEK_SET)
             return open(os.dup(self._fd), "rb")
@@ -89,10 +89,10 @@ class Part:
     # -- ends --------------------------------------------------------------------------------------
 
     def install(self, *, remember: bool) -> None:
-        """Let it appear as the target; with ``remember``, a file of a directory, its bit for executables is
-        kept and ``version_of`` will know later what it is.
+        """Rename it to the target. With ``remember``, for a file of a directory, keep its executable bit and
+        record its version for ``version_of``.
 
-        Synced before it is renamed: after a power cut the name must not stand for a file with holes.
+        Synced before the rename: after a power cut the target must not have holes.
         """
         with writing(self._target):
             os.fsync(self._fd)
@@ -100,14 +100,14 @@ class Part:
                 remember_version(self._fd, os.fstat(self._fd), self._source, self.version)
             settle_mode(self._fd, self._replaced(), executable=remember and self.version.executable)
         if os.access(self._state, os.F_OK, dir_fd=self._folder, follow_symlinks=False):
-            self._remove(self._state)  # of an earlier call, too: only the target stays
+            self._remove(self._state)  # also that of an earlier call: only the target stays
             self._state_is_current = False
         self._appear()
         self._close()
 
     def _appear(self) -> None:
-        """Renamed twice: whatever else may have got the part's name meanwhile is found out on the way, under
-        a name that nobody else uses, and does not become the target."""
+        """Rename twice. If something else took the part's name, this is noticed under the name in between,
+        which nobody else uses, and it does not become the target."""
         ready = ready_name(self._name)
         try:
             self._rename(self._part, ready)
@@ -133,21 +133,21 @@ class Part:
         return TemporaryFailure(f"{self._target}: {what}, by another process", hint=LEAVE_ALONE)
 
     def _replaced(self) -> os.stat_result | None:
-        """What is under the target's name, or was there at the start."""
-        if os.access(self._name, os.F_OK, dir_fd=self._folder):  # stat would take longer to say no
+        """The file that has the target's name now, or had it at the start."""
+        if os.access(self._name, os.F_OK, dir_fd=self._folder):  # faster than stat if there is nothing
             with suppress(OSError):
                 return os.stat(self._name, dir_fd=self._folder)
         return self._old
 
     def leave(self) -> None:
-        """Stay for a later call to go on from, if it can."""
+        """Keep the part, so that a later call can resume it."""
         if self.size and self._state_is_current:
             self._close()
         else:
             self.remove()
 
     def remove(self) -> None:
-        """And its state; but not what is another call's."""
+        """Remove the part and its state, unless they belong to another call."""
         if self._is_called(self._part):
             self._remove(self._part)
             self._remove(self._state)
@@ -164,7 +164,7 @@ class Part:
     # -- opening -----------------------------------------------------------------------------------
 
     def _open(self) -> None:
-        """Alone: two processes writing one part would mix their bytes. And only a file that is our own."""
+        """Open it exclusively, and only if we own it: two processes writing it would mix their bytes."""
         mode = 0o600 if self._old else 0o666
         for _ in range(100):
             try:
@@ -172,7 +172,7 @@ class Part:
             except FileExistsError:
                 try:
                     self._fd, made = os.open(self._part, AGAIN, dir_fd=self._folder), False
-                except OSError:  # gone again, a link, a directory, not for us
+                except OSError:  # deleted, a link, a directory, no access
                     self._unlink()
                     continue
             except OSError as error:
@@ -186,18 +186,18 @@ class Part:
         raise CannotCreate(f"cannot create {self._target}: {what}")
 
     def _lock(self) -> bool:
-        """Whether the lock is held, on the file that has the name now."""
+        """Lock it. Returns whether the locked file still has the part's name."""
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._close()
             raise TemporaryFailure(f"{self._target}: another process is receiving this file") from None
         except OSError:
-            pass  # a file system without locks (some network mounts): go on without
+            pass  # a file system without locks (some network mounts)
         return self._is_called(self._part)
 
     def _is_to_go_on_with(self) -> bool:
-        """Whether a call like this one left the file; what another program has put there is removed."""
+        """Whether the file was left by a call like this one; remove one created by another program."""
         if not _is_ours(self._here):
             self._unlink()
             return False
@@ -236,7 +236,7 @@ class Part:
             "size": self.version.size,
             "checksums": [str(checksum) for checksum in self.version.checksums],
         }
-        self.forget()  # what a killed call left, and a link that was put there
+        self.forget()  # left by a killed call, or a link put there
         with writing(self._beside(self._state)):
             fd = os.open(self._state, NEW, 0o600, dir_fd=self._folder)
             with open(fd, "w", encoding="utf-8") as file:
@@ -244,11 +244,11 @@ class Part:
         self._state_is_current = True
 
     def _inode(self) -> int:
-        """Of the part: a state that was left by another part says nothing about this one."""
+        """The part's inode number: the state of another part does not apply to this one."""
         return self._here.st_ino
 
     def forget(self) -> None:
-        """Nothing vouches for the bytes any more."""
+        """Remove the state, so that the bytes are not resumed."""
         if self._touched:
             self._remove(self._state)
         self._state_is_current = False
@@ -266,22 +266,22 @@ class Part:
             os.unlink(name, dir_fd=self._folder)
 
     def _beside(self, name: str) -> str:
-        """How to call what has that name in the target's folder."""
+        """The path to show for ``name`` in the target's folder."""
         return os.path.join(os.path.dirname(self._target), name)
 
 
 def ready_name(name: str) -> str:
-    """What a whole file is called for the moment before it is called ``name``: nobody else uses it, and a
-    later call uses it again if this one is killed.
+    """The temporary name of a complete file just before it is renamed to ``name``. Nobody else uses it; if
+    this call is killed, a later one reuses it.
     """
     return hidden_name(f".{name}.red-part", "part")
 
 
 def is_called(fd: int, here: os.stat_result, name: str, folder: int) -> bool:
-    """Whether ``name`` in ``folder`` is the open file, and no link to it either; ``here`` is what fstat said.
+    """Whether ``name`` in ``folder`` is the open file, not a link to it; ``here`` is its fstat result.
 
-    A mount of rclone numbers a file anew when it is renamed. The kernel believes then that it was deleted,
-    although it still has a name: there, size and time must do.
+    An rclone mount gives a renamed file a new inode, and the kernel then takes it for deleted: there, size
+    and time must do.
     """
     try:
         there = os.stat(name, dir_fd=folder, follow_symlinks=False)
@@ -303,15 +303,15 @@ def _is_ours(here: os.stat_result) -> bool:
 
 
 def remember_version(fd: int, here: os.stat_result, source: str, version: Version) -> None:
-    """For ``version_of``; nothing where there are no extended attributes. ``here`` is what fstat says."""
+    """Record it for ``version_of``, if extended attributes are supported. ``here`` is the fstat result."""
     if version.validator:
         memory = f"{here.st_mtime_ns} {here.st_size} {fingerprint(source)} {version.validator}"
-        with suppress(OSError):  # then the file is fetched again
+        with suppress(OSError):  # the file is then fetched again next time
             os.setxattr(fd, MEMORY, memory.encode("utf-8", "surrogateescape"))
 
 
 def version_of(folder: int, name: str, source: str) -> str:
-    """The validator of the file in an open folder, if ``source`` delivered it and nobody touched it since."""
+    """The validator of the file, if it came from ``source`` and has not been modified since; else ""."""
     try:
         fd = os.open(name, READ, dir_fd=folder)
     except OSError:

@@ -1,4 +1,4 @@
-"""How far a transfer is: a bar on a terminal, a line now and then in a log, or nothing."""
+"""Progress of a transfer: a bar on a terminal, occasional lines in a log, or nothing."""
 
 import os
 import sys
@@ -17,10 +17,10 @@ class Progress:
     """Counts bytes, from any thread, and shows nothing."""
 
     def moved(self, count: int) -> None:
-        """``count`` more bytes are through; negative where some have to be moved again."""
+        """``count`` more bytes were moved; negative if some must be moved again."""
 
     def expect(self, count: int) -> None:
-        """``count`` more bytes than was known before are to be moved in all; negative for fewer."""
+        """Add ``count`` bytes to the expected total; may be negative."""
 
 
 class _Counting(Progress):
@@ -82,7 +82,7 @@ class _Bar(_Counting):
 
 @contextmanager
 def showing(settings: Settings, label: str) -> Iterator[Progress]:
-    """The Progress that ``settings`` ask for; its last state is shown on leaving."""
+    """The Progress for ``settings``; its final state is shown on leaving."""
     kind = _kind(settings)
     if kind == "log":
         lines = _Log(label)
@@ -101,7 +101,7 @@ def showing(settings: Settings, label: str) -> Iterator[Progress]:
 
 
 def _kind(settings: Settings) -> str:
-    """bar, log or off: a terminal that has no width or cannot go back in a line gets lines, as a log does."""
+    """bar, log or off. A terminal without a width or without carriage return gets lines, like a log."""
     if settings.progress != "auto":
         return settings.progress
     if settings.log != "text" or not sys.stderr or not sys.stderr.isatty():

@@ -21,7 +21,7 @@ class Receipts:
                 self._fd = os.open(
                     path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK, 0o666
                 )
-                os.set_blocking(self._fd, True)  # it was for the opening of a FIFO that nobody reads
+                os.set_blocking(self._fd, True)  # was needed only to open a FIFO without a reader
             except (OSError, ValueError) as error:
                 why = reason(error) if isinstance(error, OSError) else str(error)
                 raise ConfigError([Fault("RED_RECEIPT", f"cannot write {path}: {why}")]) from None
@@ -39,7 +39,7 @@ class Receipts:
             "seconds": round(seconds, 6),
             "attempts": attempts,
         }
-        with writing(self._path):  # one write, and opened for appending: lines of two processes never mix
+        with writing(self._path):  # one write in append mode: lines of two processes never mix
             os.write(self._fd, json.dumps(line).encode() + b"\n")
 
     def close(self) -> None:

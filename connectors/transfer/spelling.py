@@ -1,4 +1,4 @@
-"""Names that a file system may take for one: what differs in case, in normal form, or in dots at the end."""
+"""Names that a file system may treat as the same: they differ in case, normal form, or trailing dots."""
 
 import fcntl
 import os
@@ -12,19 +12,19 @@ SPELLINGS = {
     "aéﬁß": ("Aéﬁß", "aÉﬁß", "ae\u0301ﬁß", "aéfiß", "aéﬁss", "aé\u200bﬁß", "aéﬁß.", "aéﬁß "),
     "a": ("A", "a.", "a "),  # where only ASCII can be stored
 }
-"""A name, and others that are the same on some file system: VFAT, NTFS, APFS, ZFS, ext4 with casefold."""
+"""Names, and others that are the same on some file system: VFAT, NTFS, APFS, ZFS, ext4 with casefold."""
 
 INVISIBLE = {*range(0xFE00, 0xFE10), 0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0}
-"""Code points that ext4 passes over, beside those of category Cf."""
+"""Code points that ext4 ignores, in addition to category Cf."""
 
 
 def in_order(path: str) -> str:
-    """What to sort paths by, so that what is in a folder follows it directly."""
+    """The sort key by which a folder's content directly follows it."""
     return path.replace("/", "\0")
 
 
 def folded(path: str) -> str:
-    """The same for all paths that may be one on some file system; ``in_order`` otherwise."""
+    """A key like ``in_order``, but equal for all paths that may be the same on some file system."""
     text = path.replace("/", "\0")
     text = text.lower() if text.isascii() else _folded(text)
     if ".\0" in text or " \0" in text or text.endswith((".", " ")):
@@ -41,9 +41,9 @@ def _folded(text: str) -> str:
 
 
 class Spellings:
-    """Whether paths below ``root`` are one and the same, found out by trying.
+    """Whether paths below ``root`` are the same, found out by trying.
 
-    Tried is in a hidden folder, and only when asked: what is in the folders that are there is not touched.
+    It tries in a hidden folder, and only when asked; existing files are not touched.
     """
 
     def __init__(self, root: str) -> None:
@@ -51,7 +51,7 @@ class Spellings:
         self._tells_apart: dict[str, bool] = {}
 
     def one_place(self, path: str, other: str) -> bool:
-        """Whether ``other`` leads to ``path``, as far as the shorter one goes; their ``folded`` are equal."""
+        """Whether both are the same path, up to the length of the shorter; their ``folded`` are equal."""
         folder = ""
         for name, twin in zip(path.split("/"), other.split("/"), strict=False):
             if name != twin and not self._one_name(folder, name, twin):
@@ -60,7 +60,7 @@ class Spellings:
         return True
 
     def matter(self, folder: str) -> bool:
-        """Whether all names in the folder are told apart."""
+        """Whether the folder distinguishes all spellings."""
         place = self._nearest(folder)
         if place not in self._tells_apart:
             self._tells_apart[place] = not any(_is_found(place, *pair) for pair in SPELLINGS.items())
@@ -70,15 +70,15 @@ class Spellings:
         return not self.matter(folder) and _is_found(self._nearest(folder), name, (twin,))
 
     def _nearest(self, folder: str) -> str:
-        """The folder, or what is there of its parents: new folders will be like the one they are made in."""
+        """The folder, or its nearest existing parent: a new folder behaves like the one it is created in."""
         while folder and not os.path.isdir(os.path.join(self._root, folder)):
             folder = os.path.dirname(folder)
         return os.path.join(self._root, folder)
 
 
 def _is_found(place: str, name: str, twins: tuple[str, ...]) -> bool:
-    """Whether a file called ``name`` in ``place`` is found by any of the ``twins``. False where no file can
-    be made: then none can be lost.
+    """Whether a file called ``name`` in ``place`` is found by any of the ``twins``. False if no file can be
+    created there: then none can be lost.
     """
     with suppress(OSError), _empty_folder(place) as folder:
         os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600, dir_fd=folder))
@@ -96,7 +96,7 @@ def _exists(name: str, folder: int) -> bool:
 
 @contextmanager
 def _empty_folder(place: str) -> Iterator[int]:
-    """A hidden folder in ``place``, open; for this process alone, as far as the file system has locks."""
+    """A hidden folder in ``place``, open; exclusive to this process if the file system has locks."""
     path = os.path.join(place, TRIED_IN)
     fd = _locked(path)
     try:

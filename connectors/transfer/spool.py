@@ -1,4 +1,4 @@
-"""Entries on disk, in a file of SQLite that loses its name as soon as it is open: nothing is left of it."""
+"""Entries on disk, in an SQLite file that is unlinked as soon as it is open, so nothing is left behind."""
 
 import os
 import sqlite3
@@ -14,7 +14,7 @@ from connectors.local.names import hidden_name
 from connectors.model import Checksum, Entry, Version
 
 CACHE_KIB = 4096
-MOST_INTEGER = (1 << 63) - 1  # what SQLite stores as a number
+MOST_INTEGER = (1 << 63) - 1  # SQLite's largest integer
 SETTINGS = ("journal_mode = OFF", "synchronous = OFF", "temp_store = MEMORY", f"cache_size = -{CACHE_KIB}")
 TABLE = """
     CREATE TABLE entries (
@@ -26,7 +26,7 @@ TABLE = """
 
 
 class Spool:
-    """Entries sorted by a key; of several with the same path and kind, the first."""
+    """Entries sorted by key; of several with the same path and kind, the first is kept."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
@@ -34,7 +34,7 @@ class Spool:
         with creating(path):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         try:
-            with self._on_disk():  # without locks: not all file systems have them, and nobody else knows it
+            with self._on_disk():  # without locks: some file systems lack them, and no other process uses it
                 self._database = sqlite3.connect(
                     f"file:{quote(os.fsencode(os.path.abspath(path)))}?mode=rw&nolock=1",
                     uri=True,
@@ -58,7 +58,7 @@ class Spool:
             self._database.execute("COMMIT")
 
     def chunks(self, size: int) -> Iterator[Sequence[tuple[str, Entry]]]:
-        """Keys and entries, so many at a time."""
+        """Keys and entries, ``size`` at a time."""
         with self._on_disk():
             rows = self._database.execute("SELECT * FROM entries ORDER BY key, path, is_dir")
         while True:
@@ -77,7 +77,7 @@ class Spool:
             yield
         except sqlite3.Error as error:
             what = f"cannot write {self._folder}: {error}"
-            raise LocalIOError(what, hint="the names of a large directory need room there") from error
+            raise LocalIOError(what, hint="the names of a large directory need disk space there") from error
 
 
 def _as_row(key: str, entry: Entry) -> tuple[Any, ...]:
@@ -103,7 +103,7 @@ def _checksum(text: str | None) -> Checksum | None:
 
 
 def _bytes(text: str) -> bytes:
-    """Halves of characters are kept as they are."""
+    """UTF-8; lone surrogates are kept."""
     return text.encode("utf-8", "surrogatepass")
 
 

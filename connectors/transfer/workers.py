@@ -1,4 +1,4 @@
-"""Several tasks at once, in threads that never hold up the end of the program.
+"""Runs tasks concurrently, in threads that never delay the end of the program.
 
 The executors of the standard library wait for their threads at exit, and importing them costs 13 ms;
 a termination signal must not wait for a server that has gone silent.
@@ -12,15 +12,15 @@ from connectors.transfer.job import TIDY_SECONDS, Cancelled, Job
 
 GRACE = TIDY_SECONDS + 0.5  # seconds until cancelled tasks are given up
 GROW_EVERY = 0.01  # seconds after which the number of workers may double
-BUSY = 0.5  # of a processor: more than that, and the workers that there are do not wait much
+BUSY = 0.5  # of a processor: above that, the workers hardly wait
 
 
 def run(job: Job, tasks: Iterable[Callable[[], None]], parallel: int) -> None:
-    """Run all ``tasks``, up to ``parallel`` at once; an exception from one ends all, and is raised.
+    """Run all ``tasks``, up to ``parallel`` concurrently; an exception in one ends all, and is raised.
 
-    Workers are added as long as there is waiting to be done. Where one keeps the interpreter busy,
-    more would only fight over its lock: a thousand small files from a near server took twice as long.
-    The calling thread just waits, so that a signal's handler can run in it at any time.
+    Workers are added while they mostly wait. If one keeps the interpreter busy, more would only compete for
+    its lock: a thousand small files from a nearby server took twice as long. The calling thread just waits,
+    so that it can run signal handlers at any time.
     """
     queue = iter(tasks)
     lock = threading.Lock()
@@ -37,7 +37,7 @@ def run(job: Job, tasks: Iterable[Callable[[], None]], parallel: int) -> None:
                 task()
         except Cancelled:
             pass
-        except BaseException as error:  # whatever it is, it is the caller's to see
+        except BaseException as error:  # passed on to the caller
             raised.append(error)
             job.cancelled.set()
         finally:
@@ -58,11 +58,11 @@ def run(job: Job, tasks: Iterable[Callable[[], None]], parallel: int) -> None:
             growing = started < parallel
             if finished.acquire(timeout=GROW_EVERY if growing else None):
                 ended += 1
-                parallel = started  # there is no task left that another worker could take
+                parallel = started  # no task is left for another worker
             elif time.process_time() - busy < BUSY * (time.monotonic() - wall):
                 try:
                     start(min(started, parallel - started))
-                except RuntimeError:  # the machine gives us no more threads
+                except RuntimeError:  # no more threads can be started
                     parallel = started
     except BaseException:
         job.cancelled.set()
