@@ -1,4 +1,4 @@
-"""What WebDAV (RFC 4918) adds to a web server: directories, and names that can change."""
+"""WebDAV (RFC 4918): creates directories, moves and deletes files."""
 
 import threading
 from collections.abc import Mapping
@@ -11,9 +11,9 @@ from connectors.http.transport.client import Client
 from connectors.http.transport.reply import Reply
 from connectors.transfer.job import TIDY_SECONDS
 
-NO_SUCH_METHOD = {400, 404, 405, 406, 501}  # how servers answer a method that they do not have
-NO_PROPFIND = NO_SUCH_METHOD | {403, 409, 411, 415, 422, 505}  # or not this directory; it may have a page
-OTHER_SERVER = {400, 502}  # 9.9.4 says 502 of a Destination on another server
+NO_SUCH_METHOD = {400, 404, 405, 406, 501}  # how servers answer an unsupported method
+NO_PROPFIND = NO_SUCH_METHOD | {403, 409, 411, 415, 422, 505}  # or not here; there may be a page
+OTHER_SERVER = {400, 502}  # 9.9.4: 502 for a Destination on another server
 PARENT_MISSING = {404, 409, 500}  # RFC 4918, 9.3.1 and 9.7.1 say 409; nginx says 500
 
 
@@ -28,20 +28,20 @@ class Dav:
         self._made: set[str] = set()
 
     def ask(self, url: str) -> None:
-        """Whether the server of ``url`` says that it is WebDAV (18.1): from then on in ``offered``."""
+        """Ask whether the server of ``url`` offers WebDAV (18.1); sets ``offered``."""
         reply = self._ask("OPTIONS", url)
-        if reply.status == 401:  # the same answer to the file would be a second wrong password
+        if reply.status == 401:  # the file would get the same: a second wrong password
             raise http_failures.of_reply(reply, sending=True)
         self.offered = reply.ok and "dav" in reply.headers
 
     def refuse(self) -> bool:
-        """Do without hidden names from now on; whether that is news."""
+        """Stop using hidden names. Returns whether this is a change."""
         with self._lock:
             was_offered, self.offered = self.offered, False
         return was_offered
 
     def is_known(self, directory: str) -> bool:
-        """Whether ``directory`` was made, or found, before."""
+        """Whether ``directory`` was created, or found, before."""
         return directory in self._made
 
     def make(self, directory: str) -> bool:
@@ -50,7 +50,7 @@ class Dav:
             return self._make(directory)
 
     def _make(self, directory: str) -> bool:
-        """Upwards to one that is there or can be made, and down again; a tree may be deeper than a stack."""
+        """Go up to one that exists or can be created, and down again; no recursion: trees may be deep."""
         missing: list[str] = []
         while directory not in self._made:
             reply = self._ask("MKCOL", directory)
@@ -66,8 +66,8 @@ class Dav:
         return all(self._is_made(one, self._ask("MKCOL", one)) for one in reversed(missing))
 
     def _is_made(self, directory: str, reply: Reply) -> bool:
-        """Whether ``directory`` is there, after ``reply`` to MKCOL; False where the server has no MKCOL."""
-        # 405 says that there is something already, or that the server has no MKCOL
+        """Whether ``directory`` exists after ``reply`` to MKCOL; False if the server lacks MKCOL."""
+        # 405: something exists there already, or the server does not support MKCOL
         there = reply.status == 405 and self._ask("HEAD", directory).status not in (404, 405, 501)
         if not (reply.ok or there):
             if reply.status in NO_SUCH_METHOD:
@@ -77,9 +77,9 @@ class Dav:
         return True
 
     def move(self, url: str, target: str) -> Reply:
-        """Let what is at ``url`` be at ``target`` (9.9), whatever was there; the answer, refusals too.
+        """Move ``url`` to ``target`` (9.9), replacing it; returns the response, also a refusal.
 
-        Behind a proxy that ends TLS the server knows itself by http, and refuses https as another server.
+        Behind a proxy that terminates TLS the server expects http, and refuses https as another server.
         """
         reply = self._ask("MOVE", url, {"Destination": target, "Overwrite": "T"})
         if reply.status in OTHER_SERVER and target.startswith("https:"):
@@ -88,8 +88,8 @@ class Dav:
         return reply
 
     def delete(self, url: str) -> None:
-        """Remove what is at ``url``, if that can be done quickly; nothing is said if not."""
-        with suppress(RedError):  # what made it necessary is what is reported
+        """Delete ``url`` if that is quick; failures are ignored."""
+        with suppress(RedError):  # the failure that led here is reported instead
             self._client.request("DELETE", url, headers=self._headers, last=TIDY_SECONDS)
 
     def _ask(self, method: str, url: str, headers: Mapping[str, str] | None = None) -> Reply:

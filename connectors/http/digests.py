@@ -1,4 +1,4 @@
-"""What a server says about the checksum of a file, in the four header fields there have been for it."""
+"""Checksums of a file from the four HTTP header fields that may carry them."""
 
 import base64
 import binascii
@@ -16,9 +16,9 @@ MEMBER = re.compile(r"([A-Za-z0-9-]+)\s*=\s*:?([A-Za-z0-9+/]+=*):?")
 def of_file(headers: Mapping[str, str], *, whole: bool) -> tuple[Checksum, ...]:
     """The checksums of the whole file, from the fields of a header or trailer by lower-case name.
 
-    Repr-Digest (RFC 9530) and Digest (RFC 3230) are always of the whole file; Content-Digest
-    (RFC 9530) and Content-MD5 (RFC 1864) are of what this answer holds, so they count only if that is
-    the ``whole``. Algorithms that nobody here knows, and what is no digest at all, are passed over.
+    Repr-Digest (RFC 9530) and Digest (RFC 3230) always cover the whole file; Content-Digest (RFC 9530) and
+    Content-MD5 (RFC 1864) cover this response only, so they count only if it is ``whole``. Unknown algorithms
+    and invalid digests are ignored.
     """
     if not FIELDS & headers.keys():
         return ()

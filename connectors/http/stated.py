@@ -1,4 +1,4 @@
-"""What the header fields of an answer state about a file: its version and its length."""
+"""A file's version and length, from the header fields of a response."""
 
 from connectors import secrets
 from connectors.errors import ProtocolViolation
@@ -9,8 +9,8 @@ from connectors.model import Version
 
 
 def version(reply: Reply, size: int | None) -> Version:
-    """Which version of the file this is. A weak ETag does not promise equal bytes (RFC 9110, 8.8.1), nor does
-    any for a file that is compressed on its way."""
+    """The version of the file. A weak ETag does not promise equal bytes (RFC 9110, 8.8.1), nor does any ETag
+    of a compressed response."""
     etag = reply.headers.get("etag", "")
     validator = etag if etag.startswith('"') else reply.modified
     if is_encoded(reply):
@@ -19,9 +19,9 @@ def version(reply: Reply, size: int | None) -> Version:
 
 
 def length(reply: Reply) -> int | None:
-    """In bytes, if it is stated. The same length said twice is one (RFC 9110, 8.6)."""
+    """In bytes; None if not stated. The same length stated twice is valid (RFC 9110, 8.6)."""
     text = reply.headers.get("content-length", "")
-    chunked = "transfer-encoding" in reply.headers  # then the length counts for nothing (RFC 9112, 6.3)
+    chunked = "transfer-encoding" in reply.headers  # overrides the length (RFC 9112, 6.3)
     if not text or chunked:
         return None
     stated = {whole_number(one.strip()) for one in text.split(",")}

@@ -1,4 +1,4 @@
-"""URLs, as RFC 3986 has them: joined with file names, compared, shown, made fit to be sent."""
+"""URLs (RFC 3986): joining with file names, comparing, showing, preparing for a request."""
 
 import os
 import re
@@ -11,15 +11,15 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 SIGNING = re.compile(
     r"x-amz-.*|x-goog-.*|expires|se|st|sp|sv|sig|signature|token|key-pair-id|policy|awsaccesskeyid",
     re.IGNORECASE,
-)  # the parameters with which S3, Google, Azure and CloudFront sign a URL
+)  # the parameters of URLs signed by S3, Google, Azure and CloudFront
 HTML_NAMES = (".html", ".htm", ".xhtml", ".shtml")
-UNRESERVED = re.compile(r"[A-Za-z0-9._~/-]+")  # RFC 3986, 2.3, and what separates
-PLAIN_CHILD = re.compile(r"([A-Za-z0-9._~%()!$&'*+,;=@-]+)(/?)")  # a link to what is in the same directory
-ALLOWED = "/%:@!$&'()*+,;=~?[]"  # what a URL may hold as it is; anything else gets quoted
+UNRESERVED = re.compile(r"[A-Za-z0-9._~/-]+")  # RFC 3986, 2.3, and the slash
+PLAIN_CHILD = re.compile(r"([A-Za-z0-9._~%()!$&'*+,;=@-]+)(/?)")  # a link to an entry of the same directory
+ALLOWED = "/%:@!$&'()*+,;=~?[]"  # allowed in a URL; anything else is quoted
 
 
 class Origin(tuple[str, str, int]):
-    """Scheme, host and port: credentials for one are for no other (RFC 6454)."""
+    """Scheme, host and port (RFC 6454): credentials are valid for one origin only."""
 
     __slots__ = ()
 
@@ -31,13 +31,13 @@ def origin(url: str) -> Origin:
 
 
 def may_share_credentials(home: str, url: str) -> bool:
-    """Whether ``url`` may see what is meant for ``home``: the same origin, or its move from http to https."""
+    """Whether ``url`` may get the credentials for ``home``: same origin, or a change from http to https."""
     ours, theirs = origin(home), origin(url)
     return ours == theirs or (ours == ("http", theirs[1], 80) and theirs == ("https", ours[1], 443))
 
 
 def fit_to_send(url: str) -> str:
-    """``url`` without credentials and fragment, its host in ASCII, everything quoted that has to be."""
+    """``url`` without credentials and fragment, its host in ASCII, quoted where necessary."""
     parts = urlsplit(url.strip())
     host = parts.hostname or ""
     if not host.isascii():
@@ -51,19 +51,19 @@ def fit_to_send(url: str) -> str:
 
 
 def resolve(base: str, link: str) -> str | None:
-    """The URL that ``link``, as a server writes it, means at ``base``; None if it is not HTTP."""
+    """The URL of a server's ``link``, relative to ``base``; None if it is not HTTP."""
     try:
         target = urljoin(base, link.strip())
         parts = urlsplit(target)
         if parts.scheme.lower() not in DEFAULT_PORTS or not parts.hostname:
             return None
         return fit_to_send(target)
-    except (ValueError, UnicodeError):  # a port or a host that is none
+    except (ValueError, UnicodeError):  # an invalid port or host
         return None
 
 
 def credentials(url: str) -> tuple[str, str] | None:
-    """User name and password that stand inside ``url``, percent-decoded."""
+    """User name and password in ``url``, percent-decoded."""
     login = secrets.login(url)
     if login is None:
         return None
@@ -85,7 +85,7 @@ def join(base: str, path: str, *, directory: bool = False) -> str:
 
 @lru_cache(maxsize=16)
 def _around(base: str) -> tuple[str, str]:
-    """What stands before and behind the name of anything below ``base``."""
+    """The parts of a child's URL before and after its name."""
     parts = urlsplit(base)
     before = urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
     return before, f"?{parts.query}" if parts.query else ""
@@ -99,25 +99,25 @@ def parent(url: str) -> str | None:
 
 
 def is_directory(url: str) -> bool:
-    """Whether it is written as the address of a directory."""
+    """Whether its path ends in a slash."""
     return url.partition("?")[0].endswith("/")
 
 
 def may_be_directory(url: str) -> bool:
-    """Whether HTML under it could be the page of a directory: neither a file of HTML nor an answer to a query
-    was asked for."""
+    """Whether HTML from it could be a directory page: the URL has neither the name of an HTML file nor a
+    query."""
     return "?" not in url and not url.lower().endswith(HTML_NAMES)
 
 
 def segments(url: str) -> tuple[str, ...]:
-    """What the path of ``url`` consists of, decoded; what is empty is left out."""
+    """The segments of the path of ``url``, decoded, without empty ones."""
     return tuple(
         os.fsdecode(unquote_to_bytes(segment)) for segment in urlsplit(url).path.split("/") if segment
     )
 
 
 def identity(url: str) -> str:
-    """``url`` without what is different each time it is signed."""
+    """``url`` without the parameters of its signature."""
     if "?" not in url:
         return url
     parts = urlsplit(url)

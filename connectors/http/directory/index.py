@@ -1,6 +1,6 @@
-"""What a directory holds, asked from a web server: by WebDAV, or from the page that it makes for people.
+"""Lists a directory on a web server, by WebDAV or from its directory page.
 
-Answers are read while they arrive, and what they name is handed on: there may be millions.
+Responses are read while they arrive, and entries are passed on at once: there may be millions.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -20,9 +20,9 @@ LONGEST_GAP = 16 << 20  # bytes of a directory page without any entry: it would 
 
 
 class Ask(Protocol):
-    """Gets the answer to a request about a directory; ``begin`` sees it before ``take`` gets its body.
+    """Sends a request for a directory; ``begin`` gets the response before ``take`` gets its body.
 
-    Returns an answer that refuses the method, and raises what any other failure means.
+    Returns a response that refuses the method; raises an error for any other failure.
     """
 
     def __call__(
@@ -40,17 +40,17 @@ class Page(Protocol):
 
     @property
     def is_sure(self) -> bool:
-        """Whether it has shown by now that it is a directory page."""
+        """Whether it is certain by now that this is a directory page."""
 
     def feed(self, data: bytes) -> None:
         """The next bytes. Raises NoDirectoryPage, or the errors of connectors.errors."""
 
     def close(self) -> bool:
-        """There is no more: whether the page ends as a whole one does. Raises what ``feed`` does."""
+        """End the page. Returns whether it is complete. Raises the errors of ``feed``."""
 
 
 class _Reading:
-    """The answer to one request, while it arrives."""
+    """The response to one request, while it arrives."""
 
     def __init__(self, place: str) -> None:
         self._found = Found(place)
@@ -61,7 +61,7 @@ class _Reading:
 
     def begin(self, reply: Reply) -> None:
         if reply.status == 206:
-            raise ProtocolViolation(f"{self._found.place}: answers with a part, which nobody asked for")
+            raise ProtocolViolation(f"{self._found.place}: sent a partial response, which was not requested")
         self._is_framed = reply.is_framed
         if reply.status == 207:
             from connectors.http.directory.multistatus import Multistatus
@@ -77,33 +77,33 @@ class _Reading:
             self._page = HtmlPage(reply, self._found)
 
     def take(self, data: bytes) -> list[Child]:
-        """The children that ``data`` shows."""
+        """The children found in ``data``."""
         if self._found.seen != self._seen:
             self._seen, self._gap = self._found.seen, 0
         self._gap += len(data)
         if self._gap > LONGEST_GAP:
             raise ProtocolViolation(
-                f"{self._found.place}: {LONGEST_GAP >> 20} MiB of its directory page show no entry"
+                f"{self._found.place}: {LONGEST_GAP >> 20} MiB of its directory page contain no entry"
             )
         self._page.feed(data)
         return self._found.taken() if self._page.is_sure else []
 
     def end(self) -> list[Child]:
-        """Those that only the end shows."""
+        """The children found only at the end."""
         has_ended = self._page.close()
         if not has_ended and not self._is_framed:
             raise TemporaryFailure(f"{self._found.place}: its directory page ended too early")
         if not has_ended and self._found.is_empty:
-            raise NoDirectoryPage  # its entries may be in a comment that is left open, say
+            raise NoDirectoryPage  # such as an unclosed comment around its entries
         self._found.check()
         return self._found.taken()
 
 
 def children(ask: Ask, place: str) -> Iterator[Child]:
-    """The direct children of a directory, while they arrive; ``place`` is its name in messages. One that the
-    server shows several times may come several times.
+    """The direct children of a directory, while they arrive; ``place`` is its name in messages. Duplicates in
+    the server's list may be repeated.
 
-    ConfigError if the server shows none; what ``ask`` raises. Both may come after some of the children.
+    ConfigError if the server has no list; otherwise what ``ask`` raises. Both may come after some children.
     """
     reading = _Reading(place)
 

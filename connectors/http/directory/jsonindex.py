@@ -1,14 +1,14 @@
-"""What a directory holds, as nginx (``autoindex_format json``) and Caddy tell it, read as it arrives."""
+"""Reads the JSON listings of nginx (``autoindex_format json``) and Caddy, while they arrive."""
 
 from connectors.http.directory.found import Found, NoDirectoryPage
 from connectors.http.transport.reply import Reply, whole_number
 
 BEGINS = {"start_map": 1, "start_array": 1, "end_map": -1, "end_array": -1}
-LIST, ENTRY, DEEPEST = 1, 2, 8  # how many values are open: the page is a list of entries
+LIST, ENTRY, DEEPEST = 1, 2, 8  # nesting levels: the page is a list of entries
 
 
 class JsonIndex:
-    """Reads the page ``reply`` into ``found``. NoDirectoryPage if it is some other JSON."""
+    """Reads the page ``reply`` into ``found``. NoDirectoryPage if it is other JSON."""
 
     def __init__(self, reply: Reply, found: Found) -> None:
         import ijson  # type: ignore[import-untyped]
@@ -19,7 +19,7 @@ class JsonIndex:
         self._key = ""
         self._entry: dict[str, object] = {}
         self._events = ijson.sendable_list()
-        # use_float, for otherwise ijson crashes on a number of thousands of digits
+        # without use_float, ijson crashes on a number of thousands of digits
         self._parser = ijson.basic_parse_coro(self._events, use_float=True)
         self._errors = (ijson.JSONError, ValueError, ArithmeticError, SystemError)
 
@@ -72,6 +72,6 @@ class JsonIndex:
         if name is None or (kind is None and is_dir is None):
             raise NoDirectoryPage
         if kind == "directory" or is_dir is True:
-            self._found.add(str(name).removesuffix("/"), is_dir=True)  # Caddy's ends in a slash
+            self._found.add(str(name).removesuffix("/"), is_dir=True)  # Caddy's names end in a slash
         else:
             self._found.add(str(name), is_dir=False, size=whole_number(str(self._entry.get("size"))))

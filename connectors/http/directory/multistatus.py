@@ -1,7 +1,7 @@
-"""What a directory holds, as WebDAV tells it: a 207 answer to PROPFIND (RFC 4918, 14.16), read as it arrives.
+"""Reads a WebDAV listing: a 207 response to PROPFIND (RFC 4918, 14.16), while it arrives.
 
-The directory itself is among what is told. It is known by its own address or, behind a proxy that changes
-addresses, by being the one that all others are in.
+It includes the directory itself, recognised by its address or, behind a proxy that rewrites addresses, as
+the parent of all others.
 """
 
 import os
@@ -18,9 +18,9 @@ from connectors.http.transport import http_failures
 from connectors.http.transport.reply import Reply, whole_number
 
 STATUS = re.compile(r"HTTP/\S+\s+(\d{3})\b\s*(.*)", re.DOTALL)
-DEEPEST = 100  # elements inside each other
+DEEPEST = 100  # nested elements
 LONGEST_TEXT = 1 << 16  # characters of one element
-MOST_ASTRAY = 100_000  # responses that wait for the directory itself to be known
+MOST_ASTRAY = 100_000  # responses kept until the directory itself is known
 GONE = {404, 410}
 TEXTS = {"href", "status", "getcontentlength"}
 
@@ -38,11 +38,11 @@ OK = Status(200, "")
 
 
 class Member(NamedTuple):
-    """One response: where it is, as the segments of its path, and what is said of it."""
+    """One response: the segments of its path, and its properties."""
 
     path: tuple[str, ...]
     is_dir: bool
-    is_collection: bool | None  # its type, if that was said
+    is_collection: bool | None  # None if unknown
     size: int | None
     status: Status
 
@@ -56,10 +56,10 @@ class Multistatus:
         self._here = urls.segments(reply.url)
         self._prefix = urlsplit(reply.url).path
         self._itself: Member | None = None
-        self._has_below = False  # whether there was anything below the address that was asked for
+        self._has_below = False  # whether anything is below the requested address
         self._astray: list[Member] = []
-        self._guess: Member | None = None  # what is the directory itself, if all others are in it
-        self._is_guessed = False  # whether there was anything in it
+        self._guess: Member | None = None  # the directory itself, if all others are in it
+        self._is_guessed = False  # whether anything is in it
         self._open: list[str] = []
         self._text: list[str] | None = None
         self._length = 0
@@ -80,7 +80,7 @@ class Multistatus:
     def feed(self, data: bytes) -> None:
         try:
             self._parser.Parse(data, False)
-        except (expat.ExpatError, LookupError, ValueError) as error:  # an encoding that is none, too
+        except (expat.ExpatError, LookupError, ValueError) as error:  # also for an unknown encoding
             raise self._no_xml(error) from None
 
     def close(self) -> bool:
@@ -97,13 +97,13 @@ class Multistatus:
         return ProtocolViolation(f"{self._found.place}: its WebDAV answer is not XML: {error}")
 
     def _refuse_doctype(self, *_: object) -> None:
-        raise self._no_xml("document types are not accepted")  # entities that multiply
+        raise self._no_xml("document types are not accepted")  # entity expansion attacks
 
     def _start(self, name: str, _: object) -> None:
         namespace, _, local = name.rpartition(" ")
         self._open.append(local if namespace == "DAV:" else "")
         if len(self._open) > DEEPEST:
-            raise self._no_xml(f"more than {DEEPEST} elements inside each other")
+            raise self._no_xml(f"more than {DEEPEST} nested elements")
         if namespace != "DAV:":
             return
         if local in TEXTS:
@@ -159,9 +159,9 @@ class Multistatus:
         self._names_any = False
 
     def _end_propstat(self) -> None:
-        """Only what a propstat of success says is so (14.22)."""
+        """Only the properties of a successful propstat count (14.22)."""
         status = _status(self._prop_status)
-        if status.code == 404 and self._names_any:  # it is these properties that are not there
+        if status.code == 404 and self._names_any:  # only these properties are missing
             status = OK
         elif status.is_ok:
             self._known_type |= self._has_type
@@ -197,19 +197,19 @@ class Multistatus:
     def _place(self, member: Member) -> None:
         here, path = self._here, member.path
         if path == here:
-            if self._itself is None or self._itself.status.is_ok:  # said twice, the failure counts
+            if self._itself is None or self._itself.status.is_ok:  # if repeated, the failure counts
                 self._itself = member
         elif path[: len(here)] == here:
             self._has_below = True
             if len(path) == len(here) + 1:
                 self._add(path[-1], member)
-            else:  # of a server that shows all that is below: it is asked for each directory on its own
+            else:  # the server lists all levels; each directory is requested separately
                 self._found.add(path[len(here)], is_dir=True)
         elif self._guess and path[:-1] == self._guess.path:
             self._is_guessed = True
             self._add(path[-1], member)
         elif not (self._guess or self._astray or self._itself) and member.is_dir and member.status.is_ok:
-            self._guess = member  # mostly the directory itself comes first
+            self._guess = member  # usually the directory itself comes first
         elif len(self._astray) < MOST_ASTRAY:
             self._astray.append(member)
         else:
@@ -218,7 +218,7 @@ class Multistatus:
     def _add(self, name: str, member: Member) -> None:
         if member.status.code in GONE:
             self._found.leave_out(f"{name}: {member.status.code} {member.status.reason}".rstrip())
-        else:  # if it is another failure, asking for it tells
+        else:  # any other failure shows when it is requested
             self._found.add(name, member.is_dir, member.size)
 
     # -- all of them -------------------------------------------------------------------------------
@@ -250,7 +250,7 @@ class Multistatus:
             raise NotFound(f"{self._found.place} is a file, not a directory", hint=USE_RECEIVE_FILE)
 
     def _found_astray(self) -> Member:
-        """The directory itself, and its children, among those that are not below the address asked for."""
+        """The directory itself; it and its children are not below the requested address."""
         itself = min(self._astray, key=lambda member: len(member.path))
         others = [member for member in self._astray if member is not itself]
         depth = len(itself.path)
@@ -259,7 +259,7 @@ class Multistatus:
             is_it = not others
         elif others:
             is_it = itself.is_dir
-        else:  # it could be a child, of a server that does not name the directory itself
+        else:  # may be a child: the server may not list the directory itself
             is_alike = not itself.path or itself.path[-1:] == self._here[-1:]
             is_it = is_alike and itself.is_collection is not None
         if self._has_below or not (is_above and is_it):
@@ -276,7 +276,7 @@ class Multistatus:
 
 
 def _status(line: str) -> Status:
-    """What a status line says; success if there is none."""
+    """Parse a status line; success if there is none."""
     match = STATUS.fullmatch(line)
     if match:
         return Status(int(match[1]), match[2])

@@ -1,4 +1,4 @@
-"""What a server wants to know of who asks (WWW-Authenticate; RFC 9110, 11.6.1), and Digest's answer to it."""
+"""Parses authentication challenges (WWW-Authenticate; RFC 9110, 11.6.1) and answers Digest ones."""
 
 import os
 import re
@@ -24,14 +24,14 @@ def challenges(text: str) -> list[tuple[str, dict[str, str]]]:
 
 
 def schemes(text: str) -> list[str]:
-    """The names of the schemes that ``text`` offers, as far as they are known."""
+    """The names of the known schemes in ``text``."""
     return list(dict.fromkeys(SCHEMES[name] for name, _ in challenges(text) if name in SCHEMES))
 
 
 class Digest:
-    """Logs in by Digest (RFC 7616) where the name of user or realm is not ASCII.
+    """Digest authentication (RFC 7616) for a user name or realm that is not ASCII.
 
-    libcurl, which does it for all others, sends such a name percent-encoded, and no server knows that one.
+    libcurl handles all others, but percent-encodes such a name, which no server understands.
     """
 
     def __init__(self, username: str, password: str) -> None:
@@ -47,9 +47,9 @@ class Digest:
         return bool(self._challenge)
 
     def hears(self, text: str, *, refused: bool) -> bool:
-        """Take the challenge in a 401; whether it makes sense to answer it.
+        """Take the challenge of a 401. Returns whether to answer it.
 
-        If an answer was ``refused``, only a challenge that says that it was too old is worth another one.
+        After a ``refused`` answer, only a challenge marked stale is answered again.
         """
         offered = [fields for name, fields in challenges(text) if name == "digest" and _is_known(fields)]
         if not offered or (refused and offered[0].get("stale", "").lower() != "true"):
@@ -60,11 +60,11 @@ class Digest:
         return True
 
     def answer(self, method: str, url: str) -> str:
-        """The field Authorization for a request."""
+        """The Authorization field for a request."""
         with self._lock:
             self._count += 1
             said, number = self._challenge, f"{self._count:08x}"
-        import hashlib  # 9 ms: for such a name only
+        import hashlib  # 9 ms: only for such names
 
         def digest(*parts: str) -> str:
             text = ":".join(parts).encode("utf-8", "surrogateescape")

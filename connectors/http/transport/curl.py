@@ -1,4 +1,4 @@
-"""libcurl, as ``pycurl`` gives it, and no more of that than is used here."""
+"""Imports pycurl, without the parts that are not used here."""
 
 from connectors.imports import import_pycurl
 

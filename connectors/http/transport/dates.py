@@ -4,10 +4,10 @@ from contextlib import suppress
 from functools import lru_cache
 
 
-# The files of a directory share theirs, and parsing one takes as long as a small request.
+# Files of a directory often share a date, and parsing one takes as long as a small request.
 @lru_cache(maxsize=1024)
 def moment(date: str) -> float | None:
-    """None if ``date`` is none."""
+    """None if ``date`` is invalid."""
     if not date:
         return None
     from email.utils import parsedate_to_datetime

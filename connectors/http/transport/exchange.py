@@ -1,4 +1,4 @@
-"""One request and its answer, by libcurl."""
+"""One request and its response, through libcurl."""
 
 import fcntl
 import os
@@ -25,7 +25,7 @@ WAKE_EVERY = 0.25  # seconds, to see whether the call was cancelled or the trans
 
 
 class Body(Protocol):
-    """What a body is read from: a part of connectors.remote.Source."""
+    """The source of a request body: a subset of connectors.remote.Source."""
 
     @property
     def size(self) -> int: ...
@@ -39,11 +39,11 @@ class Body(Protocol):
 
 
 _left_behind: list["Line"] = []
-"""Lines that are closed with the program: libcurl would wait for its resolver first, minutes perhaps."""
+"""Lines left open until the program ends: closing them would wait for libcurl's resolver, maybe minutes."""
 
 
 class Line:
-    """A handle of libcurl and the connections that it keeps open; for one thread at a time."""
+    """A libcurl handle with its open connections; for one thread at a time."""
 
     def __init__(self) -> None:
         try:
@@ -57,8 +57,8 @@ class Line:
     def perform(self, still_wanted: Callable[[], None]) -> None:
         """Make the request that ``handle`` is set up for; pycurl.error if that fails.
 
-        ``still_wanted`` is called now and then, and ends it by raising. (So little depends on callbacks:
-        libcurl's own for progress would come with every block.)
+        ``still_wanted`` is called from time to time, and ends the transfer by raising. (libcurl's progress
+        callback would be called for every block.)
         """
         self._multi.add_handle(self.handle)
         self._is_busy = True
@@ -79,7 +79,7 @@ class Line:
 
     @property
     def is_resolving(self) -> bool:
-        """Whether it still waits for the address that belongs to a name."""
+        """Whether it is still resolving the host name."""
         getinfo = self.handle.getinfo
         return self._is_busy and getinfo(pycurl.ACTIVESOCKET) < 0 and not getinfo(pycurl.NAMELOOKUP_TIME)
 
@@ -92,7 +92,7 @@ class Line:
 
 
 class Exchange:
-    """A request, and what becomes of it. The callbacks that libcurl wants are its methods."""
+    """A request and its response. Its methods are libcurl's callbacks."""
 
     def __init__(
         self,
@@ -104,8 +104,8 @@ class Exchange:
         sink: Callable[[bytes], None] | None = None,
         not_final: Collection[int] = (),
     ) -> None:
-        """An answer that redirects, or whose status is ``not_final``, goes neither to ``on_reply`` nor to
-        ``sink``: the caller of ``run`` gets it."""
+        """A redirect, or a response with a status in ``not_final``, is not passed to ``on_reply`` or
+        ``sink``, only returned by ``run``."""
         self.method = method
         self.url = url
         self.source = source
@@ -121,7 +121,7 @@ class Exchange:
         self._take: Callable[[bytes], None] = self._take_first
 
     def run(self, line: Line, timeout: float, cancelled: Event | None) -> Reply:
-        """Carry it out on ``line``, unless it is ``cancelled`` or nothing moves for ``timeout`` seconds."""
+        """Perform it on ``line``; ends if ``cancelled`` is set or nothing moves for ``timeout`` seconds."""
         handle = line.handle
         self._set_up(handle)
         watch = _Watch(line, self, timeout, cancelled)
@@ -136,7 +136,7 @@ class Exchange:
             self._hear_what_came()
             raise self._repeatable(failure, handle) from None
         finally:
-            del self._take  # a circle: it would keep what was sent in memory until the collector comes by
+            del self._take  # a reference cycle: it would keep the data in memory until collected
         try:
             answer = self._reply or self._answered()
         except reply.Cut as failure:
@@ -166,12 +166,12 @@ class Exchange:
             handle.setopt(pycurl.READFUNCTION, self._to_send)
             handle.setopt(pycurl.SEEKFUNCTION, self._seek)
         if self.method not in IDEMPOTENT:
-            handle.setopt(pycurl.FRESH_CONNECT, 1)  # on an old connection libcurl repeats it by itself
+            handle.setopt(pycurl.FRESH_CONNECT, 1)  # on a reused connection libcurl would repeat it
 
     # -- callbacks: an exception must not leave them, libcurl would print it ------------------------
 
     def _received(self, data: bytes) -> int | None:
-        """Called 65,536 times for a gigabyte: libcurl hands over 16 KiB at most."""
+        """Called 65,536 times per gigabyte: libcurl passes 16 KiB at most."""
         try:
             self._take(data)
         except BaseException as error:
@@ -224,7 +224,7 @@ class Exchange:
         return not (answer.redirects or answer.status in self._not_final)
 
     def _heard(self) -> Reply | None:
-        """The answer whose header has come last, if that is a final one: no 100 Continue, no challenge."""
+        """The response whose header came last, if it is final: not 100 Continue, not a challenge."""
         with suppress(RedError):
             answer, _ = reply.header(self.lines, self.url)
             if answer.status >= 200 and answer.status not in (401, 407):
@@ -232,14 +232,14 @@ class Exchange:
         return None
 
     def check_header(self) -> None:
-        """ProtocolViolation if the header is here and breaks HTTP. libcurl may wait for a body that it has
-        misunderstood the length of."""
+        """ProtocolViolation if the header is here and invalid: libcurl may wait for a body whose length it
+        misread."""
         if not self._reply:
             with suppress(reply.Cut):
                 reply.header(self.lines, self.url)
 
     def _hear_what_came(self) -> None:
-        """An answer that was cut before its body has begun still says something."""
+        """Use the header of a response that was cut short before its body."""
         if not self._reply and self._heard():
             self._answered()
 
@@ -248,7 +248,7 @@ class Exchange:
         return self._repeatable(failure, handle) if isinstance(failure, TemporaryFailure) else failure
 
     def _repeatable(self, failure: TemporaryFailure, handle: pycurl.Curl) -> TemporaryFailure:
-        """What is not idempotent may be repeated if nothing of it has left."""
+        """A request that is not idempotent may be repeated only if none of it was sent."""
         failure.repeatable = self.method in IDEMPOTENT or not handle.getinfo(pycurl.REQUEST_SIZE)
         return failure
 
@@ -256,9 +256,9 @@ class Exchange:
 class _Watch:
     """Called while a transfer runs; raises Cancelled, or TemporaryFailure after ``timeout`` s without a byte.
 
-    Lines of a header or trailer could trickle for ever, and so could answers like 102 Processing or the page
-    that comes with a challenge: all of them together get HEADER_PATIENCE times as long. libcurl's own
-    low-speed limit is an average, and would end a body that trickles.
+    Header and trailer lines could trickle forever, and so could responses like 102 Processing or the page of
+    a challenge: all of them together get HEADER_PATIENCE times as long. libcurl's low-speed limit is an
+    average, and would end a body that trickles.
     """
 
     def __init__(self, line: Line, exchange: Exchange, timeout: float, cancelled: Event | None) -> None:
@@ -292,7 +292,7 @@ class _Watch:
         place = secrets.shown_url(self._exchange.url)
         still = now - self._heard_at
         if self._line.is_resolving and still > self._timeout - min(2 * WAKE_EVERY, self._timeout / 2):
-            # just before libcurl's own limit, after which it would wait for its resolver
+            # just before libcurl's limit, after which it would wait for its resolver
             raise TemporaryFailure(f"{place}: no name server answered within {self._timeout:g} s")
         if still > self._timeout:
             raise TemporaryFailure(f"{place}: no byte for {self._timeout:g} s")
@@ -303,9 +303,9 @@ class _Watch:
             self._has_answer, self._moved_at = True, now
 
     def _unsent(self) -> int:
-        """Bytes that the kernel still keeps for a slow server: as long as they get fewer, something moves."""
+        """Bytes still in the kernel's send buffer: while they decrease, the transfer is not stalled."""
         socket = self._handle.getinfo(pycurl.ACTIVESOCKET)
         try:
             return int.from_bytes(fcntl.ioctl(socket, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
-        except (OSError, ValueError):  # no socket yet, or none any more
+        except (OSError, ValueError):  # no socket yet, or already closed
             return 0

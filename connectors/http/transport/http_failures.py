@@ -1,4 +1,4 @@
-"""What an HTTP status, or a failure of libcurl, means in terms of connectors.errors."""
+"""Maps HTTP statuses and libcurl errors to connectors.errors."""
 
 import re
 from urllib.parse import urlsplit
@@ -29,16 +29,16 @@ CHECK_URL = "check url in the access document"
 TRY_PUT = "most servers want method: PUT"
 NO_UPLOADS = "this server does not accept uploads"
 CHECK_METHOD = "check method in the access document"
-LACKING = {501, 505}  # the server does not have what is asked of it, and will not have it next time
+LACKING = {501, 505}  # not supported by the server, now or later
 TOO_LARGE = "the server, or a proxy in front of it, limits the size of uploads: ask for a higher limit"
-NO_TLS = "wrong version number"  # OpenSSL's words for an answer that is not TLS
+NO_TLS = "wrong version number"  # OpenSSL's message for an answer that is not TLS
 CHECK_PROXY = "check the credentials in the proxy variables"
 
 
 def of_reply(reply: Reply, *, sending: bool, method: str = "") -> RedError:
-    """The error that an answer other than success means, to a request that sends a file or does not.
+    """The error for an unsuccessful response; ``sending``: to a request that sends a file.
 
-    ``method`` is what the access document says.
+    ``method`` is that of the access document.
     """
     status, place = reply.status, secrets.shown_url(reply.url)
     what = "send to" if sending else "receive"
@@ -50,7 +50,7 @@ def of_reply(reply: Reply, *, sending: bool, method: str = "") -> RedError:
     if status in (401, 407):
         return NotAuthenticated(message, hint=_other_login(reply) if status == 401 else CHECK_PROXY)
     if status in (402, 403, 451):
-        return NotPermitted(message, hint="the server knows who is asking, and refuses")
+        return NotPermitted(message, hint="the server denies this user access")
     if status in (404, 410) and not sending:
         is_directory = urlsplit(reply.url).path.endswith("/")
         return NotFound(message, hint=CHECK_URL + ("; for a file, use receive-file" if is_directory else ""))
@@ -65,14 +65,14 @@ def of_reply(reply: Reply, *, sending: bool, method: str = "") -> RedError:
 
 
 def _lacking(sending: bool, method: str) -> str:
-    """What to try where the server does not have the method at all."""
+    """A hint for when the server does not support the method at all."""
     if not sending:
         return CHECK_METHOD
     return TRY_PUT if method == "POST" else NO_UPLOADS
 
 
 def _other_method(reply: Reply, method: str) -> str:
-    """What to try where ``method`` is refused: what the server allows (RFC 9110, 10.2.1), if it says so."""
+    """A hint for when ``method`` is refused: the methods that the server allows (RFC 9110, 10.2.1)."""
     others = [other for other in ("PUT", "POST") if other != method]
     able = [other for other in others if other in reply.allowed] if reply.allowed else others[:1]
     if not method:
@@ -85,7 +85,7 @@ def _other_method(reply: Reply, method: str) -> str:
 
 
 def _other_login(reply: Reply) -> str:
-    """Which ways to log in the server offers, if it says so."""
+    """A hint with the authentication schemes that the server offers, if it names any."""
     offered = schemes(reply.headers.get("www-authenticate", ""))
     if reply.login and reply.login.lower() in map(str.lower, offered):
         return f"{CHECK_AUTH}: the server refused this {REFUSED.get(reply.login, 'username and password')}"
@@ -93,7 +93,7 @@ def _other_login(reply: Reply) -> str:
 
 
 def not_allowed(reply: Reply, method: str) -> RedError:
-    """That the server's answer does not name ``method`` among those that it allows."""
+    """The error for a ``method`` that is not among those that the server allows."""
     place = secrets.shown_url(reply.url)
     return NotPermitted(
         f"cannot send to {place}: the server does not allow {method} there", hint=_other_method(reply, method)
@@ -101,7 +101,7 @@ def not_allowed(reply: Reply, method: str) -> RedError:
 
 
 def of_redirect(status: int, place: str, target: str) -> RedError:
-    """A redirect that must not be followed: it would turn what is sent into a GET (RFC 9110, 15.4)."""
+    """The error for a redirect that would turn an upload into a GET (RFC 9110, 15.4)."""
     return ProtocolViolation(
         f"cannot send to {place}: {status} redirects to {host_of(target)}",
         hint="check url in the access document: uploads do not follow this redirect",
@@ -109,7 +109,7 @@ def of_redirect(status: int, place: str, target: str) -> RedError:
 
 
 def host_of(target: str) -> str:
-    """Scheme and host of a redirect's ``target``: a token may stand anywhere behind them."""
+    """Scheme and host of a redirect's ``target``; the rest may contain a token."""
     try:
         parts = urlsplit(target)
         port = f":{parts.port}" if parts.port else ""
@@ -119,7 +119,7 @@ def host_of(target: str) -> str:
 
 
 def of_curl(error: pycurl.error, place: str, handle: pycurl.Curl) -> RedError:
-    """The error that libcurl's means, for a request to ``place`` on ``handle``."""
+    """The error for libcurl's ``error``, in a request to ``place`` on ``handle``."""
     code, text = int(error.args[0]), " ".join(str(part) for part in error.args[1:])
     if code == pycurl.E_COULDNT_RESOLVE_HOST:
         return _unresolved(text, place)
@@ -143,7 +143,7 @@ def of_curl(error: pycurl.error, place: str, handle: pycurl.Curl) -> RedError:
     if code == pycurl.E_FILESIZE_EXCEEDED:
         return DataError(f"{place}: {text}")
     if code == pycurl.E_TOO_MANY_REDIRECTS:  # a challenge after every answer
-        return NotAuthenticated(f"{place}: the server accepts no answer to its challenge", hint=CHECK_AUTH)
+        return NotAuthenticated(f"{place}: the server keeps asking for authentication", hint=CHECK_AUTH)
     connect_status = handle.getinfo(pycurl.HTTP_CONNECTCODE)
     if connect_status == 407:
         return NotAuthenticated(f"{place}: the proxy answers 407", hint=CHECK_PROXY)
@@ -158,15 +158,15 @@ def of_curl(error: pycurl.error, place: str, handle: pycurl.Curl) -> RedError:
 
 
 PROTOCOL_BROKEN = {
-    pycurl.E_UNSUPPORTED_PROTOCOL,  # no HTTP at all in the answer
-    pycurl.E_FTP_WEIRD_SERVER_REPLY,  # its name for any reply that makes no sense
-    100,  # CURLE_TOO_LARGE: header fields without end
+    pycurl.E_UNSUPPORTED_PROTOCOL,  # the answer is not HTTP
+    pycurl.E_FTP_WEIRD_SERVER_REPLY,  # libcurl's code for any invalid reply
+    100,  # CURLE_TOO_LARGE: endless header fields
     pycurl.E_BAD_CONTENT_ENCODING,
     pycurl.E_LOGIN_DENIED,
 }
 
 BROKEN_ANSWER = re.compile("chunk|response headers")
-"""libcurl has one code for a lost connection and for malformed chunks or header fields without end."""
+"""libcurl has one code for a lost connection, malformed chunks and endless header fields."""
 
 
 def _unresolved(text: str, place: str) -> RedError:

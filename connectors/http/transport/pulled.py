@@ -1,22 +1,22 @@
-"""Bytes that arrive in a callback, block by block, as an iterator over them."""
+"""Turns a callback that receives blocks of bytes into an iterator."""
 
 import queue
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-BLOCKS = 16  # that wait for being taken: libcurl's are of 512 KiB at most
+BLOCKS = 16  # in the queue; libcurl's have at most 512 KiB
 
 
 class _Unwanted(Exception):
-    """Nobody takes any more."""
+    """The consumer has stopped."""
 
 
 @contextmanager
 def pulled(produce: Callable[[Callable[[bytes], None]], None]) -> Iterator[Iterator[bytes]]:
-    """What ``produce(sink)`` gives to its sink, in a thread of its own, while the block lasts.
+    """The blocks that ``produce(sink)`` passes to its sink. It runs in a thread, until the context ends.
 
-    What it raises is raised where the next block is asked for.
+    An exception from it is raised when the next block is requested.
     """
     waiting: queue.Queue[bytes | BaseException | None] = queue.Queue(BLOCKS)
     over = threading.Event()

@@ -1,4 +1,4 @@
-"""What a web server answers."""
+"""A web server's response."""
 
 import re
 import time
@@ -13,18 +13,17 @@ REDIRECTS = {301, 302, 303, 307, 308}
 STATUS_LINE = re.compile(r"HTTP/1\.[01][ \t]+([0-9]{3})(?:[ \t](.*))?")
 BLANK = (b"\r\n", b"\n")
 FRAMING = ("content-length", "transfer-encoding")  # the fields that say where a body ends
-LONGEST_NUMBER = 18  # digits: no file has more bytes
+LONGEST_NUMBER = 18  # digits: no file is larger
 
 
 class Cut(TemporaryFailure):
-    """The connection was closed before the header of the answer was complete."""
+    """The connection was closed before the response header was complete."""
 
 
 class Reply(NamedTuple):
-    """An answer: header fields by lower-case name, and the body where nobody else took it.
+    """A response: header fields by lower-case name, and the body unless a sink received it.
 
-    ``trailers`` are the fields behind a chunked body. ``login`` is the method of a login that
-    a 401 refused.
+    ``trailers`` are the fields after a chunked body. ``login`` is the method of a login that a 401 refused.
     """
 
     status: int
@@ -37,7 +36,7 @@ class Reply(NamedTuple):
 
     @property
     def redirects(self) -> bool:
-        """Whether it says that something is elsewhere, and where."""
+        """Whether it is a redirect with a target."""
         return self.status in REDIRECTS and "location" in self.headers
 
     @property
@@ -72,7 +71,7 @@ class Reply(NamedTuple):
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds until another attempt is welcome (RFC 9110, 10.2.3), if the server says so."""
+        """Seconds to wait before a retry (RFC 9110, 10.2.3), if the server says so."""
         text = self.headers.get("retry-after", "").strip()
         if text.isascii() and text.isdigit():
             return float(text[:9])
@@ -81,16 +80,16 @@ class Reply(NamedTuple):
 
 
 def whole_number(text: str) -> int | None:
-    """A number of bytes in a header field or a page; None if it is none, or more than any file has."""
+    """A number of bytes in a header field or page; None if it is invalid or larger than any file."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER else None
 
 
 def header(lines: Sequence[bytes], url: str) -> tuple[Reply, int]:
-    """The final answer among the ``lines`` that came from ``url``, and how many lines its header ends after.
+    """The final response in the ``lines`` from ``url``, and the number of lines to the end of its header.
 
-    Before it there may be others: 100 Continue, a challenge. Raises Cut if the header is not complete, as
-    libcurl takes the end of a connection for the end of a header. Raises ProtocolViolation for what is not
-    HTTP/1.1, and for a length that could be understood in two ways (RFC 9112, 6.3).
+    Others may precede it: 100 Continue, a challenge. Raises Cut if the header is incomplete, since libcurl
+    takes the end of a connection for the end of a header. Raises ProtocolViolation if it is not HTTP/1.1, or
+    its length is ambiguous (RFC 9112, 6.3).
     """
     start, end = 0, _end_of_header(lines, 0, url)
     while end < len(lines) and lines[end].startswith(b"HTTP/"):
@@ -137,7 +136,7 @@ def _text(lines: Sequence[bytes]) -> str:
 
 
 def _make_length_clear(headers: dict[str, str], url: str) -> None:
-    """Leave one Content-Length at most. libcurl passes over one that stands beside a coding it ignores."""
+    """Leave at most one Content-Length. libcurl ignores one beside a transfer coding that it ignores."""
     for name, value in headers.items():
         if name.strip() not in FRAMING:
             continue
@@ -149,4 +148,4 @@ def _make_length_clear(headers: dict[str, str], url: str) -> None:
             lengths = {whole_number(one.strip()) for one in value.split(",")}
             if len(lengths) > 1 or None in lengths:
                 raise ProtocolViolation(f"{secrets.shown_url(url)}: its Content-Length is not valid")
-            headers[name] = str(*lengths)  # said twice it is still one (RFC 9110, 8.6)
+            headers[name] = str(*lengths)  # repeats are valid (RFC 9110, 8.6)
