@@ -1,4 +1,4 @@
-"""What paramiko, the socket and cryptography throw, in terms of connectors.errors. Nothing else leaves."""
+"""Maps exceptions of paramiko, sockets and cryptography to connectors.errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,12 +20,12 @@ BROKEN_RULES = (
     "Unknown",
     "Invalid SSH",
 )
-"""How paramiko's messages about a server that breaks the protocol begin."""
+"""The beginnings of paramiko's messages about protocol violations."""
 
 
 @contextmanager
 def translating(place: str) -> Iterator[None]:
-    """Within it, what fails at ``place`` (a name for people) fails with an error of connectors.errors."""
+    """Turn exceptions at ``place`` (a name for messages) into errors of connectors.errors."""
     try:
         yield
     except RedError:
@@ -38,7 +38,7 @@ def translating(place: str) -> Iterator[None]:
 
 
 def of_exception(error: Exception, place: str) -> RedError | None:
-    """What ``error`` means; None if it is neither of paramiko nor of what paramiko uses."""
+    """The error for ``error``; None if it comes from neither paramiko nor what paramiko uses."""
     from cryptography.exceptions import InvalidSignature, InvalidTag
     from paramiko import ssh_exception as theirs
 
@@ -52,8 +52,8 @@ def of_exception(error: Exception, place: str) -> RedError | None:
         return ProtocolViolation(f"{place}: {said(error)}")
     if isinstance(error, InvalidSignature):
         return ProtocolViolation(f"{place}: the server's signature is wrong")
-    if isinstance(error, InvalidTag):  # TCP's own checksum lets one damaged packet in some millions pass
-        return TemporaryFailure(f"{place}: a packet was damaged on its way")
+    if isinstance(error, InvalidTag):  # TCP's checksum misses one damaged packet in some millions
+        return TemporaryFailure(f"{place}: a packet was damaged in transit")
     if isinstance(error, TimeoutError):
         return TemporaryFailure(f"{place}: no answer")
     if isinstance(error, EOFError):
@@ -67,9 +67,9 @@ def of_exception(error: Exception, place: str) -> RedError | None:
 
 
 def of_refused_channel(code: int, text: str, place: str) -> RedError:
-    """The server opens no channel for us, because of ``code``."""
+    """The error for a channel that the server refused to open, with ``code``."""
     message = f"{place}: the server refuses to open a channel: {text}"
-    if code in (PROHIBITED, UNREACHABLE):  # OpenSSH's answer where MaxSessions is 0, or reached
+    if code in (PROHIBITED, UNREACHABLE):  # OpenSSH's answer if MaxSessions is 0, or reached
         return NotPermitted(message, hint="does the server allow sessions (MaxSessions in its sshd_config)?")
     if code == UNKNOWN_TYPE:
         return ProtocolViolation(message)
@@ -77,7 +77,7 @@ def of_refused_channel(code: int, text: str, place: str) -> RedError:
 
 
 def of_refused_forwarding(code: int, text: str, place: str, target: str) -> RedError:
-    """``place``, a jump host, does not lead on to ``target``, because of ``code``; ``text`` is its own."""
+    """The error if the jump host ``place`` cannot connect to ``target``, from its ``code`` and ``text``."""
     message = f"{place} cannot connect to {target}: {text}"
     if code == PROHIBITED:
         return NotPermitted(
@@ -91,9 +91,9 @@ def of_refused_forwarding(code: int, text: str, place: str, target: str) -> RedE
 
 
 UNKNOWN_NAME = ("name or service not known", "nodename nor servname", "no address associated", "unknown host")
-"""How resolvers (glibc, BSD, musl's servers) say that a name does not exist."""
+"""Messages of resolvers (glibc, BSD, musl's servers) for a name that does not exist."""
 
 
 def said(error: Exception) -> str:
-    """What the exception says, on one line and not without end: part of it may be the server's words."""
+    """The exception's message on one line, cut to length: part of it may come from the server."""
     return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,11 +1,11 @@
-"""What an access document names: one server, perhaps behind another one, and a path on it."""
+"""The destination in an access document: a server, perhaps behind a jump host, and a path on it."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 
 class Login(NamedTuple):
-    """Who logs in, with a password or a private key (PEM text or a file's path); "" where there is none."""
+    """A user with a password or a private key (PEM text or a file's path); "" if there is none."""
 
     username: str
     password: str = ""
@@ -14,8 +14,8 @@ class Login(NamedTuple):
 
 
 class Server(NamedTuple):
-    """``host`` is a name or an address without brackets. ``host_key`` is what the document demands of it:
-    ``SHA256:…`` or a public key line; "" if nothing."""
+    """``host`` is a name or an address without brackets. ``host_key`` is the one the document requires:
+    ``SHA256:…`` or a public key line; "" if none."""
 
     host: str
     port: int
@@ -26,7 +26,7 @@ class Server(NamedTuple):
 class Place(NamedTuple):
     """``path`` is absolute or relative to the log-in directory, "" for that directory itself.
 
-    The time limits are in seconds; None where the document has none and RED_TIMEOUT counts.
+    The time limits are in seconds; None if the document has none, and RED_TIMEOUT applies.
     """
 
     server: Server
@@ -37,7 +37,7 @@ class Place(NamedTuple):
     banner_timeout: float | None = None
     ciphers: tuple[str, ...] = ()
     writable: bool = False
-    """Whether a mount of it can be written to."""
+    """Whether a mount of it is writable."""
 
 
 def of(access: Mapping[str, Any]) -> Place:
@@ -66,5 +66,5 @@ def _server(access: Mapping[str, Any]) -> Server:
 
 
 def _relative_to_login(path: str) -> str:
-    """``~/x`` is ``x``: what a shell makes of it, where no shell is asked."""
+    """Turn ``~/x`` into ``x``, as a shell would: SFTP does not expand it."""
     return path[2:].lstrip("/") if path.startswith("~/") else "" if path == "~" else path

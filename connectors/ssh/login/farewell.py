@@ -1,7 +1,7 @@
-"""Why a server ends a session as it begins, in its own words.
+"""Why a server ends a session right after login, in its own words.
 
-So it does with an account that may log in only to change an expired password, or whose log-in shell is
-nologin. That is no lost connection, and trying again shows the password once more.
+It does so if the account's password has expired or its login shell is nologin. That is not a lost connection,
+and a retry would only send the password again.
 """
 
 import time
@@ -12,16 +12,16 @@ from connectors.errors import NotAuthenticated, RedError
 from connectors.net import waiting
 from connectors.transfer.job import Job
 
-WITHIN = 1.0  # seconds: for what was under way when the session ended, and for the words
+WITHIN = 1.0  # seconds to wait for data in flight when the session ended, and for the server's message
 MOST_WORDS = 400  # bytes
 HINT = "log in there with ssh to see what is wrong; an expired password is changed that way"
 
 
 def of(channel: Any, place: str, said: bytes, job: Job) -> RedError | None:
-    """NotAuthenticated if the server has ended the session on ``channel``, where nothing was done yet.
+    """NotAuthenticated if the server ended the session on ``channel`` before anything was done.
 
-    ``said`` is what came on it; ``place`` names the server. None if the connection was lost: then there is
-    no exit status.
+    ``said`` is what it sent on the channel; ``place`` names the server. None if the connection was lost: then
+    there is no exit status.
     """
     deadline = time.monotonic() + WITHIN
     while channel.exit_status < 0 and not channel.closed and (said or channel.eof_received):
@@ -38,7 +38,7 @@ def of(channel: Any, place: str, said: bytes, job: Job) -> RedError | None:
 
 
 def _words(transport: Any, job: Job) -> bytes:
-    """What the server says to a command. OpenSSH drops what is said for people where SFTP is asked for."""
+    """The server's message after a command. For SFTP, OpenSSH drops messages for the user."""
     from paramiko.ssh_exception import SSHException
 
     heard = b""

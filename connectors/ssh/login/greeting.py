@@ -1,4 +1,4 @@
-"""What a server says before it can be spoken with, and what paramiko tells of it to its log alone."""
+"""What a server sends before the SSH handshake, and details that paramiko only logs."""
 
 import logging
 import re
@@ -12,9 +12,9 @@ _OVERLOADED = re.compile(rb"MaxStartups|Not allowed at this time|too many|try ag
 
 
 class Greeting:
-    """Listens on a socket (or a channel) until ``end()``: what came before the server introduced itself.
+    """Records what arrives on a socket (or channel) before the server's SSH banner, until ``end()``.
 
-    paramiko would collect a line, or a packet, without end, and does not tell silence from nonsense.
+    paramiko would read an endless line or packet, and does not tell silence from invalid data.
     """
 
     def __init__(self, sock: Any) -> None:
@@ -26,7 +26,7 @@ class Greeting:
         sock.recv = self._listen  # hides the method of its class
 
     def end(self) -> None:
-        """Keys are agreed on: from now on nothing is in the way."""
+        """Stop recording: the key exchange is done."""
         del self._sock.recv
 
     def _listen(self, count: int) -> bytes:
@@ -35,22 +35,22 @@ class Greeting:
         if not self.introduced:
             self._heard += data
             self.introduced = bool(_INTRODUCTION.search(self._heard))
-        return data if self._count <= MOST else b""  # too much: as if it had closed the connection
+        return data if self._count <= MOST else b""  # too much: treat the connection as closed
 
     @property
     def nonsense(self) -> str:
-        """The beginning of what it said that was no introduction; "" if it said nothing."""
+        """The beginning of what it sent instead of an SSH banner; "" if nothing."""
         text = self._heard.decode("ascii", "backslashreplace").strip()
         return repr(text.splitlines()[0][:LONGEST_QUOTE]) if text and not self.introduced else ""
 
     @property
     def overloaded(self) -> bool:
-        """Whether it says that it has too much to do: OpenSSH does so in clear text."""
+        """Whether it says that it is overloaded; OpenSSH does so in clear text."""
         return not self.introduced and bool(_OVERLOADED.search(self._heard))
 
 
 class Notes(logging.Logger):
-    """Takes the place of paramiko's log: the reasons that no exception of it holds. Nothing is written."""
+    """Replaces paramiko's log, to find reasons that its exceptions lack. Writes nothing."""
 
     def __init__(self) -> None:
         super().__init__("connectors.ssh")
@@ -60,7 +60,7 @@ class Notes(logging.Logger):
         self._lines.append(str(msg))
 
     def find(self, pattern: str) -> str:
-        """The first group of ``pattern`` in the line noted last that has it; "" if there is none."""
+        """The first group of ``pattern`` in the last line that matches; "" if none does."""
         for line in reversed(tuple(self._lines)):  # a copy, in one step: paramiko's thread may add to it
             if found := re.match(pattern, line, re.DOTALL):
                 return found[1]
@@ -68,19 +68,19 @@ class Notes(logging.Logger):
 
     @property
     def refused(self) -> bool:
-        """Whether the server has answered that a password or key is wrong."""
+        """Whether the server rejected a password or key."""
         return bool(self.find(r"Authentication \((.*)\) failed"))
 
     @property
     def farewell(self) -> tuple[str, str]:
-        """Why the server has ended the conversation: the code (RFC 4253, 11.1), and its own words."""
+        """Why the server disconnected: the code (RFC 4253, 11.1) and its message."""
         return self.find(r"Disconnect \(code (\d+)\)"), self.find(r"Disconnect \(code \d+\): (.*)")[:200]
 
     @property
     def no_channel(self) -> str:
-        """Why the server did not open a channel, in its own words."""
+        """The server's reason for not opening a channel."""
         return self.find(r"Secsh channel \d+ open FAILED: (.*): [^:]*$")
 
     def offer(self, what: str) -> str:
-        """Which algorithms the server has: ``kex algos``, ``server key``, ``server encrypt``…"""
+        """The server's algorithms for ``what``: ``kex algos``, ``server key``, ``server encrypt``…"""
         return self.find(rf"{what}: (.*)")

@@ -1,4 +1,4 @@
-"""One server on the way: shaken hands with, recognized by its key, logged in to."""
+"""One server on the way: handshake, host key check, login."""
 
 import logging
 import socket
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-import paramiko  # 135 ms; Session imports this module only once it waits for a server, by imports.py
+import paramiko  # 135 ms; Session imports this module through imports.py while it waits for a server
 from paramiko.ssh_exception import IncompatiblePeer
 
 from connectors.errors import ProtocolViolation, RedError, TemporaryFailure
@@ -24,17 +24,18 @@ from connectors.ssh.transport.algorithms import preferred_ciphers
 from connectors.ssh.transport.corrections import CorrectedTransport
 from connectors.transfer.job import Job
 
-logging.getLogger("paramiko").addHandler(logging.NullHandler())  # its channels': without one, stderr
+logging.getLogger("paramiko").addHandler(logging.NullHandler())  # or its channels log to stderr
 
-KEEPALIVE = 15  # seconds of silence after which we say something, so that no firewall forgets us
-LATER = 10.0  # seconds by which paramiko's own time limits are longer than ours, which tell more
+KEEPALIVE = 15  # seconds of silence after which we send something, so that firewalls keep the connection
+LATER = 10.0  # seconds added to paramiko's time limits: ours come first, with better messages
 OFFERS = {"kex": "kex algos", "host key": "server key", "ciphers": "server encrypt", "macs": "server mac"}
-"""What could not be agreed on, and under which name the server's offer is in the notes."""
+"""What may not match, and the name under which the notes have the server's offer."""
 
 
 class Hop:
     def __init__(self, server: Server, sock: Any, job: Job, role: str = "") -> None:
-        """Over ``sock``, a socket or a channel, which closes with it. ``role`` is for people: "jump host"."""
+        """Over ``sock``, a socket or channel, which ``close`` closes. ``role``, such as "jump host", is for
+        messages."""
         self.server = server
         self.name = f"{role} {name_of(server)}".lstrip()
         self._job = job
@@ -47,10 +48,10 @@ class Hop:
     def shake_hands(
         self, host_keys: HostKeys, unwanted: list[str], ciphers: tuple[str, ...], limits: tuple[float, float]
     ) -> None:
-        """Agree on keys and look at the server's: ProtocolViolation if it is not the right one.
+        """Exchange keys and check the host key: ProtocolViolation if it is wrong.
 
-        ``unwanted`` are types of keys not to ask for. ``limits``, in seconds: until the server introduces
-        itself, and from then on until all is agreed.
+        ``unwanted`` are host key types not to ask for. ``limits``, in seconds: for the server's banner, and
+        then for the key exchange.
         """
         options = self.transport.get_security_options()
         known = algorithms(host_keys.kinds(self.server), options.key_types)
@@ -77,7 +78,7 @@ class Hop:
         self.transport.set_keepalive(KEEPALIVE)
 
     def session_channel(self, seconds: float, streaming: bool) -> paramiko.Channel:
-        """A channel on which nothing is started; see Session.channel."""
+        """A channel without a command or subsystem; see Session.channel."""
         sizes = fast_packets.sizes(self.transport, streaming)
         channel = waiting.for_answer(
             lambda: self._open_channel("session", seconds, sizes=sizes),
@@ -86,13 +87,13 @@ class Hop:
             f"{self.name}: no channel was opened",
         )
         error_output: Any = channel.in_stderr_buffer
-        error_output.feed = lambda data: None  # nobody reads it, and it could fill the memory
+        error_output.feed = lambda data: None  # nobody reads it, and it could fill memory
         if isinstance(self._sock, Socket):
             self._sock.prompt = False
         return channel
 
     def forwarded(self, target: Server, seconds: float) -> paramiko.Channel:
-        """A connection from there to ``target``."""
+        """A connection from this server to ``target``."""
         return waiting.for_answer(
             lambda: self._open_channel("direct-tcpip", seconds, target),
             self._job,
@@ -101,10 +102,10 @@ class Hop:
         )
 
     def close(self) -> None:
-        """Hang up, whatever is going on; does not wait for anybody."""
+        """Close the connection at any time, without waiting."""
         with suppress(OSError):
             if isinstance(self._sock, socket.socket):
-                self._sock.shutdown(socket.SHUT_RDWR)  # wakes the transport's thread, closing would not
+                self._sock.shutdown(socket.SHUT_RDWR)  # wakes the transport's thread; closing would not
         self.transport.close()
         with suppress(OSError):
             self._sock.close()
@@ -135,7 +136,7 @@ class Hop:
         )
 
     def _unagreed(self, ours: dict[str, str]) -> RedError:
-        """Why no keys were agreed on: the conversation is over."""
+        """Why the key exchange failed."""
         if not self._greeting.introduced:
             return self._unintroduced("closed the connection without sending anything")
         error = self.transport.get_exception()

@@ -1,10 +1,10 @@
-"""Whether a server is the one that is meant: looked at before any password or signature leaves.
+"""Checks a server's host key before any password or signature is sent.
 
 In this order: a key that the file of RED_KNOWN_HOSTS (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT) marks
 ``@revoked`` is never accepted; ``hostKey`` of the access document, if there is one, must match; if the file
-has keys of the host, one of them must match as well. If it has none, ``hostKey`` is enough, and without it
-the host is refused. With neither hostKey nor file the first key is taken with a warning, or refused if
-RED_STRICT_HOST_KEYS says so.
+has keys of the host, one of them must match as well. If it has none, ``hostKey`` is enough; without it the
+host is refused. With neither hostKey nor file, the first key is accepted with a warning, or refused if
+RED_STRICT_HOST_KEYS is set.
 """
 
 import base64
@@ -33,11 +33,11 @@ OLD = "if the server's key was changed on purpose, replace the known key: "
 
 
 class Refused(ProtocolViolation):
-    """The server has shown a key that the known_hosts file has not, or has revoked."""
+    """The server's key is not in the known_hosts file, or is revoked there."""
 
 
 class AnotherKey(ProtocolViolation):
-    """The server has shown a key that has not the right fingerprint; it may have one of another kind."""
+    """The server's key has the wrong fingerprint; it may have another key of the right type."""
 
     def __init__(self, message: str, *, hint: str, kind: str) -> None:
         super().__init__(message, hint=hint)
@@ -45,14 +45,14 @@ class AnotherKey(ProtocolViolation):
 
 
 class Known(NamedTuple):
-    """A line of a known_hosts file: whom it is about (patterns, or one hashed name), and the key."""
+    """A line of a known_hosts file: the hosts (patterns, or one hashed name), and the key."""
 
     hosts: str
     key: bytes
     marker: str = ""
 
     def is_about(self, name: str) -> bool:
-        """Whether it is about ``name``: a host, or ``[host]:port``."""
+        """Whether it applies to ``name``: a host, or ``[host]:port``."""
         if self.hosts.startswith("|1|"):
             _, _, salt, digest = self.hosts.split("|")
             given = hmac.digest(base64.b64decode(salt), name.encode(), "sha1")
@@ -67,7 +67,7 @@ class Known(NamedTuple):
 
 
 class HostKeys:
-    """What is known of servers. One object serves one session, in which a server's key does not change."""
+    """The known host keys. One object serves one session, in which a server's key must not change."""
 
     def __init__(self, settings: Settings) -> None:
         self._path = settings.known_hosts
@@ -76,7 +76,7 @@ class HostKeys:
         self._accepted: dict[str, bytes] = {}
 
     def kinds(self, server: Server) -> list[str]:
-        """Types of the keys that are known of it: it must be asked for these, as it may have several."""
+        """The types of its known keys: ask for these, since a server may have several."""
         if key := public_key(server.host_key):
             return [kind_of(key)]
         keys = [line.key for line in self._lines(server) if not line.marker]
@@ -84,9 +84,9 @@ class HostKeys:
         return [kind_of(key) for key in named or keys]
 
     def check(self, server: Server, key: "paramiko.PKey", title: str = "") -> None:
-        """ProtocolViolation unless ``key`` is that of ``server``, or nothing is known and that is allowed.
+        """ProtocolViolation unless ``key`` is the key of ``server``, or none is known and that is allowed.
 
-        ``title`` is what to call the server, if not by its name alone.
+        ``title`` is the server's name in messages, if not its host name.
         """
         shown = key.asbytes()
         title = title or name_of(server)
@@ -159,7 +159,7 @@ class HostKeys:
 
 
 def read(path: str) -> Iterator[Known]:
-    """The lines of a known_hosts file; a warning for each that makes no sense. ConfigError if it is gone."""
+    """The lines of a known_hosts file; warns of each invalid one. ConfigError if it cannot be read."""
     try:
         with open(path, "rb") as file:
             lines = file.read().decode("utf-8", "replace").split("\n")
@@ -188,35 +188,35 @@ def _parsed(words: list[str]) -> Known | None:
 
 
 def name_of(server: Server) -> str:
-    """As known_hosts files have it: ``host``, or ``[host]:port`` where that is not 22."""
+    """The server's name in known_hosts files: ``host``, or ``[host]:port`` if the port is not 22."""
     host = server.host.lower()
     return host if server.port == SSH_PORT else f"[{host}]:{server.port}"
 
 
 def fingerprint(key: bytes) -> str:
-    """As ssh-keygen shows it."""
+    """The SHA256 fingerprint, as ssh-keygen prints it."""
     return "SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")
 
 
 def kind_of(key: bytes) -> str:
-    """The type that stands at its beginning; "" for bytes that are no key."""
+    """The key type from its first string; "" if it is not a key."""
     parts = ssh_strings(key, 1)
     return parts[0].decode("ascii", "replace") if parts else ""
 
 
 def algorithms(kinds: Sequence[str], all_of_them: Sequence[str]) -> tuple[str, ...]:
-    """``all_of_them``, those for keys of the ``kinds`` first."""
+    """``all_of_them``, with those for keys of the ``kinds`` first."""
     wanted = [one for one in all_of_them if kind_of_algorithm(one) in kinds]
     return (*wanted, *(one for one in all_of_them if one not in wanted))
 
 
 def kind_of_algorithm(algorithm: str) -> str:
-    """The type of the key that it signs with: RSA keys sign in two ways."""
+    """The key type of a signature algorithm: RSA keys have two algorithms."""
     return "ssh-rsa" if algorithm.startswith("rsa-") else algorithm
 
 
 def _line(name: str, key: bytes) -> str:
-    """As a known_hosts file has it."""
+    """A line for a known_hosts file."""
     return f"{name} {kind_of(key)} {base64.b64encode(key).decode()}"
 
 
@@ -232,5 +232,5 @@ def _decoded(text: str) -> bytes | None:
 
 
 def _matches(pattern: str, name: str) -> bool:
-    """``*`` and ``?`` alone are special; brackets are those of ``[host]:port``."""
+    """Only ``*`` and ``?`` are special; brackets belong to ``[host]:port``."""
     return bool(re.match(translate(pattern.replace("[", "[[]")), name))

@@ -1,4 +1,4 @@
-"""The command ``ssh-key``: a private key as the piece of an access document."""
+"""The command ``ssh-key``: prints a private key as a fragment of an access document."""
 
 import json
 
@@ -14,8 +14,8 @@ VARIABLE = "ssh_key_passphrase"
 def of(path: str, as_json: bool) -> str:
     """The key in the file at ``path`` (``-``: standard input) in YAML or JSON, to be pasted under ``auth``.
 
-    Its lines are one line, with ``\\n`` between them, so that no editor's indentation can break it. Of an
-    encrypted key the passphrase becomes a variable. Errors say what the file holds if it is no such key.
+    Its lines are joined by ``\\n``, so that an editor's indentation cannot break it. The passphrase of an
+    encrypted key becomes a variable. Errors say what the file contains if it is not such a key.
     """
     file, name = ("/dev/stdin", "standard input") if path == "-" else (path, path)
     try:

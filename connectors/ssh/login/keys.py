@@ -1,7 +1,6 @@
-"""Private keys: RSA, ECDSA and ed25519, as PEM or as OpenSSH writes them, encrypted or not.
+"""Private keys: RSA, ECDSA and ed25519, as PEM or in OpenSSH's format, encrypted or not.
 
-Importing this imports no library: what a key is can be seen without one, and using it is another matter.
-No message holds any part of a key.
+Importing this module imports no library: inspecting a key needs none. No message contains any part of a key.
 """
 
 import binascii
@@ -15,11 +14,11 @@ if TYPE_CHECKING:
     import paramiko
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-LARGEST_RSA = 16384  # bits, as OpenSSH has it (OPENSSL_RSA_MAX_MODULUS_BITS); more would take minutes
-LONGEST = 1024 * 1024  # characters of a file that are looked at
+LARGEST_RSA = 16384  # bits, OpenSSH's limit (OPENSSL_RSA_MAX_MODULUS_BITS); more would take minutes
+LONGEST = 1024 * 1024  # characters read from a file
 _BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----\n(.*?)-----END \1-----", re.DOTALL)
 _MAGIC = b"openssh-key-v1\0"
-"""With it begins what OpenSSH writes: PROTOCOL.key in its sources."""
+"""The start of OpenSSH's format: see PROTOCOL.key in its sources."""
 
 _PUBLIC = re.compile(r"\s*(ssh-|ecdsa-sha2-|sk-|---- BEGIN SSH2 PUBLIC|-----BEGIN [A-Z0-9 ]*PUBLIC KEY-----)")
 _KINDS = ("ssh-rsa", "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
@@ -31,7 +30,7 @@ _DAMAGED = "is damaged: a part of it is missing or was changed"
 
 
 class Unusable(Exception):
-    """This is no private key that can log in: why, and what would help."""
+    """The private key cannot be used to log in: why, and what to do."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -54,7 +53,7 @@ def load(private_key: str, passphrase: str, place: str = "privateKey") -> "param
     """The key in ``private_key``: PEM text, its lines as they are, joined or written ``\\n``, or a path.
 
     ``passphrase`` may be "" and is not used if the key is not encrypted. ConfigError says what is wrong, and
-    with which key: ``place``, for people.
+    with which key: ``place`` is its name in messages.
     """
     try:
         return parse(text(private_key), passphrase)
@@ -63,7 +62,7 @@ def load(private_key: str, passphrase: str, place: str = "privateKey") -> "param
 
 
 def text(private_key: str) -> str:
-    """The key itself, its lines restored, where a document has it or the path of its file."""
+    """The key itself, with its lines restored, from the document or the file that it names."""
     if is_pem(private_key) or _PUBLIC.match(private_key):
         return as_pem(private_key).strip() + "\n"
     try:
@@ -73,14 +72,14 @@ def text(private_key: str) -> str:
 
 
 def read(path: str) -> str:
-    """What the file at ``path`` holds, as text; OSError, ValueError for a path that none can have."""
+    """The text of the file at ``path``; OSError, or ValueError for an invalid path."""
     with open(path, encoding="ascii", errors="replace") as file:
         return as_pem(file.read(LONGEST)).strip() + "\n"
 
 
 def inspect(key: str) -> str:
-    """The PEM block of the private key in ``key``; Unusable if it can be seen without decrypting it that it
-    cannot log in."""
+    """The PEM block of the private key in ``key``; Unusable if it clearly cannot be used, even without
+    decrypting it."""
     if "PuTTY-User-Key-File" in key:
         raise Unusable("is a PuTTY key", "convert it: puttygen KEY.ppk -O private-openssh -o KEY")
     found = _BLOCK.search(key)
@@ -100,7 +99,7 @@ def inspect(key: str) -> str:
 
 
 def is_encrypted(block: str) -> bool:
-    """Whether the private key in ``block``, one that inspect() has returned, takes a passphrase."""
+    """Whether the private key in ``block``, from inspect(), is encrypted."""
     label, inside = _BLOCK.findall(block)[0]
     if label == "OPENSSH PRIVATE KEY":
         _, options = _opened(inside)
@@ -109,8 +108,8 @@ def is_encrypted(block: str) -> bool:
 
 
 def _opened(base64: str) -> tuple[bytes, list[bytes]]:
-    """What OpenSSH has written, and the strings it begins with: the cipher's name, the key derivation's and
-    its options; none where that is damaged."""
+    """The decoded block, and its first strings: the cipher's name, the key derivation's name and options;
+    none if it is damaged."""
     try:
         key = binascii.a2b_base64(base64)
     except ValueError:
@@ -119,9 +118,9 @@ def _opened(base64: str) -> tuple[bytes, list[bytes]]:
 
 
 def _inspect_openssh(base64: str) -> None:
-    """Which kind it is stands in the clear, also in an encrypted key."""
+    """Check the key type, which is in clear text even in an encrypted key."""
     key, options = _opened(base64)
-    # behind the options: the number of keys (4 bytes), the public key, the private one
+    # after the options: the number of keys (4 bytes), the public key, the private key
     rest = key[len(_MAGIC) + sum(4 + len(part) for part in options) + 4 :] if options else b""
     halves = ssh_strings(rest, 2)
     public = ssh_strings(halves[0], 1) if halves else None
@@ -137,9 +136,9 @@ def _inspect_openssh(base64: str) -> None:
 
 
 def ssh_strings(data: bytes, most: int = 0) -> list[bytes] | None:
-    """The strings (RFC 4251, section 5) that ``data`` begins with: ``most`` of them or, if 0, all there is.
+    """The strings (RFC 4251, section 5) at the start of ``data``: at most ``most``, or all if 0.
 
-    None where one of them is cut short.
+    None if one of them is cut short.
     """
     parts, at = list[bytes](), 0
     while len(parts) < most if most else at < len(data):
@@ -152,7 +151,7 @@ def ssh_strings(data: bytes, most: int = 0) -> list[bytes] | None:
 
 
 def parse(key: str, passphrase: str) -> "paramiko.PKey":
-    """The key that ``key`` is; Unusable, or NeedsPassphrase."""
+    """Parse ``key``; raises Unusable or NeedsPassphrase."""
     loaded = _decrypted(inspect(key), passphrase)
 
     from io import StringIO
@@ -168,7 +167,7 @@ def parse(key: str, passphrase: str) -> "paramiko.PKey":
         return paramiko.RSAKey(key=loaded)
     if isinstance(loaded, EllipticCurvePrivateKey) and loaded.curve.name in _CURVES:
         return paramiko.ECDSAKey(vals=(loaded, loaded.public_key()))
-    if isinstance(loaded, Ed25519PrivateKey):  # paramiko takes one only as OpenSSH writes it
+    if isinstance(loaded, Ed25519PrivateKey):  # paramiko accepts it only in OpenSSH's format
         written = loaded.private_bytes(
             formats.Encoding.PEM, formats.PrivateFormat.OpenSSH, formats.NoEncryption()
         )
@@ -177,7 +176,7 @@ def parse(key: str, passphrase: str) -> "paramiko.PKey":
 
 
 def _prove(key: "RSAPrivateKey") -> None:
-    """Unusable unless its parts fit together: its public half accepts what its private one has signed."""
+    """Raise Unusable unless the public half verifies a signature of the private half."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
     from cryptography.hazmat.primitives.hashes import SHA256
@@ -192,10 +191,10 @@ def _prove(key: "RSAPrivateKey") -> None:
 
 
 def _decrypted(block: str, passphrase: str) -> Any:
-    """What the library cryptography makes of it.
+    """The key as loaded by the library cryptography.
 
-    It would test whether the factors of an RSA key are prime, for 40 ms with 2048 bits and 290 with 4096:
-    that is for keys of strangers, and this one is the user's own. parse() sees that its parts fit together.
+    Skips its primality test of RSA factors (40 ms with 2048 bits, 290 with 4096), which is for keys from
+    strangers; this one is the user's own. parse() checks that its halves match.
     """
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization as formats
@@ -213,7 +212,7 @@ def _decrypted(block: str, passphrase: str) -> Any:
 
     try:
         return load(None, _DAMAGED)
-    except TypeError:  # it is encrypted; a passphrase for one that is not would be a TypeError as well
+    except TypeError:  # it is encrypted; a passphrase for an unencrypted key would be a TypeError too
         if not passphrase:
             raise NeedsPassphrase from None
     return load(passphrase.encode(), "cannot be decrypted: the passphrase is wrong, or the key is damaged")

@@ -1,8 +1,8 @@
-"""What sshfs starts as its ssh: ``python3 -E /proc/self/fd/SCRIPT ACCESS …``; see sshfs.py.
+"""The program that sshfs runs as ssh: ``python3 -E /proc/self/fd/SCRIPT ACCESS …``; see sshfs.py.
 
-Logs in with the access data that it finds in the descriptor ACCESS, and carries bytes between its
-standard input and output and the server's sftp, until either ends or the server falls silent. Its
-stderr is a memory that umount-dir reads: an error is a line of JSON there.
+Logs in with the access data from the descriptor ACCESS, and copies bytes between its standard input and
+output and the server's sftp, until either ends or the server stops answering. Its stderr is a memfd that
+umount-dir reads: each error is a line of JSON there.
 """
 
 import os
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 18  # bytes
 MOST_MESSAGES = 1 << 16  # bytes
-VERSION = b"\2"  # the kind of SFTP's first answer; nothing of ours is imported for it
-KEEPALIVE = "keepalive@openssh.com"  # OpenSSH's name for it; any server answers, if only that it knows none
+VERSION = b"\2"  # the kind of SFTP's first answer; not imported, to keep imports few
+KEEPALIVE = "keepalive@openssh.com"  # OpenSSH's name; any server answers, even if it does not support it
 
 
 def run() -> int:
-    """Find our modules, as connectors/__main__.py does, and carry bytes; the exit code."""
+    """Find our modules, as connectors/__main__.py does, and copy bytes. Returns the exit code."""
     home = os.path.realpath(__file__).rpartition("/connectors/")[0]
     sys.path[:1] = [home, home + "/lib"]
 
@@ -40,14 +40,14 @@ def run() -> int:
         if os.fstat(2).st_size > MOST_MESSAGES:
             os.ftruncate(2, 0)
         log.error(error)
-        if error.code != Exit.TEMPFAIL:  # it will be no better next time, and might lock the account
+        if error.code != Exit.TEMPFAIL:  # a retry would fail too, and might lock the account
             os.ftruncate(access, 0)
         return error.code
     return Exit.OK
 
 
 def _read(access: int) -> "Passport | None":
-    """The access data; None if an earlier bridge was refused for good, and took it away."""
+    """The access data; None if an earlier bridge was refused permanently and removed it."""
     import pickle
 
     from connectors import secrets
@@ -56,7 +56,7 @@ def _read(access: int) -> "Passport | None":
     data = os.pread(access, os.fstat(access).st_size, 0)
     if not data:
         return None
-    passport = pickle.loads(data)  # our own, from a memory that only we and our children have
+    passport = pickle.loads(data)  # our own data, from a memfd that only we and our children have
     assert isinstance(passport, Passport)
     for server in (passport.place.server, passport.place.jump):
         for secret in server.login[1:] if server else ():
@@ -65,7 +65,7 @@ def _read(access: int) -> "Passport | None":
 
 
 def _carry(passport: "Passport") -> None:
-    """Log in, and return when sshfs or the server has ended; TemporaryFailure if the server is silent."""
+    """Log in; return when sshfs or the server ends. TemporaryFailure if the server stops answering."""
     from connectors.errors import TemporaryFailure
     from connectors.settings import Settings
     from connectors.ssh.login import farewell
@@ -117,10 +117,10 @@ def _carry(passport: "Passport") -> None:
 
 
 def _until_the_end(work: Callable[[], None], ended: threading.Event) -> None:
-    """What goes wrong here is seen by sshfs as the end of the connection, and by _carry."""
+    """sshfs, and _carry, see any failure here as the end of the connection."""
     try:
         work()
-    except Exception as error:  # whatever paramiko makes of a lost connection
+    except Exception as error:  # paramiko raises various errors for a lost connection
         del error
     finally:
         ended.set()

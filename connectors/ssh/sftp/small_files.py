@@ -1,7 +1,7 @@
-"""Many small files through SFTP: hundreds of them under way at once, in one thread.
+"""Many small files through SFTP: hundreds of them concurrently, in one thread.
 
-Each file takes three or four requests, and each of those a round trip. One file after another, or eight at
-a time, that is what a directory costs; here the requests of different files share the round trips.
+Each file takes three or four requests, each a round trip. Here the requests of different files share the
+round trips.
 """
 
 import stat
@@ -62,7 +62,7 @@ ENDS = ((STATUS, _EOF), (NAME, _NONE))  # of a directory
 class Wanted(NamedTuple):
     """A file to read: the caller's ``key``, its name as a string of SFTP, and its size.
 
-    A known size means that it is known to be a regular file.
+    If its size is known, it is known to be a regular file.
     """
 
     key: Any
@@ -71,7 +71,7 @@ class Wanted(NamedTuple):
 
 
 class Read(NamedTuple):
-    """A file that was read whole; ``here`` is None if its size was known before."""
+    """A file that was read completely; ``here`` is None if its size was known before."""
 
     key: Any
     here: Attributes | None
@@ -79,7 +79,7 @@ class Read(NamedTuple):
 
 
 class _Reading:
-    """One file on its way."""
+    """One file being read."""
 
     __slots__ = ("content", "here", "size", "wanted")
 
@@ -91,9 +91,9 @@ class _Reading:
 
 
 def read(sftp: Sftp, files: Iterable[Wanted]) -> Iterator[Read]:
-    """Those of the ``files`` that are regular, no larger than SMALL, and arrive whole; not the others.
+    """Read those of ``files`` that are regular and not larger than SMALL; skip others, and incomplete ones.
 
-    Anything but a regular file is not opened: that could hang (a FIFO) or never end (a device).
+    Only regular files are opened: others could hang (a FIFO) or never end (a device).
     """
     flow = Flow(sftp)
     todo = iter(files)
@@ -120,8 +120,8 @@ def read(sftp: Sftp, files: Iterable[Wanted]) -> Iterator[Read]:
                 if file.content is not None and _content(kind, payload) == b"":
                     yield Read(file.wanted.key, file.here, file.content)
             elif stage == _OPENED and kind == HANDLE:
-                # One byte more than it should have: all servers give SAFE_BLOCK bytes at once if there are so
-                # many (draft, 6.4), so that less is the end. For a larger file that has to be asked.
+                # One byte more than expected: all servers return SAFE_BLOCK bytes at once if there are as
+                # many (draft, 6.4), so less means the end. For a larger file, that takes another request.
                 flow.ask((_READ, file), READ, payload, struct.pack(">QI", 0, file.size + 1))
                 if file.size >= SAFE_BLOCK:
                     flow.ask((_ENDED, file), READ, payload, struct.pack(">QI", file.size, 1))
@@ -134,7 +134,7 @@ def read(sftp: Sftp, files: Iterable[Wanted]) -> Iterator[Read]:
 
 
 def _content(kind: int, payload: bytes) -> bytes | None:
-    """What the answer to READ holds, nothing at the end of the file; None if it is no answer to it."""
+    """The data in an answer to READ, empty at the end of the file; None for any other answer."""
     if kind == STATUS and payload[:4] == _EOF:
         return b""
     if kind == DATA and int.from_bytes(payload[:4], "big") == len(payload) - 4:
@@ -147,7 +147,7 @@ def _is_small(here: Attributes) -> bool:
 
 
 def readable(sftp: Sftp, files: Iterable[tuple[Any, bytes]]) -> Iterator[Any]:
-    """The keys of those ``files`` (key, and name as a string of SFTP) that are regular and may be read."""
+    """The keys of those ``files`` (key, and name as an SFTP string) that are regular and readable."""
     flow = Flow(sftp)
     todo = iter(files)
     under_way = 0
@@ -171,7 +171,7 @@ def readable(sftp: Sftp, files: Iterable[tuple[Any, bytes]]) -> Iterator[Any]:
 class Outgoing(NamedTuple):
     """A small file to write: the caller's ``key``, its name and that of its temporary, its content.
 
-    ``mode`` is set for it as it is if ``exactly``, else less the server's umask.
+    ``mode`` is set as given if ``exactly``, otherwise the server's umask applies.
     """
 
     key: Any
@@ -183,8 +183,8 @@ class Outgoing(NamedTuple):
 
 
 def write(sftp: Sftp, files: Iterable[Outgoing]) -> Iterator[Any]:
-    """Write each file under its temporary name, look at its size, rename it. Gives the keys of those that
-    are there; the others have left nothing behind.
+    """Write each file under its temporary name, check its size, rename it. Yields the keys of those that
+    succeeded; the others leave nothing behind.
     """
     writing = _Writing(sftp)
     todo = iter(files)
@@ -204,7 +204,7 @@ def write(sftp: Sftp, files: Iterable[Outgoing]) -> Iterator[Any]:
 
 
 class _Writing:
-    """The files that are under way, by their temporary names."""
+    """The files being written, by their temporary names."""
 
     def __init__(self, sftp: Sftp) -> None:
         self.flow = Flow(sftp)
@@ -221,7 +221,7 @@ class _Writing:
         self.flow.ask((_OPENED, file), OPEN, file.staging, FOR_REPLACING, with_mode(file.mode))
 
     def go_on(self, stage: int, file: Outgoing, kind: int, payload: bytes) -> bool:
-        """Take an answer and ask the next thing; whether the file has come to be there."""
+        """Handle an answer and send the next request. Returns whether the file is complete."""
         good = kind == STATUS and payload[:4] == _OK
         if stage == _OPENED and kind == HANDLE:
             self._fill(file, payload)
@@ -244,12 +244,12 @@ class _Writing:
         return False
 
     def _note(self, file: Outgoing, good: bool) -> None:
-        """Remember until the answer to CLOSE, which is what follows."""
+        """Remember the result until the answer to CLOSE, which follows."""
         if not good:
             self._failed.add(file.staging)
 
     def _fill(self, file: Outgoing, handle: bytes) -> None:
-        """All that is done with the open file."""
+        """Send all requests for the open file."""
         if file.content:
             self.flow.ask((_WRITTEN, file), WRITE, handle, _START, string(file.content))
         if file.exactly:
@@ -266,9 +266,9 @@ Names = dict[bytes, Attributes]
 
 
 def make_dirs(sftp: Sftp, folders: Mapping[str, bytes]) -> set[str]:
-    """Make the ``folders`` (paths, parents first, and their names as strings of SFTP) where they are missing.
+    """Create the missing ``folders`` (paths, parents first, with their names as SFTP strings).
 
-    Those that are new. Folders of the same depth are made together.
+    Returns those that are new. Folders of the same depth are created together.
     """
     made: set[str] = set()
     for _, level in groupby(folders, key=lambda path: path.count("/") + bool(path)):
@@ -284,7 +284,7 @@ def make_dirs(sftp: Sftp, folders: Mapping[str, bytes]) -> set[str]:
 
 
 def found(sftp: Sftp, files: Mapping[Any, bytes]) -> dict[Any, Attributes]:
-    """Those of the ``files`` (any key, and the name as a string of SFTP) that are there; links as such."""
+    """Those of ``files`` (any key, and the name as an SFTP string) that exist; links are not followed."""
     there: dict[Any, Attributes] = {}
     flow = Flow(sftp)
     todo = iter(files.items())
@@ -300,7 +300,7 @@ def found(sftp: Sftp, files: Mapping[Any, bytes]) -> dict[Any, Attributes]:
 
 
 class Page(NamedTuple):
-    """Some of the names in a folder; at the end, no names, and whether all of them were shown."""
+    """Some of the names in a folder; the last page has none, and says whether the listing is complete."""
 
     folder: Any
     names: Names
@@ -309,7 +309,7 @@ class Page(NamedTuple):
 
 
 class _Listing:
-    """A folder that is being listed."""
+    """A folder being listed."""
 
     __slots__ = ("empty", "folder", "handle", "seen")
 
@@ -321,10 +321,10 @@ class _Listing:
 
 
 def listings(sftp: Sftp, folders: list[Any], name_of: Callable[[Any], bytes]) -> Iterator[Page]:
-    """What is in each of the ``folders``, page by page, many of them at once.
+    """The content of each of ``folders``, page by page, many of them concurrently.
 
-    They are taken from the end of the list, to which more may be added meanwhile. ``name_of`` one is a string
-    of SFTP.
+    They are taken from the end of the list, and more may be added during the listing. ``name_of`` returns a
+    folder's name as an SFTP string.
     """
     flow = Flow(sftp)
     under_way: set[_Listing] = set()
@@ -363,9 +363,9 @@ def listings(sftp: Sftp, folders: list[Any], name_of: Callable[[Any], bytes]) ->
 
 
 def _has_ended(sftp: Sftp, listing: _Listing, shown: Names) -> bool:
-    """Whether an answer without names is the end: the second one in a row is, of servers that have no other.
+    """Whether an answer without names is the end: the second in a row is, as some servers send no other.
 
-    The same names once more are those of a server that never ends.
+    If the same names are repeated, the listing is endless: ProtocolViolation.
     """
     if not shown:
         listing.empty += 1
@@ -373,6 +373,6 @@ def _has_ended(sftp: Sftp, listing: _Listing, shown: Names) -> bool:
     listing.empty = 0
     page = hash(tuple(shown))
     if page in listing.seen:
-        raise ProtocolViolation(f"{sftp.host}: shows an endless directory")
+        raise ProtocolViolation(f"{sftp.host}: its directory listing is endless")
     listing.seen.add(page)
     return False

@@ -1,4 +1,4 @@
-"""A directory tree on an SSH server, links followed only as far as they stay inside it."""
+"""A directory tree on an SSH server; links are followed only if they stay inside it."""
 
 import os
 import stat
@@ -24,10 +24,10 @@ from connectors.ssh.shell import scripts
 from connectors.ssh.shell.proof import Unusable
 from connectors.transfer.local_tree import LISTING_HELPS, MOST_LINKED
 
-LONGEST_PATH = 4095  # bytes that a system takes; a server that shows a longer one leads us in a circle
+LONGEST_PATH = 4095  # bytes that a system accepts; a longer path means a loop
 FEW = 200  # names; with more, the server's own find is faster
 MOST_FAILURES = 10_000
-TOGETHER = 256  # links that are looked at, or folders that are entered
+TOGETHER = 256  # links to resolve, or folders to check, in one batch
 
 Found = tuple[str, Attributes]
 
@@ -35,9 +35,9 @@ Found = tuple[str, Attributes]
 class _Folder(NamedTuple):
     """A folder at ``path`` below the tree's root.
 
-    The first ``start`` characters of the path lead to a folder whose real name is ``real``: the root, or what
-    a link led to. ``above`` are the real names of the folders that such links are in, and of the roots above
-    them, outermost first.
+    The first ``start`` characters of the path lead to a folder whose real name is ``real``: the root, or the
+    target of a link. ``above`` are the real names of the folders that contain such links, and of the roots
+    above them, outermost first.
     """
 
     path: str
@@ -52,7 +52,7 @@ class _Folder(NamedTuple):
         return self._replace(path=self.join(name))
 
     def linked(self, name: bytes, real: bytes) -> "_Folder":
-        """The folder ``real``, to which the link ``name`` in this one leads."""
+        """The folder ``real``, the target of the link ``name`` in this folder."""
         path = self.join(name)
         return _Folder(path, real, len(path), (*self.above, (self.real, self.real_name)))
 
@@ -61,13 +61,13 @@ class _Folder(NamedTuple):
         return _join(self.real, self.path[self.start :].lstrip("/"))
 
     def is_in(self, real: bytes) -> bool:
-        """Whether it is the folder ``real``, or inside it by the way that led here."""
+        """Whether it is ``real``, or inside it along the path taken."""
         way = (*self.above, (self.real, self.real_name))
         return any(_is_inside(real, first) and _is_inside(last, real) for first, last in way)
 
 
 class Tree:
-    """All files and directories below ``root``; ``place`` is its name for people."""
+    """All files and directories below ``root``; ``place`` is its name in messages."""
 
     def __init__(self, session: Session, talk: Sftp, root: bytes, place: str) -> None:
         self._session = session
@@ -76,16 +76,16 @@ class Tree:
         self._place = place
         self._real = real_name(talk, root)
         self._shown: dict[str, Attributes] = {}
-        """What SFTP has shown, before links are followed."""
+        """What SFTP listed, before links are followed."""
         self._links: list[tuple[bytes, _Folder]] = []
         self._failures = Failures()
         self._followed_folders = 0
 
     def entries(self) -> Iterator[Found]:
-        """Path and attributes of each, parents before children; they are found as they are asked for.
+        """Path and attributes of each, parents before children; found lazily.
 
-        A link that leads out of the tree, back to a folder that it is in, or nowhere, and what is neither
-        file nor directory: at the end, one error reports all of them.
+        At the end, one error reports all links that lead out of the tree, back to a parent folder or nowhere,
+        and everything that is neither a file nor a directory.
         """
         top = _Folder("", self._real)
         walk = self._walk([top])
@@ -102,7 +102,7 @@ class Tree:
             raise self._failed()
 
     def _walk(self, folders: list[_Folder]) -> Generator[Found, None, None]:
-        """What is in these folders and all below them, and where links in them lead to."""
+        """The content of these folders, recursively, and the targets of links in them."""
         entered: set[str] = set()
         unentered: list[_Folder] = []
         while folders:
@@ -124,11 +124,11 @@ class Tree:
             yield from self._followed(folders)
 
     def _check_entered(self, folders: list[_Folder]) -> None:
-        """Note those that may be read but not entered (mode 0644): OpenSSH shows them without any entry."""
+        """Note folders that can be read but not entered (mode 0644): OpenSSH lists them as empty."""
         entered = small_files.found(self._talk, {folder: self._entered(folder.path) for folder in folders})
         for folder in folders:
             why = self._unreadable(folder.path) if folder not in entered else None
-            if isinstance(why, NotPermitted):  # else it knows no "."
+            if isinstance(why, NotPermitted):  # otherwise the server does not support "."
                 self._note(folder.path, why)
         folders.clear()
 
@@ -141,7 +141,7 @@ class Tree:
     def _added(
         self, folder: _Folder, names: Mapping[bytes, Attributes], folders: list[_Folder]
     ) -> Iterator[Found]:
-        """Of what is in ``folder``, the files and directories; those are added to ``folders``."""
+        """The files and directories in ``folder``; the directories are added to ``folders``."""
         for name, here in names.items():
             if name in (b".", b".."):
                 continue
@@ -164,14 +164,14 @@ class Tree:
                 self._fail(DataError, path, "neither a file nor a directory")
 
     def _find(self, top: _Folder) -> Iterator[Found] | None:
-        """What the server's find shows; None where it does not work, or shows something else than SFTP."""
+        """The output of the server's find; None if it does not work or differs from SFTP."""
         try:
             return scripts.find(self._session, self._talk, top.real, self._shown)
         except (Unusable, wire.Status):
             return None
 
     def _sorted(self, found: Iterator[Found], top: _Folder) -> Iterator[Found]:
-        """As _walk, of what find shows: each folder, and at once what is in it."""
+        """Like _walk, from find's output: each folder, directly followed by its content."""
         way = [top]
         linked: list[_Folder] = []
         for path, here in found:
@@ -179,7 +179,7 @@ class Tree:
             while way and way[-1].path != parent:
                 way.pop()
             if not way:
-                raise ProtocolViolation(f"{self._place}: its find shows an entry outside of the directory")
+                raise ProtocolViolation(f"{self._place}: its find lists an entry outside the directory")
             if stat.S_ISREG(here.mode or 0):
                 yield path, here
                 continue
@@ -190,7 +190,7 @@ class Tree:
         yield from self._walk(linked)
 
     def _followed(self, folders: list[_Folder]) -> Iterator[Found]:
-        """What the links lead to; the folders among that are added to ``folders``."""
+        """The targets of the links; folders among them are added to ``folders``."""
         links, self._links = self._links, []
         flow = Flow(self._talk)
         for index, (name, folder) in enumerate(links):
@@ -240,7 +240,7 @@ class Tree:
         self._note(path, kind(f"{self._place}/{path}: {why}", hint=LISTING_HELPS))
 
     def _note(self, path: str, failure: RedError) -> None:
-        """To be reported at the end; at once where there seems to be none."""
+        """Record a failure, to be reported at the end; or at once if there are MOST_FAILURES."""
         self._failures.add(path, failure)
         if self._failures.count == MOST_FAILURES:
             raise self._failed()
@@ -261,7 +261,7 @@ def _join(root: bytes, path: str) -> bytes:
 
 
 def _is_inside(name: bytes, folder: bytes) -> bool:
-    """Whether the real name ``name`` is that of ``folder``, or of something in it."""
+    """Whether the real name ``name`` is ``folder`` or inside it."""
     return (name + b"/").startswith(folder.rstrip(b"/") + b"/")
 
 

@@ -1,4 +1,4 @@
-"""What SFTP's messages are made of: version 3, draft-ietf-secsh-filexfer-02, and OpenSSH's extensions."""
+"""SFTP's message format: version 3, draft-ietf-secsh-filexfer-02, and OpenSSH's extensions."""
 
 import struct
 from collections.abc import Callable, Iterator
@@ -19,10 +19,10 @@ REMOVE, MKDIR, RMDIR, REALPATH, STAT, RENAME, READLINK = range(13, 20)
 STATUS, HANDLE, DATA, NAME, ATTRS = range(101, 106)
 EXTENDED, EXTENDED_REPLY = 200, 201
 OK, EOF, NO_SUCH_FILE, PERMISSION_DENIED, FAILURE, BAD_MESSAGE, NO_CONNECTION, CONNECTION_LOST = range(8)
-UNSUPPORTED, FILE_ALREADY_EXISTS = 8, 11  # the second is of later versions; ProFTPD tells it in this one too
+UNSUPPORTED, FILE_ALREADY_EXISTS = 8, 11  # the second is from a later version, but ProFTPD sends it in 3
 REFUSALS = (PERMISSION_DENIED, UNSUPPORTED)
 NOT_A_DIRECTORY = FAILURE, "Not a directory"
-"""ProFTPD's answer where a file is in the place of a folder. Others say NO_SUCH_FILE."""
+"""ProFTPD's answer if a file is where a folder is expected. Others answer NO_SUCH_FILE."""
 ANSWERS = {
     OPEN: HANDLE,
     OPENDIR: HANDLE,
@@ -30,7 +30,7 @@ ANSWERS = {
     REALPATH: NAME,
     **dict.fromkeys((STAT, LSTAT, FSTAT), ATTRS),
 }
-"""What requests are answered by; all others by a status."""
+"""The answer to each request; all others get a status."""
 
 FOR_READING, FOR_WRITING, CREATING, TRUNCATING = 1, 2, 8, 16
 
@@ -41,13 +41,13 @@ FOR_REPLACING = struct.pack(">I", FOR_WRITING | CREATING | TRUNCATING)
 
 POSIX_RENAME = "posix-rename@openssh.com"
 LIMITS = "limits@openssh.com"
-SAFE_BLOCK = 32768  # bytes that every server takes and gives at once (draft, section 3)
-LONGEST_BLOCK = 261120  # bytes: what OpenSSH announces; more is not asked for
+SAFE_BLOCK = 32768  # bytes that every server supports in one request (draft, section 3)
+LONGEST_BLOCK = 261120  # bytes: OpenSSH's limit; more is never requested
 LONGEST_MESSAGE = 1 << 20  # bytes; a server that announces more is not speaking SFTP
 
 
 class Attributes(NamedTuple):
-    """What a server tells of a file; None for what it does not. ``modified`` is in seconds since 1970."""
+    """A file's attributes; None for those the server did not send. ``modified`` is in seconds since 1970."""
 
     size: int | None = None
     owner: int | None = None
@@ -56,7 +56,7 @@ class Attributes(NamedTuple):
 
 
 class Status(RedError):
-    """A request was answered by a status other than OK; translated by ``failure``."""
+    """A request was answered with a status other than OK; ``failure`` translates it."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
@@ -64,7 +64,7 @@ class Status(RedError):
 
 
 def failure(status: Status, place: str) -> RedError:
-    """What ``status`` means, the answer to a request about ``place`` (a name for people)."""
+    """The error for ``status``, the answer to a request about ``place`` (a name for messages)."""
     code, text = status.status, status.message
     if code == NO_SUCH_FILE:
         return NotFound(f"{place}: no such file or directory")
@@ -82,7 +82,7 @@ def failure(status: Status, place: str) -> RedError:
 
 
 class Fields:
-    """The fields of a message, one after another; ProtocolViolation where they end too early."""
+    """Reads the fields of a message in order; ProtocolViolation if it ends too early."""
 
     def __init__(self, payload: bytes, position: int = 0) -> None:
         self._payload = payload
@@ -133,7 +133,7 @@ def with_mode(mode: int | None) -> bytes:
 
 
 def checked(kind: int, payload: bytes, wanted: int = STATUS) -> bytes:
-    """The payload of an answer, which must be of the kind ``wanted``; Status if it is one other than OK."""
+    """The payload of an answer, which must be of kind ``wanted``; raises Status for a status other than OK."""
     if kind == STATUS:
         fields = Fields(payload)
         code = fields.number()
@@ -150,7 +150,7 @@ def attributes(payload: bytes) -> Attributes:
 
 
 def names(payload: bytes) -> Iterator[tuple[bytes, Attributes]]:
-    """The names of a READDIR's or REALPATH's answer."""
+    """The names in an answer to READDIR or REALPATH."""
     fields = Fields(payload)
     for _ in range(fields.number()):
         name = fields.string()
@@ -159,7 +159,7 @@ def names(payload: bytes) -> Iterator[tuple[bytes, Attributes]]:
 
 
 class Frames:
-    """Messages out of a stream of bytes; ``take`` gets each, without its length, while it is there."""
+    """Splits a byte stream into messages; ``take`` gets each without its length, valid during the call."""
 
     def __init__(self, take: Callable[[memoryview], None]) -> None:
         self._take = take
@@ -168,11 +168,11 @@ class Frames:
 
     @property
     def kind(self) -> int:
-        """Of the message that is not complete yet; 0 if there is none, or nothing is known of it."""
+        """The kind of the incomplete message; 0 if there is none, or its kind is unknown."""
         return self._partial[4] if len(self._partial) > 4 else 0
 
     def feed(self, view: memoryview) -> None:
-        """The next bytes; ProtocolViolation if they are no messages. Only what is split is copied."""
+        """Take the next bytes; ProtocolViolation if they are not SFTP. Copies only split messages."""
         partial = self._partial
         position = 0
         while True:

@@ -1,17 +1,16 @@
-"""Proofs that the server's shell sees what its SFTP shows.
+"""Proves that the server's shell and its SFTP see the same files.
 
-The two may live in different worlds: SFTP in a chroot, in a container, behind a wrapper, or on a server that
-shows its shared folders as a root of their own (Synology). The same name may then stand for other files, and
-nothing about a folder that both can tell (names, sizes, times) is more than a hint.
+They may not: SFTP may run in a chroot, in a container, behind a wrapper, or on a server that presents its
+shared folders as a separate root (Synology). The same name may then mean different files, and equal names,
+sizes and times are no more than a hint.
 
-For receiving, nothing may be changed there. On Linux each process can read its own table of mounts, where
-each mount has a number of its own among all mounts of the system, and a path that begins at the root
-directory of that process. So if the beginnings of both tables are the same, both live in one mount namespace
-with one root, and a name without links means the same file for both. A server that shows no /proc by SFTP is
-asked for everything by SFTP. Some servers map names in a program instead; so what is found is compared too:
-see shell.find and trees.read.
+When receiving, nothing may be changed on the server. On Linux each process can read its own mount table,
+where each mount has a system-wide unique number, and a path relative to that process's root directory. So if
+both tables begin alike, both processes are in one mount namespace with one root, and a name without links
+means the same file for both. If a server does not show /proc through SFTP, everything goes through SFTP. Some
+servers map names in a program instead; so the results are compared too: see shell.find and trees.read.
 
-For sending, a folder with a random name is made through SFTP, and the shell has to find and remove it.
+When sending, a folder with a random name is created through SFTP, and the shell has to find and remove it.
 """
 
 import hashlib
@@ -25,18 +24,18 @@ from connectors.ssh.sftp.flow import Flow
 from connectors.ssh.sftp.wire import Fields, string
 
 MOUNTS = b"/proc/self/mountinfo"
-MOST = 1024  # bytes of it: some lines
+MOST = 1024  # bytes of the mount table: some lines
 
 SAME_FOLDER = '[ "$(stat -c "%Y %u %f" .) $(head -c "$n" /proc/self/mountinfo | sha256sum)" = "$e" ]'
-"""Shell: whether the working directory is the one that ``facts`` speaks of; its lines are in $n and $e."""
+"""Shell: whether the working directory is the one that ``facts`` describes; its lines are in $n and $e."""
 
 
 class Unusable(Exception):
-    """The shell cannot be used, or it is not proved that it may be."""
+    """The shell cannot be used, or the proof failed."""
 
 
 def facts(talk: Sftp, folder: bytes) -> bytes:
-    """Two lines for SAME_FOLDER: what SFTP shows of ``folder`` (absolute, without links)."""
+    """Two lines for SAME_FOLDER: ``folder`` (absolute, without links) as seen through SFTP."""
     try:
         here = wire.attributes(talk.ask(wire.STAT, string(folder)))
         mounts = _beginning(talk, MOUNTS)
@@ -57,12 +56,12 @@ def _beginning(talk: Sftp, name: bytes) -> bytes:
 
 
 def secret_name() -> bytes:
-    """The name of a folder that nobody else can know of."""
+    """A folder name that nobody else can guess."""
     return os.fsencode(hidden_name(f"proof-{os.urandom(8).hex()}", "part"))
 
 
 def make(talk: Sftp, folder: bytes) -> int:
-    """Make the new ``folder``; the umask of SFTP's server (its option -u), which a shell need not have."""
+    """Create ``folder``. Returns the umask of the SFTP server (its option -u); the shell's may differ."""
     flow = Flow(talk)
     flow.ask(None, wire.MKDIR, string(folder), wire.with_mode(0o777))
     flow.ask(None, wire.STAT, string(folder))
