@@ -159,7 +159,7 @@ def names(payload: bytes) -> Iterator[tuple[bytes, Attributes]]:
 
 
 class Frames:
-    """Splits a byte stream into messages; ``take`` gets each without its length, valid during the call."""
+    """Splits a stream of bytes into messages; ``take`` gets each, without its length; valid in that call."""
 
     def __init__(self, take: Callable[[memoryview], None]) -> None:
         self._take = take
