@@ -1,6 +1,6 @@
-"""Where something is in XNAT: its address, and the name that XNAT keeps a file under.
+"""Addresses in XNAT, and the names under which XNAT stores files.
 
-The numbers are those of docs/xnat-rest-api.md.
+Numbers refer to docs/xnat-rest-api.md.
 """
 
 import os
@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_plus, unquote_to_bytes, urlencode
 
 COLLECTIONS = {"project": "projects", "subject": "subjects", "session": "experiments"}
-"""Fields of the access document and what they are one of, from the left to the right."""
+"""Fields of the access document and the collections they belong to, in the order of an address."""
 
 
 class Place(NamedTuple):
     """A resource, and the file or folder in it (``base``) that everything is relative to.
 
-    Addresses (``…_url``) are below the site's. ``kind`` and ``container`` are empty where the resource is not
-    a container's. The last three are what is wished of what is sent: ``facts`` are those of each file.
+    Addresses (``…_url``) are relative to the site's. ``kind`` and ``container`` are empty if the resource
+    does not belong to a container. The last three apply to sending: ``facts`` are metadata for each file.
     """
 
     project_url: str
@@ -33,12 +33,12 @@ class Place(NamedTuple):
 
     @property
     def owner_url(self) -> str:
-        """Of what the resource belongs to."""
+        """The owner of the resource."""
         return f"{self.parent_url}/{self.kind}/{self._in_url}" if self.kind else self.parent_url
 
     @property
     def resources_url(self) -> str:
-        """Of the list of resources."""
+        """The list of resources."""
         return f"{self.owner_url}{f'/{self.direction}' if self.direction else ''}/resources"
 
     @property
@@ -47,15 +47,15 @@ class Place(NamedTuple):
 
     @property
     def files_url(self) -> str:
-        """Of the list of files."""
+        """The list of files."""
         return f"{self.resource_url}/files"
 
     @property
     def siblings_url(self) -> str:
-        """Of a list that tells a typo from what is there, "" if the files' own list does.
+        """A list that shows whether a name is a typo; "" if the list of files does.
 
-        Files and lists of them fall through to the subject where session or container are unknown (2.3); a
-        list of containers does not (2.4).
+        For an unknown session or container, XNAT answers with the subject's files (2.3); a list of containers
+        has no such fallback (2.4).
         """
         if self.kind:
             return f"{self.parent_url}/{self.kind}"
@@ -68,29 +68,29 @@ class Place(NamedTuple):
 
     @property
     def _in_url(self) -> str:
-        """The container; only the ID of a scan has slashes (2.6)."""
+        """The container; only a scan's ID may contain slashes (2.6)."""
         return _quoted(self.container.replace("/", "[SLASH]"))
 
     def files_of(self, number: str) -> str:
-        """The address of the list of files, by the resource's ``number`` where the label means others too."""
+        """The list of files; by the resource's ``number`` if the label is ambiguous."""
         return f"{self.resources_url}/{number}/files" if number else self.files_url
 
     def url_of(self, name: str) -> str:
-        """Of the file or folder ``name``, under which it is put; of the list of files for ""."""
+        """The address to upload the file or folder ``name`` to; for "", the list of files."""
         return f"{self.files_url}/{in_url(name)}" if name else self.files_url
 
     def file_url(self, name: str, kept: str, number: str = "") -> str:
-        """Of a file that is there, meant by ``name``: it is found under the name that it was put under, or
-        else under the one that XNAT has ``kept`` (5.13)."""
+        """An existing file: it is found under the ``name`` it was uploaded as, otherwise under the name that
+        XNAT has ``kept`` (5.13)."""
         return f"{self.files_of(number)}/{in_url(name if kept in put_as(name) else kept)}"
 
     def name(self, path: str) -> str:
-        """The file or folder ``path``, seen from the resource."""
+        """The file or folder ``path``, relative to the resource."""
         return f"{self.base}/{path}" if self.base and path else self.base or path
 
 
 def of(access: Mapping[str, Any]) -> Place:
-    """The place that access data (validated) names."""
+    """The place in ``access`` (validated)."""
     steps = [
         f"/{collection}/{_quoted(access[key])}" for key, collection in COLLECTIONS.items() if key in access
     ]
@@ -113,7 +113,7 @@ def _quoted(segment: str) -> str:
 
 
 def in_url(name: str) -> str:
-    """A file's ``name`` as it is sent in an address."""
+    """A file's ``name`` as quoted in an address."""
     return quote(os.fsencode(name), safe="/")
 
 
@@ -122,41 +122,40 @@ def query(parameters: Mapping[str, str]) -> str:
 
 
 def stored(address: str) -> str:
-    """The name under which XNAT keeps what is put to ``address``, a quoted path.
+    """The name under which XNAT stores a file uploaded to ``address``, a quoted path.
 
-    All of it is decoded if a blank or a plus is quoted anywhere in it, else nothing is; before 2022
-    nothing ever was (5.13).
+    XNAT decodes all of it if it contains a quoted blank or plus, otherwise nothing; before 2022 it never
+    decoded (5.13).
     """
     return unquote_plus(address) if re.search("%20|%2B", address) else address
 
 
 def is_kept(name: str) -> bool:
-    """Whether a file called so in an address has the same name as one called so inside an archive
-    (5.13, 5.26)."""
+    """Whether XNAT stores ``name`` under the same name from an address as from an archive (5.13, 5.26)."""
     return not is_xnats_own(name) and name.isascii() and "%" not in name and stored(in_url(name)) == name
 
 
 def is_catalogue(resource: str, name: str) -> bool:
-    """Whether a file of this name would be, or be below, the one in which XNAT keeps its list of the files of
-    the ``resource`` (5.26)."""
+    """Whether ``name`` is, or is below, the file in which XNAT stores its list of the ``resource``'s files
+    (5.26)."""
     return name.partition("/")[0] == f"{resource}_catalog.xml"
 
 
 def is_xnats_own(name: str) -> bool:
-    """Whether XNAT takes a file of this name for one of its own: it unpacks none such into a resource's list,
-    and replaces none (5.26). The source is XNAT_CATALOGABLE_FILE_FILTER of its CatalogUtils."""
+    """Whether XNAT treats a file of this name as its own: it neither lists one from an archive nor replaces
+    one (5.26). Source: XNAT_CATALOGABLE_FILE_FILTER in its CatalogUtils."""
     base = name.rpartition("/")[2]
     return base.endswith("_catalog.xml") or base.startswith(".~lock-")
 
 
 def put_as(name: str) -> tuple[str, str]:
-    """The names that XNAT may keep a file under which is put as ``name``: now, and before 2022 (5.13)."""
+    """The names under which XNAT stores a file uploaded as ``name``: now, and before 2022 (5.13)."""
     address = in_url(name)
     return stored(address), address
 
 
 def meant_by(kept: str) -> str:
-    """The name that a file which XNAT keeps as ``kept`` had before it was quoted and sent there."""
+    """The original name of a file that XNAT stores as ``kept``."""
     if re.search("[ +]", kept):
         return kept
     return os.fsdecode(unquote_to_bytes(kept))

@@ -1,6 +1,6 @@
-"""What a resource holds: the rows of XNAT's list of files, and which file each of them means.
+"""The content of a resource: the rows of XNAT's list of files, and the file that each row means.
 
-The numbers are those of docs/xnat-rest-api.md.
+Numbers refer to docs/xnat-rest-api.md.
 """
 
 import re
@@ -21,13 +21,13 @@ SIZE_BYTES = 8
 
 
 Packed = bytes
-"""Size and MD5 (may be empty) of a file, in as little memory as there is: there may be 100,000 of them."""
+"""Size and MD5 (may be empty) of a file, packed to save memory: there may be 100,000 of them."""
 
 
 class Row(NamedTuple):
-    """A file in a resource: ``kept`` is what XNAT calls it, ``name`` what was meant.
+    """A file in a resource: ``kept`` is XNAT's name for it, ``name`` the original one.
 
-    ``size`` is in bytes; ``checksum`` is None where the site keeps none.
+    ``size`` is in bytes; ``checksum`` is None if the site stores none.
     """
 
     name: str
@@ -39,8 +39,8 @@ class Row(NamedTuple):
 class Catalogue:
     """The files of one resource, by both names.
 
-    ``number`` is "" where the resource's label means this one alone; else only the number does. ``others``
-    are the numbers of those whose files were listed with them.
+    ``number`` is "" if the resource's label is unambiguous; otherwise the number identifies it. ``others``
+    are the numbers of the resources whose files were in the same list.
     """
 
     def __init__(self, kept: Mapping[str, Packed], number: str = "", others: Set[str] = frozenset()) -> None:
@@ -71,14 +71,13 @@ class Catalogue:
         return (self._meant.get(one, one) for one in self._kept)
 
     def lookalike(self, name: str) -> str:
-        """A name that looks like ``name``, and differs in case or in how its letters are put together; ""
-        if there is none."""
+        """A name that differs from ``name`` only in case or Unicode normal form; "" if there is none."""
         wanted = _folded(name)
         return next((one for one in self._names() if _folded(one) == wanted), "")
 
     def in_the_way(self, name: str) -> str:
-        """Why there can be no file ``name``: the folder of that name, or the file that is called like a
-        folder of it; "" if there can."""
+        """What prevents a file ``name``: a folder of that name, or a file with the name of one of its
+        folders; "" if nothing."""
         if name in self._folders:
             return name
         return next((one for one in _folders(name) if self.find(one)), "")
@@ -88,7 +87,7 @@ class Catalogue:
         return {folder for name in (*self._called, *self._kept) for folder in _folders(name)}
 
     def below(self, folder: str) -> Iterator[tuple[str, Row]]:
-        """The files in ``folder`` ("": all), with their names as seen from there."""
+        """The files in ``folder`` ("": all), with their names relative to it."""
         start = f"{folder}/" if folder else ""
         for kept in self._kept:
             name = self._meant.get(kept, kept)
@@ -97,23 +96,23 @@ class Catalogue:
 
     @property
     def size(self) -> int:
-        """Of all files, in bytes."""
+        """The total size of all files in bytes."""
         return sum(int.from_bytes(packed[:SIZE_BYTES]) for packed in self._kept.values())
 
 
 class Listing:
-    """The rows of XNAT's list of files as they come. ``shown`` names the resource in messages."""
+    """Collects the rows of XNAT's list of files. ``shown`` names the resource in messages."""
 
     def __init__(self, shown: str) -> None:
         self._shown = shown
         self._found: dict[tuple[str, str], dict[str, Packed]] = {}
-        """By the address of what the files' resource belongs to, and by the number of that resource."""
+        """By the address of the resource's owner, and by the resource's number."""
 
     def take(self, row: Mapping[str, object]) -> bool:
-        """False for what is no row of a list of files.
+        """Add ``row``; False if it is not a row of a list of files.
 
-        The whole name of a file stands in its URI alone (5.18, 5.19). ProtocolViolation, with that, for a
-        row that cannot mean a file.
+        Only the URI contains the full name of a file (5.18, 5.19). ProtocolViolation, which quotes the URI,
+        for a row that cannot mean a file.
         """
         uri, number = row.get("URI"), str(row.get("cat_ID", ""))
         if not isinstance(uri, str):
@@ -125,13 +124,13 @@ class Listing:
         size = whole_number(str(row.get("Size", "")))
         if not kept or size is None:
             raise ProtocolViolation(
-                f"{self._shown}: XNAT lists a file without a place or a size: {_quoted(uri)}"
+                f"{self._shown}: XNAT lists a file without a path or size: {_quoted(uri)}"
             )
         try:
             kept.encode()
-        except UnicodeEncodeError:  # JSON can hold half a character, no file name can
+        except UnicodeEncodeError:  # a lone surrogate: valid in JSON, not in a file name
             raise ProtocolViolation(
-                f"{self._shown}: XNAT lists a file with half a character: {_quoted(uri)}"
+                f"{self._shown}: XNAT lists a file with an invalid character: {_quoted(uri)}"
             ) from None
         digest = str(row.get("digest", "")).lower()
         md5 = bytes.fromhex(digest) if DIGEST.fullmatch(digest) else b""
@@ -140,10 +139,10 @@ class Listing:
         return True
 
     def of(self, container: str) -> Catalogue:
-        """The catalogue that the list makes.
+        """The catalogue of the files listed.
 
-        Where a scan's ID is another scan's type, XNAT lists the files of both, or of that other one alone
-        (2.2); only those of the ``container`` (as it stands in addresses, e.g. "/scans/1") count.
+        If a scan's ID is another scan's type, XNAT lists the files of both, or only of the other (2.2); only
+        those of the ``container`` (as in addresses, such as "/scans/1") count.
         """
         is_scan = container.startswith("/scans/")
         every = {number for _, number in self._found}
@@ -156,14 +155,14 @@ class Listing:
         if unclear or (number and not number.isdigit()):
             raise ProtocolViolation(f"{self._shown}: XNAT reads this as several resources")
         files = next(iter(mine.values()), {})
-        if len(mine) > 1:  # one resource at several addresses
+        if len(mine) > 1:  # the same resource at several addresses
             files = {kept: packed for some in mine.values() for kept, packed in some.items()}
         return Catalogue(files, number, every - numbers)
 
 
 def _names(kept: Mapping[str, Packed]) -> dict[str, str]:
-    """For each name that XNAT keeps and that means another one, what was meant, as far as that gives each
-    file a name of its own: of two that would be called the same, one is called what it is kept as."""
+    """Maps the names that XNAT changed to the original ones, as long as these are unique: if two would be the
+    same, one keeps XNAT's name."""
     meant = {one: name for one in kept if (name := meant_by(one)) != one}
     while True:
         holders: set[str] = set()
@@ -179,7 +178,7 @@ def _names(kept: Mapping[str, Packed]) -> dict[str, str]:
 
 
 def _belongs(owner: str, container: str) -> bool:
-    """Whether the address ``owner`` is that of the ``container``, if there is one."""
+    """Whether ``owner`` is the address of the ``container``, if there is one."""
     if not container:
         return True
     _, kind, name = container.split("/", 2)
@@ -193,7 +192,7 @@ def _folded(name: str) -> str:
 
 
 def _folders(name: str) -> Iterator[str]:
-    """Those that a file is in, the innermost first."""
+    """The folders that contain the file, innermost first."""
     while name := name.rpartition("/")[0]:
         yield name
 

@@ -1,17 +1,17 @@
-"""XNAT's lists, {"ResultSet": {"Result": [row, …], "totalRecords": "N"}}, read while they arrive."""
+"""Reads XNAT's lists, {"ResultSet": {"Result": [row, …], "totalRecords": "N"}}, while they arrive."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-LARGE = 1 << 20  # bytes: from here on memory counts more than the 50 ms that importing ijson takes
+LARGE = 1 << 20  # bytes: above this, saving memory is worth the 50 ms for importing ijson
 LONGEST = 128 << 20  # bytes: the list of some 400,000 files
-DEEPEST = 32  # levels; a row is at the fourth, and its values are strings
+DEEPEST = 32  # levels; rows are at the fourth, and their values are strings
 ROW = 4
 PLACE = ["ResultSet", "Result"]
 
 Take = Callable[[Mapping[str, object]], bool]
-"""Gets a row; False for what is no row of such a list."""
+"""Gets a row; returns False if it is not a row of such a list."""
 
 
 class NoList(ValueError):
@@ -19,7 +19,7 @@ class NoList(ValueError):
 
 
 class CutList(NoList):
-    """This is the beginning of a list."""
+    """This is a list that was cut short."""
 
 
 class TooLong(NoList):
@@ -37,7 +37,7 @@ class Rows:
 
     @property
     def body(self) -> bytes:
-        """All of it, if it is small."""
+        """The whole list, if it is small."""
         return bytes(self._body)
 
     def write(self, data: bytes) -> None:
@@ -54,7 +54,7 @@ class Rows:
             self._body.clear()
 
     def finish(self) -> None:
-        """NoList, unless all of it was a list."""
+        """Raise NoList unless it was a complete list."""
         if self._large:
             self._large.finish()
             return
@@ -74,7 +74,7 @@ class Rows:
 
 
 class _Large:
-    """A list that is read by ijson's events. ``_keys``: those that lead to where we are."""
+    """Reads a list from ijson's events. ``_keys``: the keys on the path to the current value."""
 
     def __init__(self, take: Take) -> None:
         import ijson  # type: ignore[import-untyped]
@@ -113,7 +113,7 @@ class _Large:
 
     def _read(self, events: Iterable[tuple[str, Any]]) -> None:
         keys = self._keys
-        for kind, value in events:  # 20 of them for each file
+        for kind, value in events:  # 20 per file
             if kind == "map_key":
                 if self._depth <= ROW:
                     keys[self._depth - 1] = value
@@ -158,14 +158,14 @@ def _taken(take: Take, row: object) -> None:
 
 
 def _all_there(count: int, total: object) -> None:
-    """NoList if there are fewer rows than the list itself says: they must not count as deleted files."""
+    """Raise NoList if there are fewer rows than the list states: missing rows are not deleted files."""
     text = str(total)
     if text.isascii() and text.isdigit() and len(text) < 10 and int(text) > count:
         raise NoList
 
 
 def texts(rows: list[dict[str, str]]) -> Take:
-    """What puts rows into ``rows``. XNAT's hold strings, and "" where there is nothing."""
+    """A Take that appends to ``rows``. XNAT's values are strings, "" if empty."""
 
     def take(row: Mapping[str, object]) -> bool:
         rows.append({key: "" if value is None else str(value) for key, value in row.items()})

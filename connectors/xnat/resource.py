@@ -1,6 +1,6 @@
-"""A resource and what it belongs to: whether they are there, what is in them, and making them.
+"""A resource and its owner: checks that they exist, lists their files, creates them.
 
-The numbers are those of docs/xnat-rest-api.md.
+Numbers refer to docs/xnat-rest-api.md.
 """
 
 import threading
@@ -23,7 +23,7 @@ from connectors.xnat.xnat_session import Session
 
 
 class Resource:
-    """The resource at ``place``. ``is_owned`` says whether its container is there."""
+    """The resource at ``place``. ``is_owned``: whether its container exists."""
 
     def __init__(self, session: Session, place: Place, *, sends: bool) -> None:
         self._session = session
@@ -67,7 +67,7 @@ class Resource:
             self._can_be_made([row.get("label") or row.get("ID", "") for row in rows])
 
     def _look_for_project(self, reply: Reply) -> None:
-        """What may pass, or a project that is not there: XNAT says 500 for both (2.4)."""
+        """A temporary failure or a missing project: XNAT answers 500 for both (2.4)."""
         project = self._session.ask("GET", f"{self._place.project_url}?format=json")
         raise self._session.failure(reply if project.ok or project.status >= 500 else project)
 
@@ -90,7 +90,7 @@ class Resource:
             raise ConfigError([Fault("xsiType", missing)])
 
     def make_owner(self) -> None:
-        """Make the container, if it is not there."""
+        """Create the container if it does not exist."""
         if self.is_owned:
             return
         facts = query({"xsiType": self._place.xsi_type} if self._place.xsi_type else {})
@@ -117,15 +117,15 @@ class Resource:
             return self._catalogue
 
     def forget(self) -> None:
-        """Something may be different by now."""
+        """Drop the cached content, which may have changed."""
         with self._lock:
             self._catalogue = None
 
     def must_exist(self) -> None:
-        """NotFound unless there is such a resource: XNAT lists no files for one that is not there (5.21)."""
+        """Raise NotFound unless the resource exists: XNAT's list of files is empty if it does not (5.21)."""
         place = self._place
         rows = self._session.rows(place.resources_url)
-        if place.kind == "scans":  # those of a scan whose type is this one's ID are among them (2.2)
+        if place.kind == "scans":  # may include those of a scan whose type is this one's ID (2.2)
             rows = [row for row in rows if row.get("cat_id") in (None, "", place.container)]
         labels = [row.get("label", "") for row in rows]
         if place.resource not in labels:
@@ -145,7 +145,7 @@ class Resource:
             raise ProtocolViolation(f"{self._shown}: XNAT lists its files as those of something else")
 
     def make(self) -> None:
-        """Make the resource, if it is not there; NotPermitted if this user may not write to it (4.3)."""
+        """Create the resource if it does not exist; NotPermitted if this user may not write to it (4.3)."""
         reply = self._session.ask("PUT", self._place.resource_url)
-        if not reply.ok and reply.status != 409:  # 409: it is there
+        if not reply.ok and reply.status != 409:  # 409: it exists
             raise self._session.failure(reply)
