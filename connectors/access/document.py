@@ -1,4 +1,4 @@
-"""The access document as it was read, in any of its three shapes, before anything in it is believed.
+"""The access document as read, in any of its three shapes, before validation.
 
 {url: …}                                                bare access data, as the RED agent writes it
 {command: red-connector-http, access: {…}}              as in the connectors' documentation
@@ -17,18 +17,18 @@ CONNECTOR_KEYS = ("command", "access", "mount")
 ENTRY_KEYS = ("class", "connector", "listing", "basename", "dirname", "size", "checksum")
 CLASSES = ("File", "Directory")
 SHORTEST_PIECE = 3
-"""Characters of a key by which it is recognized in a longer one."""
+"""Characters; a key at least this long is recognised inside a longer one."""
 
 _STRING = (str, "a string")
 _TYPES = {"command": _STRING, "basename": _STRING, "dirname": _STRING, "mount": (bool, "true or false")}
 
 
 class Document(Parsed):
-    """Raw data taken out of its shape; ``prepare`` checks it. ``faults`` are those of the shape itself.
+    """The raw data inside the shape; ``prepare`` checks it. ``faults`` are those of the shape itself.
 
-    ``access`` is None where the document holds none; ``access_path`` is where it stands in the document.
-    ``size`` and ``checksum`` are those of a ``class: File`` entry, as they were written. ``unknown`` are the
-    keys beside the known ones, each with its path: only who has the schema can say what they are about.
+    ``access`` is None if the document has none; ``access_path`` is its place in the document. ``size`` and
+    ``checksum`` are those of a ``class: File`` entry, as written. ``unknown`` are the unknown keys with their
+    paths: what they mean takes the schema.
     """
 
     def __init__(self, parsed: Parsed) -> None:
@@ -105,7 +105,7 @@ def read(source: str | dict[str, Any]) -> Document:
 
 
 def read_listing(source: str) -> Parsed:
-    """Read a listing (a path, or ``-``); its ``value`` is a list, and nothing more is known of it yet."""
+    """Read a listing (a path, or ``-``); its ``value`` is a list, not yet validated otherwise."""
     parsed = parsing.load(source)
     if not isinstance(parsed.value, list):
         raise ConfigError([Fault("", must_be("a list of files and directories", parsed.value), 0, source)])
@@ -113,11 +113,11 @@ def read_listing(source: str) -> Parsed:
 
 
 def misplaced(key: str, access_path: str, *, of_directory: bool) -> str:
-    """Where ``key`` belongs, which stands in or beside the access data and is one of those around them; ""
-    for any other."""
+    """Where a misplaced ``key`` in or beside the access data belongs, if it is a key of the shape; otherwise
+    ""."""
     name = key.removeprefix("_")
     if name in ("size", "checksum") and of_directory:
-        return "is that of a file: give it in the listing, file by file"
+        return "belongs to a file: give it in the listing, file by file"
     if name in ENTRY_KEYS and name != "connector":
         if access_path.startswith("connector"):
             return "belongs to the entry: put it beside connector"
@@ -128,15 +128,15 @@ def misplaced(key: str, access_path: str, *, of_directory: bool) -> str:
 def unknown(
     key: str, known: "list[str] | tuple[str, ...]", missing: "list[str] | tuple[str, ...]" = ()
 ) -> str:
-    """The message for a ``key`` that is none of ``known``: the one that was meant, or else all of them."""
+    """The message for a ``key`` not in ``known``: the one probably meant, otherwise all of them."""
     name = meant(key, known, missing)
     return f"unknown; did you mean {name}?" if name else f"unknown; known are: {', '.join(known)}"
 
 
 def meant(key: str, known: "list[str] | tuple[str, ...]", missing: "list[str] | tuple[str, ...]" = ()) -> str:
-    """Which of the ``known`` names ``key`` may have been meant for; "" if none is like it.
+    """The one of ``known`` that ``key`` was probably meant to be; "" if none is similar.
 
-    Rather one of those that are ``missing``, if it holds ``key`` or ``key`` holds it, than any that is alike.
+    Prefers one of ``missing`` that contains ``key``, or that ``key`` contains, to one that is only similar.
     """
     folded = {name.lower(): name for name in known}
     for name in missing:
@@ -148,7 +148,7 @@ def meant(key: str, known: "list[str] | tuple[str, ...]", missing: "list[str] | 
 
 @lru_cache
 def _closest(key: str, known: tuple[str, ...]) -> str:
-    """Remembered, for a listing may have the same fault in every entry."""
-    from difflib import get_close_matches  # 10 ms, for a fault only
+    """Cached: a listing may have the same fault in every entry."""
+    from difflib import get_close_matches  # 10 ms, only for a fault
 
     return next(iter(get_close_matches(key, known, n=1, cutoff=0.6)), "")

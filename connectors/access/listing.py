@@ -1,4 +1,4 @@
-"""Listings: a directory's files and folders as the Common Workflow Language writes them.
+"""Listings: a directory's files and folders in the format of the Common Workflow Language.
 
 [{class: File, basename: a.csv, size: 4, checksum: "sha1$…"},
  {class: Directory, basename: b, listing: […]}]
@@ -13,7 +13,7 @@ from connectors.model import Checksum, Entry
 
 KEYS = {"File": ("class", "basename", "size", "checksum"), "Directory": ("class", "basename", "listing")}
 IGNORED = ("location", "path", "dirname", "nameroot", "nameext", "format")
-"""What CWL writes beside them; where a file lies is said by its basename and the access document alone."""
+"""Other CWL keys, ignored: only the basename and the access document say where a file is."""
 
 Fault = Callable[[str, str], None]
 
@@ -21,7 +21,7 @@ Fault = Callable[[str, str], None]
 def parse(raw: Any, fault: Fault) -> list[Entry]:
     """The files and folders of ``raw``, parents before their children, in the listing's order.
 
-    ``fault(path, message)`` hears of everything wrong, ``path`` being like ``[0].listing[2].basename``;
+    ``fault(path, message)`` is called for each fault, with a path like ``[0].listing[2].basename``;
     entries with a fault are left out.
     """
     if not isinstance(raw, list):
@@ -29,7 +29,7 @@ def parse(raw: Any, fault: Fault) -> list[Entry]:
         return []
     entries: list[Entry] = []
     levels = [_Level(raw, "", "")]
-    while levels:  # no recursion: a listing may be nested as deep as its author likes
+    while levels:  # no recursion: a listing may be deeply nested
         level = levels[-1]
         if level.next == len(level.items):
             levels.pop()
@@ -49,7 +49,7 @@ def parse(raw: Any, fault: Fault) -> list[Entry]:
 
 
 class _Level:
-    """A list on the way through the tree: what is left of it, where it stands, and the path of its folder."""
+    """A list being read: its remaining items, its place in the document, and the path of its folder."""
 
     def __init__(self, items: list[Any], place: str, folder: str) -> None:
         self.items = items
@@ -108,7 +108,7 @@ def _check_keys(item: dict[str, Any], kind: str, place: str, fault: Fault) -> No
 
 
 def size(value: Any, fault: Callable[[str], None]) -> int | None:
-    """A size in bytes, None if there is none (CWL allows null) or after a ``fault``."""
+    """A size in bytes; None if missing (CWL allows null) or after a ``fault``."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
@@ -118,7 +118,7 @@ def size(value: Any, fault: Callable[[str], None]) -> int | None:
 
 
 def checksum(value: Any, fault: Callable[[str], None]) -> Checksum | None:
-    """A checksum, None if there is none (CWL allows null) or after a ``fault``."""
+    """A checksum; None if missing (CWL allows null) or after a ``fault``."""
     if value is None:
         return None
     try:

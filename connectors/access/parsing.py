@@ -15,7 +15,7 @@ TWICE = "given twice: keep one"
 
 
 class Parsed:
-    """What a document holds (``value``), and where in it things stand; ``source`` is a path or ``-``."""
+    """A document's content (``value``), and the lines of its parts; ``source`` is a path or ``-``."""
 
     def __init__(self, source: str, text: str, value: Any) -> None:
         self.source = source
@@ -23,12 +23,12 @@ class Parsed:
         self._text = text
 
     def fault(self, path: str, message: str) -> Fault:
-        """One without a line, which ``placed`` finds for all of them at once."""
+        """A fault without a line; ``placed`` adds the lines of all faults in one pass."""
         return Fault(path, message, 0, self.source)
 
     def placed(self, faults: Iterable[Fault]) -> list[Fault]:
-        """The ``faults``, those of this document with their lines, or with that of the nearest that holds
-        what is meant; 0 where that is not known."""
+        """The ``faults``; those of this document with their line, or that of the nearest parent; 0 if
+        unknown."""
         faults = list(faults)
         ours = [fault.path for fault in faults if fault.source == self.source and not fault.line]
         lines = _lines(self._text, ours)
@@ -41,7 +41,7 @@ class Parsed:
 
 
 def _lines(text: str, paths: list[str]) -> dict[str, int]:
-    from connectors.access import yaml_text  # only for a fault: no sound document pays for it
+    from connectors.access import yaml_text  # only for a fault
 
     return yaml_text.lines(text, paths) if paths and len(text) <= bounds.MOST_LINES else {}
 
@@ -93,7 +93,7 @@ def _bytes(source: str) -> bytes:
 
 
 def _advice(source: str, error: Exception) -> tuple[str, str]:
-    """What to know of ``source`` that is not there, and a hint: many first calls fail here."""
+    """Advice and a hint if ``source`` does not exist: many first calls fail here."""
     if source.lower().startswith(("http://", "https://")):
         secrets.mark_url(source)
         return " (this must be a YAML or JSON file that contains the URL, not the URL itself)", ""
@@ -122,7 +122,7 @@ def _decode(data: bytes, source: str) -> str:
 def _parse(text: str, source: str) -> Parsed:
     import json
 
-    if text.count("{") + text.count("[") > bounds.most_collections(text):  # those in strings as well
+    if text.count("{") + text.count("[") > bounds.most_collections(text):  # also counts those in strings
         raise _error(source, bounds.TOO_DENSE)
     from_json: tuple[str, int] | None = None
     repeated: list[str] = []
@@ -178,7 +178,7 @@ def _adding_to(faults: list[Fault], source: str) -> Callable[[str, str, int], No
 
 
 def _repeated(text: str, source: str) -> list[Fault]:
-    """The keys that a JSON text gives twice, with their lines, as far as it is YAML as well."""
+    """The duplicate keys of a JSON text, with their lines, as far as it is also YAML."""
     from connectors.access import yaml_text
 
     faults: list[Fault] = []
@@ -191,7 +191,7 @@ def _repeated(text: str, source: str) -> list[Fault]:
 
 
 def _told_twice(faults: list[Fault], text: str) -> list[Fault]:
-    """The ``faults`` by their lines; of what is given twice, with the line of the first."""
+    """The ``faults`` sorted by line; those for duplicate keys name the line of the first."""
     first = _lines(text, [fault.path for fault in faults if fault.message == TWICE])
     told = [
         fault._replace(message=f"given twice, first in line {first[fault.path]}: keep one")

@@ -1,4 +1,4 @@
-"""The values of plain scalars by the rules of YAML 1.2, as RED reads them (ruamel.yaml, ``typ="safe"``).
+"""Values of plain scalars according to YAML 1.2, as RED reads them (ruamel.yaml, ``typ="safe"``).
 
 So ``no``, ``on``, ``y`` and ``12:30`` are strings, ``012`` is 12, ``0o12`` is 10, and ``1e3`` is a number.
 PyYAML's own rules are those of YAML 1.1.
@@ -31,7 +31,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 
 def plain(text: str) -> Any:
-    """The value of ``text`` without quotes; ValueError if it looks like a number or a date and is none."""
+    """The value of unquoted ``text``; ValueError if it looks like a number or date but is invalid."""
     if text in _NULL:
         return None
     if text in _BOOL:
@@ -57,12 +57,12 @@ def _integer(text: str) -> int:
 
 
 def is_known(tag: str) -> bool:
-    """Whether an explicit ``tag`` is one of a string or of what ``plain`` gives."""
+    """Whether an explicit ``tag`` is for a string or a type that ``plain`` returns."""
     return tag == f"{_TAG}str" or tag.removeprefix(_TAG) in _TYPES
 
 
 def tagged(text: str, tag: str) -> Any:
-    """The value of ``text`` with an explicit ``tag`` that is known; ValueError if it is none of that type."""
+    """The value of ``text`` with a known explicit ``tag``; ValueError if it is not of that type."""
     kind = tag.removeprefix(_TAG)
     if kind == "str":
         return text

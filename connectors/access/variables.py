@@ -1,4 +1,4 @@
-"""Variables: ``{{name}}`` in a string, filled from a file in the secrets' folder or from the environment."""
+"""Variables: ``{{name}}`` in a string, filled from a file in the secrets folder or from the environment."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from connectors import secrets
 from connectors.settings import RED_VAR
 
 MOST_BYTES = 1024 * 1024
-"""As large as a Kubernetes Secret can be."""
+"""The maximum size of a Kubernetes Secret."""
 
 _BRACES = re.compile(r"\{\{([^\n]*?)\}\}")
 _NAME = re.compile(r"[^/{}\x00-\x1f\x7f]+")
@@ -17,17 +17,17 @@ _NAME = re.compile(r"[^/{}\x00-\x1f\x7f]+")
 
 def _kind(mode: int) -> str:
     if S_ISDIR(mode):
-        return "a directory (where a file is missing, docker run -v makes one)"
+        return "a directory (docker run -v creates one if the file is missing)"
     if S_ISFIFO(mode):
         return "a named pipe"
     return "a socket" if S_ISSOCK(mode) else "a device"
 
 
 class Variables:
-    """Looks them up: first the file ``name`` in ``folder``, then ``RED_VAR_name`` in ``environ``. Anything
-    else of that name in the folder is an error: it was meant to be the value.
+    """Looks up variables: first the file ``name`` in ``folder``, then ``RED_VAR_name`` in ``environ``. If
+    ``name`` in the folder is not a file, that is an error: it was meant to be the value.
 
-    Values are literal: never expanded again, and only the newline that ends a file is dropped.
+    Values are literal: not expanded again; only a file's final newline is dropped.
     """
 
     def __init__(self, folder: str, environ: Mapping[str, str]) -> None:
@@ -35,7 +35,7 @@ class Variables:
         self.environ = environ
 
     def fill(self, text: str, fault: Callable[[str], None]) -> str:
-        """``text`` with its variables, marked as secret; ``fault`` hears of each that cannot be filled in."""
+        """``text`` with its variables filled in and marked as secret; ``fault`` is called on failure."""
 
         def value(match: re.Match[str]) -> str:
             name = match[1].strip()
@@ -45,7 +45,7 @@ class Variables:
             try:
                 found = self.find(match[1])
                 if found is None:
-                    found = self.find(name)  # {{ name }}, unless there is one with blanks at its ends
+                    found = self.find(name)  # {{ name }}, unless a variable's name has these blanks
             except ValueError as error:
                 fault(str(error))
                 return match[0]
@@ -64,7 +64,7 @@ class Variables:
         return os.path.join(self.folder, name)
 
     def find(self, name: str) -> str | None:
-        """Its value, None if there is none; ValueError, without the value, if it cannot be used."""
+        """The value, or None; ValueError, which does not contain the value, if it is not usable."""
         file = self._in_file(name)
         if file is not None:
             return file
@@ -85,7 +85,7 @@ class Variables:
         except FileNotFoundError:
             if not os.path.lexists(path):
                 return None
-            raise ValueError(f"{path} of variable {name} is a link to nothing: {os.readlink(path)}") from None
+            raise ValueError(f"{path} of variable {name} is a broken link to {os.readlink(path)}") from None
         except OSError as error:
             message = f"the file {path} of variable {name} cannot be read: {error.strerror}"
             if isinstance(error, PermissionError):

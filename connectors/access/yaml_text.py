@@ -1,7 +1,7 @@
-"""YAML as data, and the lines in which things stand, both from libyaml's events: no tree is built.
+"""Reads YAML data and line numbers from libyaml's events, without building a tree of nodes.
 
-PyYAML's own loader takes duplicate keys, keys of any type and aliases without bound in silence, overflows the
-stack on deep nesting, and needs seventy times the text in memory.
+PyYAML's own loader silently accepts duplicate keys, keys of any type and unlimited aliases, overflows the
+stack on deep nesting, and takes seventy times the size of the text in memory.
 """
 
 import re
@@ -12,7 +12,7 @@ from connectors.access import bounds, scalars
 from connectors.wording import join
 
 MEMO = 10_000
-"""Different plain scalars that are remembered: most stand in every entry of a listing."""
+"""Plain scalars that are cached: most occur in every entry of a listing."""
 
 _SEQUENCE, _MAPPING = "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"
 _MERGE = "<<"
@@ -23,7 +23,7 @@ Report = Callable[[str, str, int], None]
 
 
 class Unreadable(Exception):
-    """The text is not YAML: the ``problem``, without any of the text, and the ``line``, 0 if unknown."""
+    """The text is not YAML. ``problem`` does not quote the text; ``line`` is 0 if unknown."""
 
     def __init__(self, problem: str, line: int = 0) -> None:
         super().__init__(problem)
@@ -32,29 +32,29 @@ class Unreadable(Exception):
 
 
 class Unfit(Unreadable):
-    """It is YAML, but more than is taken."""
+    """It is YAML, but exceeds a limit."""
 
 
 def read(text: str, report: Report) -> Any:
-    """The data in ``text``; ``report`` hears of whatever is wrong with it. Unreadable if it is not YAML."""
+    """The data in ``text``; ``report`` is called for each fault. Unreadable if it is not YAML."""
     return _Builder(report).build(_events(text))
 
 
 def lines(text: str, paths: Iterable[str]) -> dict[str, int]:
-    """The line (from 1) of each of ``paths`` in ``text``, JSON or YAML; of a missing key, the line of what
-    should hold it. Without those of which no line is known."""
+    """The line (from 1) of each of ``paths`` in ``text``, JSON or YAML; for a missing key, its parent's.
+    Paths without a known line are left out."""
     wanted = dict.fromkeys(paths)
     found = _Finder(wanted).find(_events(as_yaml(text)))
     return {path: line for path in wanted if (line := _nearest(found, path))}
 
 
 def as_yaml(json: str) -> str:
-    """A JSON text made fit for YAML, which takes no tabs and no halves of surrogate pairs; its lines stay."""
+    """A JSON text as YAML, which allows neither tabs nor lone surrogates; its lines stay the same."""
     return re.sub(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}", "?", json.replace("\t", " "))
 
 
 def _events(text: str) -> Iterator[Any]:
-    """What the parser says; Unreadable where it stumbles, or the text holds too much."""
+    """The parser's events; Unreadable if the text is invalid or exceeds a limit."""
     import yaml  # 30 ms: only for documents that are not JSON, and for the lines of faults
 
     loader = None
@@ -97,15 +97,15 @@ def _line(event: Any) -> int:
 
 
 def _problem(text: str) -> str:
-    """PyYAML's words without what it quotes from the document, which may be a password."""
+    """PyYAML's message without its quote from the document, which may be a password."""
     if text.startswith("found character") and "start any token" in text:
         return "a character that is not allowed here: put values in quotes, indent with spaces, not tabs"
     return re.sub(r"'[^']*\w[^']*'|\"[^\"]*\w[^\"]*\"", "…", text)
 
 
 class _Open:
-    """A list or a mapping of which the end has not come. ``key`` is that of the next value, None before it;
-    ``size`` what it stands for."""
+    """An open list or mapping. ``key`` is the next value's key, or None; ``size`` its number of values with
+    aliases expanded."""
 
     __slots__ = ("anchor", "is_key", "key", "line", "merged", "size", "value")
 
@@ -124,7 +124,7 @@ class _Open:
 
 
 class _Builder:
-    """Turns events into data, and counts how much it stands for."""
+    """Turns events into data, and counts its values with aliases expanded."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
@@ -132,7 +132,7 @@ class _Builder:
         self._root: list[Any] = []
         self._stack = [_Open(self._root, 1, None, False)]
         self._anchors: dict[str, tuple[Any, int] | None] = {}
-        """The value and its size; None while it is open."""
+        """The value and size of each anchor; None while it is open."""
         self._most: float = bounds.MOST_VALUES
         self._memo: dict[str, Any] = {}
 
@@ -144,7 +144,7 @@ class _Builder:
         stack, memo = self._stack, self._memo
         for event in events:
             kind = type(event)
-            if kind is scalar:  # ten times for each file of a listing: here, and not in a method
+            if kind is scalar:  # ten times per file of a listing: inlined for speed
                 frame, text = stack[-1], event.value
                 value = memo.get(text, memo) if event.implicit[0] else text
                 if value is memo or event.tag is not None:
@@ -175,7 +175,7 @@ class _Builder:
         self._report(join(self._path(), *steps), message, line)
 
     def _path(self) -> str:
-        """Of what the next value will be."""
+        """The path of the next value."""
         path = ""
         for frame in self._stack[1:]:
             if type(frame.value) is list:
@@ -216,7 +216,7 @@ class _Builder:
         elif text in frame.value:
             self._fault("given twice: keep one", line, *([text] if text else []))
         elif text == _MERGE and event.implicit[0]:
-            frame.merged.append(None)  # what comes is merged, and not put under this key
+            frame.merged.append(None)  # the next value is merged, not stored under this key
         frame.key = text
 
     def _begin(self, event: Any, value: Any) -> None:
@@ -236,7 +236,7 @@ class _Builder:
             self._merge(frame)
         if frame.size > self._most:
             self._fault(f"its aliases expand to more than {bounds.MOST_VALUES:,} values", frame.line)
-            self._most = float("inf")  # once is enough: all that holds this is too much as well
+            self._most = float("inf")  # report it once: every parent exceeds the limit too
         if frame.anchor:
             self._anchors[frame.anchor] = frame.value, frame.size
         if frame.is_key:
@@ -282,7 +282,7 @@ class _Builder:
         frame.merged[-1] = several
 
     def _merge(self, frame: _Open) -> None:
-        """What ``<<`` merges comes first, and the mapping's own keys win; of several, the first."""
+        """Merged keys come first; the mapping's own keys win; of several mappings, the first wins."""
         own = dict(frame.value)
         frame.value.clear()
         for several in reversed(frame.merged):
@@ -292,7 +292,7 @@ class _Builder:
 
 
 class _Finder:
-    """Looks for the lines of ``wanted`` paths and of all that holds them."""
+    """Finds the lines of ``wanted`` paths and of their parents."""
 
     def __init__(self, wanted: Iterable[str]) -> None:
         self._found: dict[str, int] = {"": 0}
@@ -301,7 +301,7 @@ class _Finder:
                 self._found[path] = 0
                 path = _holder(path)
         self._stack: list[tuple[str | None, Any]] = []
-        """Of what is open: its path, None where nothing below it is wanted; a key, an index, or None."""
+        """For each open value: its path, None if nothing below it is wanted; a key, an index, or None."""
 
     def find(self, events: Iterator[Any]) -> dict[str, int]:
         import yaml
@@ -312,7 +312,7 @@ class _Finder:
                     self._node(event, yaml)
                 elif isinstance(event, yaml.CollectionEndEvent):
                     self._stack.pop()
-        except Unreadable:  # what was found so far is right
+        except Unreadable:  # the lines found so far are valid
             pass
         return self._found
 
@@ -353,5 +353,5 @@ def _nearest(found: dict[str, int], path: str) -> int:
 
 
 def _holder(path: str) -> str:
-    """``path`` less its last piece; a key with dots has more than one."""
+    """``path`` without its last part; a key with dots has more than one."""
     return path[: max(path.rfind("."), path.rfind("["), 0)]
