@@ -133,7 +133,7 @@ def with_mode(mode: int | None) -> bytes:
 
 
 def checked(kind: int, payload: bytes, wanted: int = STATUS) -> bytes:
-    """The payload of an answer, which must be of kind ``wanted``; raises Status for a status other than OK."""
+    """The payload of an answer, which must be of kind ``wanted``; Status for a status other than OK."""
     if kind == STATUS:
         fields = Fields(payload)
         code = fields.number()
