@@ -53,7 +53,7 @@ class FileByFile:
         if self._failures:
             summary = f"{self._failures.count} {what}"
             if self._untried:
-                summary += f", and {self._untried} not tried, as nothing succeeded any more"
+                summary += f", and {self._untried} not tried because of repeated failures"
             raise self._failures.error(summary)
 
     def _task(self, entry: Entry) -> None:

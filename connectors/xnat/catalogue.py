@@ -153,7 +153,7 @@ class Listing:
         number = next(iter(numbers), "") if len(mine) < len(self._found) else ""
         unclear = len(numbers) > 1 or (self._found and not mine and not is_scan)
         if unclear or (number and not number.isdigit()):
-            raise ProtocolViolation(f"{self._shown}: XNAT reads this as several resources")
+            raise ProtocolViolation(f"{self._shown}: this name matches several resources in XNAT")
         files = next(iter(mine.values()), {})
         if len(mine) > 1:  # the same resource at several addresses
             files = {kept: packed for some in mine.values() for kept, packed in some.items()}

@@ -137,7 +137,7 @@ class Resource:
         if len(counts) == 1 and counts[0] and not len(self.catalogue()):
             files = "1 file" if counts[0] == 1 else f"{counts[0]} files"
             raise ProtocolViolation(
-                f"{self._shown}: XNAT counts {files} and lists none",
+                f"{self._shown}: XNAT reports {files} but lists none",
                 hint="its catalogue may be damaged: ask the site's administrator to refresh it",
             )
         numbers = {row.get("xnat_abstractresource_id") for row in rows if row.get("label") == place.resource}

@@ -53,7 +53,7 @@ def test_half_a_character_in_a_listed_name_is_76_and_the_name_is_told(
     access = archive.access(None if verb == "receive-dir" else "x")
     result = archive.call(verb, access, archive.here / "x")
     assert result.code == 76, result.stderr
-    assert "half a character" in result.stderr
+    assert "an invalid character" in result.stderr
     assert "resources/9/files/a" in result.stderr
 
 
@@ -174,7 +174,7 @@ def test_an_empty_list_of_a_resource_that_has_files_is_76_and_not_an_empty_direc
     listing(monkeypatch, rows())
     result = archive.receive_dir()
     assert result.code == 76, result.stderr
-    assert "XNAT counts 1 file and lists none" in result.stderr
+    assert "XNAT reports 1 file but lists none" in result.stderr
 
 
 @pytest.mark.parametrize("count", [1, 20_000])

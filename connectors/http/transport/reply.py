@@ -96,7 +96,7 @@ def header(lines: Sequence[bytes], url: str) -> tuple[Reply, int]:
         start, end = end, _end_of_header(lines, end, url)
     match = STATUS_LINE.fullmatch(_text(lines[start : start + 1]).strip())
     if not match:
-        raise ProtocolViolation(f"{secrets.shown_url(url)}: does not answer in HTTP")
+        raise ProtocolViolation(f"{secrets.shown_url(url)}: the response is not HTTP")
     status = int(match[1])
     if 100 <= status < 200 and status != 101:
         raise _cut(url)
@@ -141,7 +141,7 @@ def _make_length_clear(headers: dict[str, str], url: str) -> None:
         if name.strip() not in FRAMING:
             continue
         if name != name.strip():
-            raise ProtocolViolation(f"{secrets.shown_url(url)}: a blank beside the name {name.strip()}")
+            raise ProtocolViolation(f"{secrets.shown_url(url)}: invalid whitespace around {name.strip()}")
         if name == "transfer-encoding" and value.lower() != "chunked":
             raise ProtocolViolation(f"{secrets.shown_url(url)}: its Transfer-Encoding is not chunked")
         if name == "content-length":

@@ -34,7 +34,7 @@ def of(channel: Any, place: str, said: bytes, job: Job) -> RedError | None:
     words = said or _words(channel.get_transport(), job)
     why = " ".join(words.decode("utf-8", "replace").split())[:MOST_WORDS]
     why = why or f"exit status {channel.exit_status}"
-    return NotAuthenticated(f"{place}: the server ended the session at once: {why}", hint=HINT)
+    return NotAuthenticated(f"{place}: the server ended the session right after login: {why}", hint=HINT)
 
 
 def _words(transport: Any, job: Job) -> bytes:

@@ -146,7 +146,7 @@ class Tree:
             if name in (b".", b".."):
                 continue
             if b"/" in name or not name:
-                raise ProtocolViolation(f"{self._place}: shows a name that is empty or contains a slash")
+                raise ProtocolViolation(f"{self._place}: it lists a name that is empty or contains a slash")
             path = folder.join(name)
             if len(self._shown) <= FEW:
                 self._shown[path] = here
@@ -155,7 +155,7 @@ class Tree:
                 yield path, here
             elif kind == stat.S_IFDIR:
                 if len(path) > LONGEST_PATH:
-                    raise ProtocolViolation(f"{self._place}: shows endlessly nested directories")
+                    raise ProtocolViolation(f"{self._place}: the server lists endlessly nested directories")
                 yield path, here
                 folders.append(folder.inner(name))
             elif kind in (stat.S_IFLNK, 0):

@@ -73,10 +73,10 @@ def failure(status: Status, place: str) -> RedError:
     if code == FILE_ALREADY_EXISTS:
         return CannotCreate(f"cannot make {place}: it already exists")
     if code in (UNSUPPORTED, BAD_MESSAGE):
-        return ProtocolViolation(f"{place}: the server cannot do that: {text}")
+        return ProtocolViolation(f"{place}: the server does not support this: {text}")
     if code == FAILURE:
         return TemporaryFailure(
-            f"{place}: the server failed to do it: {text}", hint="is the disk there full?"
+            f"{place}: the server reported a failure: {text}", hint="is the disk there full?"
         )
     return TemporaryFailure(f"{place}: {text or f'status {code}'}")
 
@@ -93,7 +93,7 @@ class Fields:
 
     def take(self, count: int) -> bytes:
         if count > self.left():
-            raise ProtocolViolation("the server sends incomplete answers")
+            raise ProtocolViolation("the server sent an incomplete answer")
         self._position += count
         return self._payload[self._position - count : self._position]
 
@@ -204,5 +204,5 @@ class Frames:
 def _length(data: memoryview | bytearray, position: int) -> int:
     (length,) = struct.unpack_from(">I", data, position)
     if not 1 <= length <= LONGEST_MESSAGE:
-        raise ProtocolViolation("what the server sends is not SFTP")
+        raise ProtocolViolation("the server sent data that is not SFTP")
     return int(length)
