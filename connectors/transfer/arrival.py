@@ -215,7 +215,7 @@ def check_target(target: str, place: LocalFile | None = None) -> os.stat_result 
 
     CannotCreate unless a file can appear there: its folder exists, and only a file is in the way.
     """
-    if place and not os.access(place.name, os.F_OK, dir_fd=place.folder):  # stat would take longer to say no
+    if place and not os.access(place.name, os.F_OK, dir_fd=place.folder):  # faster than a failing stat
         return None
     try:
         old = os.stat(place.name, dir_fd=place.folder) if place else os.stat(target)

@@ -31,7 +31,7 @@ from connectors.transfer.part import version_of
 from connectors.transfer.retry import persistently
 from connectors.transfer.spelling import folded
 
-MOST_HIDDEN = 10_000  # names of part files that are remembered, to say how many there are
+MOST_HIDDEN = 10_000  # names of part files that are remembered, to count them
 
 
 def check_local(verb: Verb, local: str) -> None:

@@ -14,7 +14,7 @@ MOST_NAMED = 3
 
 
 class Child(NamedTuple):
-    """One entry of a directory; ``name`` is as the server said it, ``size`` in bytes if it said that too."""
+    """One entry of a directory; ``name`` as the server sent it, ``size`` in bytes if known."""
 
     name: str
     is_dir: bool
@@ -22,16 +22,16 @@ class Child(NamedTuple):
 
 
 class NoDirectoryPage(Exception):
-    """The page is something else."""
+    """The page is not a directory page."""
 
 
 class Found:
-    """What a directory page shows. Little of it is kept: the page may be without end."""
+    """The entries of a directory page. Only the latest are kept: the page may be endless."""
 
     def __init__(self, place: str) -> None:
         self.place = place
-        self.is_empty = True  # there was nothing yet that can be received
-        self.seen = 0  # entries, those that were left out among them
+        self.is_empty = True  # no entry so far that can be received
+        self.seen = 0  # entries, including those left out
         self._new: list[Child] = []
         self._directories: set[str] = set()
         self._latest: set[str] = set()  # files
@@ -40,7 +40,7 @@ class Found:
         self._count_left_out = 0
 
     def add(self, name: str, is_dir: bool, size: int | None = None) -> None:
-        """A directory is added once, for it is asked for; a file perhaps again, if that is far off."""
+        """Add an entry: a directory only once, since it will be listed; a file may repeat if far apart."""
         written = f"{name}/" if is_dir else name
         if written in self._directories or written in self._latest or written in self._before:
             return
@@ -52,11 +52,11 @@ class Found:
         self._new.append(Child(name, is_dir, size))
 
     def has_lately(self, name: str) -> bool:
-        """Whether ``name`` is that of a directory, or of one of the latest files."""
+        """Whether ``name`` is a known directory or one of the latest files."""
         return name in self._latest or name in self._before or f"{name}/" in self._directories
 
     def leave_out(self, what: str) -> None:
-        """Take note of an entry that cannot be received; ``what`` says which, and why."""
+        """Record an entry that cannot be received; ``what`` says which, and why."""
         self.seen += 1
         self._count_left_out += 1
         if self._count_left_out > MOST_LEFT_OUT:
@@ -69,14 +69,14 @@ class Found:
         return bool(self._left_out)
 
     def check(self) -> None:
-        """ProtocolViolation if there are entries, and none that can be received; a warning if some cannot."""
+        """ProtocolViolation if there are entries and none can be received; a warning if some cannot."""
         if self._left_out and self.is_empty:
             self._refuse()
         if self._left_out:
             log.warning(f"{self.place}: left out: {self._which()}")
 
     def taken(self) -> list[Child]:
-        """What was added since this was last asked."""
+        """The entries added since the last call."""
         new, self._new = self._new, []
         return new
 

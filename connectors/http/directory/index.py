@@ -16,7 +16,7 @@ PROPFIND = (
     b'<?xml version="1.0" encoding="utf-8"?>'
     b'<propfind xmlns="DAV:"><prop><resourcetype/><getcontentlength/></prop></propfind>'
 )
-LONGEST_GAP = 16 << 20  # bytes of a directory page without any entry: it would never end
+LONGEST_GAP = 16 << 20  # bytes of a directory page without any entry; the page may be endless
 
 
 class Ask(Protocol):

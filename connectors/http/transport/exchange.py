@@ -18,9 +18,9 @@ from connectors.http.transport.reply import Reply
 from connectors.transfer.job import Cancelled
 
 IDEMPOTENT = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PROPFIND", "MKCOL", "MOVE"}  # RFC 9110, 9.2.2; 4918
-LONGEST_BODY = 64 << 20  # bytes of an answer that is kept in memory: a directory page
-NEAR = 0.0002  # seconds: a near server's answer is here sooner than we would be woken for it
-HEADER_PATIENCE = 3  # times the time-out, until a header that trickles is given up
+LONGEST_BODY = 64 << 20  # bytes of a response kept in memory, such as a directory page
+NEAR = 0.0002  # seconds: a nearby server answers faster than a sleeping thread wakes up
+HEADER_PATIENCE = 3  # times the time-out, for a header that trickles
 WAKE_EVERY = 0.25  # seconds, to see whether the call was cancelled or the transfer has stalled
 
 
@@ -68,7 +68,7 @@ class Line:
             _, running = self._multi.perform()
             if running and time.monotonic() > spin_until:
                 still_wanted()
-                at_once = self._multi.timeout() == 0  # there is more to do, and nothing to wait for
+                at_once = self._multi.timeout() == 0  # there is more to do now
                 if not at_once and self._multi.select(WAKE_EVERY) < 0:
                     time.sleep(0.001)
         self._is_busy = False

@@ -170,7 +170,7 @@ BROKEN_ANSWER = re.compile("chunk|response headers")
 
 
 def _unresolved(text: str, place: str) -> RedError:
-    """libcurl does not say whether the name does not exist or nobody could be asked; the resolver does."""
+    """libcurl does not tell an unknown name from an unreachable name server; the resolver does."""
     from connectors.net.dial import addresses  # socket, for a failure only
 
     try:
