@@ -174,7 +174,7 @@ def _scenario(
 
 SCENARIOS: Sequence[Scenario] = (
     _scenario("receive", "4 KiB", 5, _receive(1)),
-    _scenario("send", "4 KiB, sent", 5, _send(1), 0.5),
+    _scenario("send", "4 KiB, sent", 5, _send(1), 0.65),
     _scenario("receive-files", f"{FAR_FILES} × 4 KiB", 1, _receive(FAR_FILES), 0.2),
     _scenario("send-files", f"{FAR_FILES} × 4 KiB, sent", 1, _send(FAR_FILES), 0.2),
 )
