@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from bench.ablation import LEAST, OFF, ON
 from bench.measure import Result
 from bench.place import EXISTING, MIB, VERSIONS, Scenario
 from bench.scenarios import tools
@@ -93,7 +94,16 @@ def details(one: Measured) -> Iterator[str]:
         yield f"| {' | '.join([result.name, *times, _mib(result.peak), ratio, *requests])} |"
 
 
-def markdown(measured: Sequence[Measured]) -> str:
+def gains(tricks: Sequence[Measured]) -> Iterator[str]:
+    """A table of what each speed trick gains, as lines of Markdown."""
+    yield "| trick | scenario | on | off | off / on |"
+    yield "|---|---|---:|---:|---:|"
+    for one in tricks:
+        on, off = one.of(ON).seconds, one.of(OFF).seconds
+        yield f"| {one.scenario.title} | {_time(on)} | {_time(off)} | {off / on:.2f} |"
+
+
+def markdown(measured: Sequence[Measured], tricks: Sequence[Measured]) -> str:
     """The whole page."""
     versions = ", ".join(f"{name} {version}" for name, version in tools().items())
     existing = ", ".join(f"{name} {version}" for name, version in VERSIONS.items())
@@ -115,6 +125,13 @@ def markdown(measured: Sequence[Measured]) -> str:
         *summary(measured),
         "",
         "Medians of wall-clock time. The ratio is this project's time by that of what it is compared with.",
+        "",
+        "## What each trick gains",
+        "",
+        *gains(tricks),
+        "",
+        f"A trick that gains less than {LEAST} × in every scenario that users meet is removed. Each is",
+        "switched off by `bench/without.py`; `python -m bench without` measures this table alone.",
         "",
         "## All of it",
         "",

@@ -5,10 +5,15 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
-from bench import http, ssh, xnat
+from bench import ablation, http, ssh, xnat
 from bench.place import CHECKOUT, Scenario
 
-SCENARIOS: Sequence[Scenario] = (*http.SCENARIOS, *ssh.SCENARIOS, *xnat.SCENARIOS)
+SCENARIOS: Sequence[Scenario] = (
+    *http.SCENARIOS,
+    *ssh.SCENARIOS,
+    *xnat.SCENARIOS,
+    *ablation.SCENARIOS,
+)
 
 
 def tools() -> Mapping[str, str]:

@@ -95,7 +95,7 @@ class Entrance(NamedTuple):
 
 
 @contextmanager
-def _entrance(here: Place, server: Sshd, delayed: bool = False) -> Iterator[Entrance]:
+def entered(here: Place, server: Sshd, delayed: bool = False) -> Iterator[Entrance]:
     key = here.folder / f"key-{server.port}"
     if not key.exists():
         server.authorize(make_key(key, "rsa")[0])
@@ -114,7 +114,7 @@ def _rclone(verb: str) -> list[object]:
 
 
 def _receive_file(here: Place, rounds: int) -> list[Result]:
-    with _entrance(here, here.sshd) as entrance:
+    with entered(here, here.sshd) as entrance:
         far = here.sshd.remote("large")
         line = ["receive-file", entrance.document(filePath=far), "{target}/large"]
         contenders = [
@@ -129,7 +129,7 @@ def _receive_file(here: Place, rounds: int) -> list[Result]:
 
 
 def _send_file(here: Place, rounds: int) -> list[Result]:
-    with _entrance(here, here.sshd) as entrance:
+    with entered(here, here.sshd) as entrance:
         near, far = here.sshd.root / "large", here.sshd.remote("target/large")
         line = ["send-file", entrance.document(filePath=far), near]
         contenders = [
@@ -140,12 +140,12 @@ def _send_file(here: Place, rounds: int) -> list[Result]:
             theirs(RSYNC, *_rsync(entrance), near, f"{entrance.host}:{far}", most=2),
             theirs(RCLONE, *_rclone("copyto"), near, entrance.rclone(far), most=2),
         ]
-        return side_by_side(contenders, rounds, lambda: _far_target(here.sshd), is_file(GIB, "large"))
+        return side_by_side(contenders, rounds, lambda: far_target(here.sshd), is_file(GIB, "large"))
 
 
 def _receive_dir(count: int, *left_out: str, delayed: bool = False) -> Callable[[Place, int], list[Result]]:
     def run(here: Place, rounds: int) -> list[Result]:
-        with _entrance(here, here.sshd, delayed) as entrance:
+        with entered(here, here.sshd, delayed) as entrance:
             name = f"files-{count}"
             for number in range(count):
                 here.sshd.place(f"{name}/{number}", os.urandom(FILE_SIZE))
@@ -168,8 +168,8 @@ def _receive_dir(count: int, *left_out: str, delayed: bool = False) -> Callable[
 
 def _send_dir(count: int, *left_out: str) -> Callable[[Place, int], list[Result]]:
     def run(here: Place, rounds: int) -> list[Result]:
-        with _entrance(here, here.sshd) as entrance:
-            near, far = _source(here, count), here.sshd.remote("target")
+        with entered(here, here.sshd) as entrance:
+            near, far = source(here, count), here.sshd.remote("target")
             line = ["send-dir", entrance.document(dirPath=f"{far}/{near.name}"), near]
             contenders = [
                 ours(OURS, *line, env=entrance.known()),
@@ -181,7 +181,7 @@ def _send_dir(count: int, *left_out: str) -> Callable[[Place, int], list[Result]
             ]
             asked = [one for one in contenders if one.name not in left_out]
             check = is_directory(count, near.name)
-            return side_by_side(asked, rounds, lambda: _far_target(here.sshd), check)
+            return side_by_side(asked, rounds, lambda: far_target(here.sshd), check)
 
     return run
 
@@ -189,8 +189,8 @@ def _send_dir(count: int, *left_out: str) -> Callable[[Place, int], list[Result]
 def _sftp_only(here: Place, rounds: int) -> list[Result]:
     """Sending: the existing connector cannot receive from such a server, and send only by a listing."""
     server = here.sftp_only
-    with _entrance(here, server, delayed=True) as entrance:
-        near, far = _source(here, FAR_FILES), server.remote("target")
+    with entered(here, server, delayed=True) as entrance:
+        near, far = source(here, FAR_FILES), server.remote("target")
         files = [{"class": "File", "basename": one.name} for one in near.iterdir()]
         listing = here.document("listing.json", files)
         line = ["send-dir", entrance.document(dirPath=f"{far}/{near.name}"), near, "--listing", listing]
@@ -200,16 +200,16 @@ def _sftp_only(here: Place, rounds: int) -> list[Result]:
             theirs(RCLONE, *_rclone("copy"), near, entrance.rclone(f"{far}/{near.name}"), most=1),
         ]
         check = is_directory(FAR_FILES, near.name)
-        return side_by_side(contenders, rounds, lambda: _far_target(server), check)
+        return side_by_side(contenders, rounds, lambda: far_target(server), check)
 
 
-def _far_target(server: Sshd) -> Path:
+def far_target(server: Sshd) -> Path:
     folder = emptied(server.root / "target")
     server.own(folder)
     return folder
 
 
-def _source(here: Place, count: int) -> Path:
+def source(here: Place, count: int) -> Path:
     """A local directory with that many files."""
     folder = here.folder / f"files-{count}"
     if not folder.exists():

@@ -87,7 +87,7 @@ class Door:
 
 
 @contextmanager
-def _door(here: Place) -> Iterator[Door]:
+def opened(here: Place) -> Iterator[Door]:
     site = here.xnat
     site.users[NAME] = User(NAME, PASSWORD)
     site.make(SCAN)
@@ -99,8 +99,8 @@ def _receive(count: int) -> Callable[[Place, int], list[Result]]:
     """All files of the resource; if there is just one, by receive-file."""
 
     def run(here: Place, rounds: int) -> list[Result]:
-        with _door(here) as door:
-            _empty(door.site)
+        with opened(here) as door:
+            empty(door.site)
             for number in range(count):
                 door.site.place(SCAN, "R", str(number), os.urandom(FILE_SIZE))
             if count == 1:
@@ -132,7 +132,7 @@ def _has(count: int) -> Callable[[Path], None]:
 
 def _send(count: int) -> Callable[[Place, int], list[Result]]:
     def run(here: Place, rounds: int) -> list[Result]:
-        with _door(here) as door:
+        with opened(here) as door:
             near = emptied(here.folder / "near")
             for number in range(count):
                 (near / str(number)).write_bytes(os.urandom(FILE_SIZE))
@@ -147,7 +147,7 @@ def _send(count: int) -> Callable[[Place, int], list[Result]]:
             ]
 
             def fresh() -> Path:
-                _empty(door.site)
+                empty(door.site)
                 return here.fresh()
 
             def check(_: Path) -> None:
@@ -160,7 +160,7 @@ def _send(count: int) -> Callable[[Place, int], list[Result]]:
     return run
 
 
-def _empty(site: Xnat) -> None:
+def empty(site: Xnat) -> None:
     node = site.make(SCAN)
     node.resources.clear()
 
