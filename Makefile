@@ -50,7 +50,7 @@ torture: $(INSTALLED)
 LOCK := $(VENV)/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --upgrade \
 	--custom-compile-command "make lock"
 lock: $(INSTALLED)
-	for name in requirements requirements-dev requirements-agent requirements-xnat; do \
+	for name in requirements requirements-dev requirements-agent requirements-xnat requirements-bench; do \
 		env -u PIP_FIND_LINKS $(LOCK) --output-file $$name.txt $$name.in || exit; done
 
 # The environment is made anew, never mended, when the locked libraries change.

@@ -1,4 +1,4 @@
-"""``python -m bench``: measure everything and write docs/benchmarks.md and docs/benchmarks.svg.
+"""``python -m bench``: measure everything and write docs/benchmarks.md with its figures.
 
 ``python -m bench NAME …`` measures what begins so (``ssh``, ``ssh-send-files``) and shows it; nothing is
 written then.
@@ -40,7 +40,7 @@ def main() -> int:
     if not options.names:
         docs = CHECKOUT / "docs"
         (docs / "benchmarks.md").write_text(report.markdown(compared, tricks))
-        (docs / "benchmarks.svg").write_text(report.plot(compared))
+        report.draw(compared, tricks, docs)
     return int(options.check and not all(row.kept for row in report.goals(compared)))
 
 

@@ -1,14 +1,16 @@
-"""What was measured, as tables and as a picture."""
+"""What was measured, as tables and figures."""
 
-import math
+import json
 import os
+import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from bench.ablation import LEAST, OFF, ON
 from bench.measure import Result
-from bench.place import EXISTING, MIB, VERSIONS, Scenario
+from bench.place import CHECKOUT, MIB, VERSIONS, Scenario
 from bench.scenarios import tools
 
 
@@ -130,6 +132,8 @@ def markdown(measured: Sequence[Measured], tricks: Sequence[Measured]) -> str:
         "",
         *gains(tricks),
         "",
+        "![Time without each trick](tricks.svg)",
+        "",
         f"A trick that gains less than {LEAST} × in every scenario that users meet is removed. Each is",
         "switched off by `bench/without.py`; `python -m bench without` measures this table alone.",
         "",
@@ -165,76 +169,30 @@ def _floor() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-COLOURS = {
-    "this project": "#0b6e4f",
-    EXISTING: "#c8553d",
-    "curl": "#3d5a80",
-    "wget": "#8d6a9f",
-    "aria2c": "#e0a030",
-    "rclone": "#5fa8d3",
-    "sftp": "#3d5a80",
-    "scp": "#8d6a9f",
-    "rsync": "#e0a030",
-    "xnatpy": "#3d5a80",
-    "python3 -I -c pass": "#9aa0a6",
-}
-STYLE = 'font-family="Helvetica, Arial, sans-serif" font-size="13" fill="#222"'
-WIDTH, LEFT, RIGHT, TOP, STEP = 860, 250, 30, 100, 44
+def draw(measured: Sequence[Measured], tricks: Sequence[Measured], docs: Path) -> None:
+    """Write the figures into ``docs``."""
+    from tests.support import venvs
 
-
-def plot(measured: Sequence[Measured]) -> str:
-    """An SVG: for each scenario a line with a dot for each program; further right is slower."""
-    ratios = [result.seconds / one.ours.seconds for one in measured for result in one.results]
-    low = math.log10(min(0.5, *ratios) / 1.15)
-    high = math.log10(max(2.0, *ratios) * 1.15)
-    height = TOP + STEP * len(measured) + 46
-
-    def x(ratio: float) -> float:
-        return LEFT + (WIDTH - LEFT - RIGHT) * (math.log10(ratio) - low) / (high - low)
-
-    bottom = height - 46
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" {STYLE}>',
-        f'<rect width="{WIDTH}" height="{height}" rx="8" fill="#fff"/>',
-        '<text x="24" y="32" font-size="17" font-weight="bold">Time, compared with this project</text>',
-        '<text x="24" y="52" fill="#666">Right of the line: slower. Left: faster. Logarithmic scale.</text>',
-        *_legend(measured),
-    ]
-    for tick in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500):
-        if low <= math.log10(tick) <= high:
-            colour, width = (COLOURS["this project"], 2) if tick == 1 else ("#e3e3e3", 1)
-            parts.append(
-                f'<line x1="{x(tick):.1f}" y1="{TOP - 6}" x2="{x(tick):.1f}" y2="{bottom}" '
-                f'stroke="{colour}" stroke-width="{width}"/>'
-                f'<text x="{x(tick):.1f}" y="{bottom + 20}" text-anchor="middle" fill="#666">{tick:g}×</text>'
-            )
-    for number, one in enumerate(measured):
-        y = TOP + STEP * number + STEP / 2
-        ours = one.ours.seconds
-        spread = [result.seconds / ours for result in one.results]
-        parts.append(f'<text x="24" y="{y + 4:.1f}">{one.scenario.title}</text>')
-        parts.append(
-            f'<line x1="{x(min(spread)):.1f}" y1="{y}" x2="{x(max(spread)):.1f}" y2="{y}" stroke="#bbb"/>'
+    comparison = [
+        (
+            one.scenario.title,
+            {_called(result, one): result.seconds / one.ours.seconds for result in one.results},
         )
-        for result in reversed(one.results):
-            ratio = result.seconds / ours
-            name = f"{result.name}: {_time(result.seconds)}, {ratio:.2f} ×"
-            parts.append(
-                f'<circle cx="{x(ratio):.1f}" cy="{y}" r="6.5" fill="{_colour(result.name)}" '
-                f'stroke="#fff" stroke-width="1.5"><title>{name}</title></circle>'
-            )
-    return "\n".join([*parts, "</svg>", ""])
+        for one in measured
+    ]
+    gained = [
+        (one.scenario.title.replace(" | ", ": "), one.of(OFF).seconds / one.of(ON).seconds) for one in tricks
+    ]
+    data = json.dumps({"comparison": comparison, "tricks": gained})
+    python, script = venvs.installed("bench") / "python", CHECKOUT / "bench" / "plot.py"
+    figures = [docs / "benchmarks.svg", docs / "tricks.svg"]
+    subprocess.run([python, "-P", script, *figures], input=data, text=True, check=True)
 
 
-def _colour(name: str) -> str:
-    return COLOURS.get(name) or COLOURS.get(name.split()[0], "#999")
-
-
-def _legend(measured: Sequence[Measured]) -> Iterator[str]:
-    shown = {_colour(result.name) for one in measured for result in one.results}
-    left = 24.0
-    for name, colour in COLOURS.items():
-        if colour in shown:
-            yield f'<circle cx="{left + 6}" cy="75" r="6" fill="{colour}"/>'
-            yield f'<text x="{left + 18:.0f}" y="79">{name}</text>'
-            left += 36 + 6.9 * len(name)
+def _ratios(one: Measured) -> dict[str, float]:
+    """By its name, how long each program takes, this project being 1."""
+    ours = one.ours
+    return {
+        "this project" if result is ours else result.name: result.seconds / ours.seconds
+        for result in one.results
+    }

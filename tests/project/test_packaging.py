@@ -10,7 +10,7 @@ import pytest
 import connectors
 from tests.support.program import CHECKOUT
 
-LOCKS = ["requirements", "requirements-dev", "requirements-agent", "requirements-xnat"]
+LOCKS = ["requirements", "requirements-dev", "requirements-agent", "requirements-xnat", "requirements-bench"]
 
 
 def tracked() -> list[Path]:
