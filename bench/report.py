@@ -173,13 +173,7 @@ def draw(measured: Sequence[Measured], tricks: Sequence[Measured], docs: Path) -
     """Write the figures into ``docs``."""
     from tests.support import venvs
 
-    comparison = [
-        (
-            one.scenario.title,
-            {_called(result, one): result.seconds / one.ours.seconds for result in one.results},
-        )
-        for one in measured
-    ]
+    comparison = [(one.scenario.title, _ratios(one)) for one in measured]
     gained = [
         (one.scenario.title.replace(" | ", ": "), one.of(OFF).seconds / one.of(ON).seconds) for one in tricks
     ]
