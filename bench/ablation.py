@@ -100,8 +100,12 @@ def _send_to_xnat(here: Place, rounds: int) -> list[Result]:
             xnat.empty(door.site)
             return here.fresh()
 
+        def check(_: Path) -> None:
+            if len(door.site.tree(xnat.SCAN, "R")) != FAR_FILES:
+                raise RuntimeError("not all files are there")
+
         line = ["send-dir", door.document("out.json"), near]
-        return side_by_side(_both("together-xnat", xnat.OURS, *line), rounds, fresh, lambda _: None)
+        return side_by_side(_both("together-xnat", xnat.OURS, *line), rounds, fresh, check)
 
 
 def _scenario(
@@ -131,7 +135,7 @@ SCENARIOS: Sequence[Scenario] = (
         _receive_files("together-ssh", FILES),
     ),
     _scenario(
-        "small files in one archive", "together-xnat", f"{FAR_FILES} × 4 KiB, sent, XNAT, 25 ms", 1,
+        "small files in one archive", "together-xnat", f"{FAR_FILES} × 4 KiB, sent, XNAT, 25 ms", 2,
         _send_to_xnat,
     ),
 )  # fmt: skip
