@@ -1,4 +1,4 @@
-"""What was measured, as tables and as a picture."""
+"""The results, as tables and as a picture."""
 
 import math
 import os
@@ -25,7 +25,7 @@ class Measured(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One goal and how near it is: all but ``kept`` as text."""
+    """One goal and its result: all except ``kept`` as text."""
 
     title: str
     ours: str
@@ -36,7 +36,7 @@ class Row(NamedTuple):
 
 
 def goals(measured: Sequence[Measured]) -> list[Row]:
-    """A row for every goal of every scenario, those about memory last."""
+    """A row for every goal of every scenario, memory goals last."""
     rows = []
     for one in measured:
         for goal in one.scenario.goals:
@@ -67,7 +67,7 @@ def _mib(size: int) -> str:
 
 
 def summary(measured: Sequence[Measured]) -> Iterator[str]:
-    """A table of the goals, as lines of Markdown."""
+    """The table of goals, in Markdown."""
     yield "| | this project | compared with | ratio | at most | |"
     yield "|---|---:|---:|---:|---:|---|"
     for row in goals(measured):
@@ -76,7 +76,7 @@ def summary(measured: Sequence[Measured]) -> Iterator[str]:
 
 
 def details(one: Measured) -> Iterator[str]:
-    """A table of all contenders of one scenario, as lines of Markdown."""
+    """The table of one scenario's contenders, in Markdown."""
     ours = one.ours
     head = ["", "median", "fastest", "slowest", "processor", "peak memory", f"{ours.name} takes"]
     if ours.requests:
@@ -95,7 +95,7 @@ def details(one: Measured) -> Iterator[str]:
 
 
 def gains(tricks: Sequence[Measured]) -> Iterator[str]:
-    """A table of what each speed trick gains, as lines of Markdown."""
+    """The table of speed tricks' gains, in Markdown."""
     yield "| trick | scenario | on | off | off / on |"
     yield "|---|---|---:|---:|---:|"
     for one in tricks:
@@ -183,7 +183,7 @@ WIDTH, LEFT, RIGHT, TOP, STEP = 860, 250, 30, 100, 44
 
 
 def plot(measured: Sequence[Measured]) -> str:
-    """An SVG: for each scenario a line with a dot for each program; further right is slower."""
+    """An SVG: one line per scenario, one dot per program; further right is slower."""
     ratios = [result.seconds / one.ours.seconds for one in measured for result in one.results]
     low = math.log10(min(0.5, *ratios) / 1.15)
     high = math.log10(max(2.0, *ratios) * 1.15)
