@@ -1,1 +1,1 @@
-"""Side by side, in one run, with what people would use instead."""
+"""Compares the connectors with the alternatives, side by side in one run."""

@@ -1,7 +1,7 @@
 """``python -m bench``: measure everything and write docs/benchmarks.md with its figures.
 
-``python -m bench NAME …`` measures what begins so (``ssh``, ``ssh-send-files``) and shows it; nothing is
-written then.
+``python -m bench NAME …`` measures names with that prefix (``ssh``, ``ssh-send-files``) and shows the
+results; it writes nothing.
 """
 
 import argparse

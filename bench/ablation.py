@@ -25,7 +25,7 @@ from tests.servers import delay
 
 ON, OFF = "on", "off"
 LEAST = 1.3
-"""What a trick must gain in some scenario, or it goes."""
+"""The gain that justifies a trick, in at least one scenario."""
 
 Line = Sequence[object]
 

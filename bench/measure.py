@@ -1,4 +1,4 @@
-"""Run programs in turn and note how long they take and how much memory they need."""
+"""Run programs in turn and measure time and memory."""
 
 import os
 import subprocess
@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 
 class Contender(NamedTuple):
-    """A program and how it is called; ``arguments`` gets a new empty folder for what is to be received.
-
-    One that takes so long that chance does not matter may run ``most`` times only; 0 is always.
+    """A program and its command line; ``arguments`` gets a new empty folder to receive into. A slow one can
+    be limited to ``most`` runs; 0 is unlimited.
     """
 
     name: str
@@ -22,8 +21,8 @@ class Contender(NamedTuple):
 
 
 class Run(NamedTuple):
-    """One run: wall-clock time, processor time, the largest resident size in bytes, and how often the server
-    was asked for something, where that is counted."""
+    """One run: wall-clock time, CPU time, peak resident size in bytes, and the number of requests, if
+    counted."""
 
     seconds: float
     cpu: float
@@ -51,10 +50,8 @@ class Result(NamedTuple):
 
 
 def once(command: Sequence[object], env: Mapping[str, str]) -> Run:
-    """Run it to its end; RuntimeError with its output if that is not 0.
-
-    ``ru_maxrss`` begins with the size of the process that starts it (Linux carries it over exec), which
-    is why this package imports no more than it must.
+    """Run it; RuntimeError with its output if the exit code is not 0. ``ru_maxrss`` starts at the parent's
+    size (Linux keeps it over exec), so this package imports as little as possible.
     """
     words = [str(word) for word in command]
     begun = time.perf_counter()
@@ -81,10 +78,9 @@ def side_by_side(
     check: Callable[[Path], None],
     asked: Callable[[], int] = lambda: 0,
 ) -> list[Result]:
-    """Every contender once in each round, in an order that turns, after one round that does not count.
-
-    ``fresh`` gives an empty folder; ``check`` raises if what was received into it is not all there;
-    ``asked`` tells how many requests the server has had so far.
+    """Every contender once per round, in rotating order, after a warm-up round. ``fresh`` returns an empty
+    folder; ``check`` raises if the received files are incomplete; ``asked`` returns the number of requests
+    so far.
     """
     runs: dict[str, list[Run]] = {contender.name: [] for contender in contenders}
     for number in range(rounds + 1):

@@ -1,4 +1,4 @@
-"""Where everything is measured: the servers with their files, and the programs that are compared."""
+"""The setup: servers with their files, and the compared programs."""
 
 import json
 import os
@@ -23,29 +23,28 @@ from tests.servers.xnat import start as start_xnat
 CHECKOUT = Path(__file__).resolve().parents[1]
 CACHE = CHECKOUT / ".cache" / "bench"
 EXISTING = "existing connector"
-# The existing connectors: their packages' versions, and the packages that are not called like their program.
+# The existing connectors: package versions, and package names that differ from the program's.
 VERSIONS = {"red-connector-http": "1.0", "red-connector-ssh": "1.3", "red-connector-xnat": "1.0"}
 PACKAGES = {"red-connector-xnat-http": "red-connector-xnat"}
 MIB = 1 << 20
 GIB = 1 << 30
 FILES, FAR_FILES, FILE_SIZE = 1000, 200, 4096
 DELAY = 0.025  # seconds each way
-PARALLEL = 8  # what RED_PARALLEL is unless it is set
+PARALLEL = 8  # the default of RED_PARALLEL
 
 Server = TypeVar("Server")
 
 
 class Goal(NamedTuple):
-    """At most ``limit`` times what ``reference`` takes."""
+    """At most ``limit`` times the time of ``reference``."""
 
     reference: str
     limit: float
 
 
 class Scenario(NamedTuple):
-    """``run`` gives the results of all contenders, for a number of rounds; ``rounds`` is the usual one.
-
-    ``ours`` is the connector that is measured, ``memory`` what it may need at its peak, in bytes.
+    """``run`` returns all contenders' results for a number of rounds, by default ``rounds``. ``ours`` is the
+    measured connector, ``memory`` its limit for peak memory, in bytes.
     """
 
     ours: str
@@ -58,7 +57,7 @@ class Scenario(NamedTuple):
 
 
 class Place:
-    """A folder in memory if possible, so that no disk is measured. A server runs from its first use on."""
+    """A folder in memory if possible, to exclude the disk. Servers start on first use."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.folder = folder
@@ -124,13 +123,13 @@ def emptied(folder: Path) -> Path:
 
 
 def existing(executable: str) -> Path:
-    """The existing connector from PyPI, in a virtual environment of its own; installed once, then kept."""
+    """The existing connector from PyPI, in its own virtual environment; installed once and kept."""
     environment = CACHE / executable
     program = environment / "bin" / executable
     if not program.exists():
         shutil.rmtree(environment, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-        # setuptools: its jsonschema wants pkg_resources, which Python no longer brings.
+        # setuptools: its jsonschema needs pkg_resources, which Python no longer includes.
         package = PACKAGES.get(executable, executable)
         packages = [f"{package}=={VERSIONS[package]}", "setuptools<81"]
         python = str(environment / "bin" / "python")
@@ -145,7 +144,7 @@ def ours(executable: str, *arguments: object, env: Mapping[str, str] | None = No
 
 
 def theirs(name: str, *line: object, most: int = 0, env: Mapping[str, str] | None = None) -> Contender:
-    """A contender that runs ``line``, ``{target}`` being the folder; ``env`` is added to a clean one."""
+    """A contender that runs ``line``; ``{target}`` is the folder, ``env`` is added to a clean one."""
     path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
     clean = {"PATH": path, "LANG": "C.UTF-8", "HOME": "/nonexistent"}
     words = [str(word) for word in line]
@@ -158,7 +157,7 @@ def theirs(name: str, *line: object, most: int = 0, env: Mapping[str, str] | Non
 
 
 def is_file(size: int, name: str = "file") -> Callable[[Path], None]:
-    """Whether it is there as a whole, as a check for side_by_side."""
+    """Checks for side_by_side that it is complete."""
 
     def check(folder: Path) -> None:
         found = (folder / name).stat().st_size
@@ -169,7 +168,7 @@ def is_file(size: int, name: str = "file") -> Callable[[Path], None]:
 
 
 def is_directory(count: int, name: str = "") -> Callable[[Path], None]:
-    """Whether that many files of FILE_SIZE are there, as a check for side_by_side."""
+    """Checks for side_by_side that there are that many files of FILE_SIZE."""
 
     def check(folder: Path) -> None:
         sizes = [one.stat().st_size for one in (folder / name).iterdir() if one.is_file()]

@@ -1,4 +1,4 @@
-"""What was measured, as tables and figures."""
+"""The results, as tables and figures."""
 
 import json
 import os

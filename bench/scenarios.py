@@ -1,4 +1,4 @@
-"""What is measured, and with which versions it is compared."""
+"""The scenarios, and the versions of the compared programs."""
 
 import shutil
 import subprocess
@@ -17,7 +17,7 @@ SCENARIOS: Sequence[Scenario] = (
 
 
 def tools() -> Mapping[str, str]:
-    """The versions of what is compared."""
+    """The compared programs' versions."""
     commands = {
         "Python": [sys.executable, "--version"],
         "nginx": [shutil.which("nginx", path="/usr/sbin:/usr/bin") or "nginx", "-v"],

@@ -35,7 +35,7 @@ OURS, SFTP, SCP, RSYNC, RCLONE = "red-connector-ssh", "sftp", "scp", "rsync", "r
 
 
 class Entrance(NamedTuple):
-    """How a server is entered; everybody with the same key, RSA for the existing connector's sake."""
+    """How to log in; all programs use the same key, RSA because of the existing connector."""
 
     here: Place
     server: Sshd
@@ -44,7 +44,7 @@ class Entrance(NamedTuple):
 
     @property
     def options(self) -> list[str]:
-        """For OpenSSH's programs: this key and this host key, and nothing of the machine's."""
+        """For OpenSSH's programs: only this key and host key, no settings of the machine."""
         settings = {
             "UserKnownHostsFile": self.known_hosts,
             "GlobalKnownHostsFile": "/dev/null",
@@ -72,7 +72,7 @@ class Entrance(NamedTuple):
         return self.here.document("access.json", {**place, "auth": auth, **where})
 
     def known(self) -> dict[str, str]:
-        """What makes ours look at the host key, as OpenSSH does."""
+        """Makes ours check the host key, like OpenSSH."""
         return {"RED_KNOWN_HOSTS": str(self.known_hosts)}
 
     def rclone(self, path: str) -> str:
@@ -86,7 +86,7 @@ class Entrance(NamedTuple):
         return f":sftp,{','.join(f'{name}={value}' for name, value in values.items())}:{path}"
 
     def sftp(self, *commands: str) -> list[object]:
-        """The command line that has sftp do ``commands``."""
+        """The command line to run ``commands`` in sftp."""
         script = 'printf "%s\\n" "$0" | sftp -q -b - "$@"'
         return ["sh", "-c", script, "\n".join(commands), *self.options, self.host]
 
@@ -187,7 +187,7 @@ def _send_dir(count: int, *left_out: str) -> Callable[[Place, int], list[Result]
 
 
 def _sftp_only(here: Place, rounds: int) -> list[Result]:
-    """Sending: the existing connector cannot receive from such a server, and send only by a listing."""
+    """Sending: the existing connector cannot receive from such a server, and sends only by a listing."""
     server = here.sftp_only
     with entered(here, server, delayed=True) as entrance:
         near, far = source(here, FAR_FILES), server.remote("target")
@@ -210,7 +210,7 @@ def far_target(server: Sshd) -> Path:
 
 
 def source(here: Place, count: int) -> Path:
-    """A local directory with that many files."""
+    """A directory with that many files."""
     folder = here.folder / f"files-{count}"
     if not folder.exists():
         folder.mkdir()
@@ -230,12 +230,12 @@ def _scenario(
     *goals: tuple[str, float],
     memory: int = 0,
 ) -> Scenario:
-    """All are over SSH and compared with whom ``goals`` name."""
+    """All over SSH, compared with the programs in ``goals``."""
     return Scenario(OURS, f"ssh-{name}", title, rounds, run, [Goal(*goal) for goal in goals], memory)
 
 
-# Left out is who takes minutes. The existing connector waits 40 ms for each file that it sends, rclone
-# compares checksums by a command for each; far away, scp does what sftp does.
+# Programs that take minutes are omitted. The existing connector waits 40 ms per sent file, rclone runs a
+# checksum command per file; with latency, scp works like sftp.
 SCENARIOS: Sequence[Scenario] = (
     _scenario("receive", "1 GiB, ssh", 3, _receive_file, (SFTP, 1.2), (RCLONE, 0.8), memory=_MEMORY),
     _scenario("send", "1 GiB, ssh, sent", 3, _send_file, (SFTP, 1.3), (RCLONE, 0.9), memory=_MEMORY),

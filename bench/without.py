@@ -1,6 +1,6 @@
 """``python -m bench.without TRICK on|off EXECUTABLE ARGUMENT …``: a connector with a speed trick on or off.
 
-Both import the same modules beforehand, so that only the trick makes a difference.
+Both import the same modules beforehand, so that only the trick differs.
 """
 
 import gc

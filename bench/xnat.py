@@ -1,4 +1,4 @@
-"""Both ways with a fake XNAT that is 25 ms away, compared with the existing connector and with xnatpy."""
+"""Both ways with a fake XNAT 25 ms away, compared with the existing connector and xnatpy."""
 
 import os
 import shlex
@@ -28,10 +28,10 @@ from tests.servers.xnat import User, Xnat
 
 OURS, XNATPY = "red-connector-xnat-http", "xnatpy"
 SCAN = "P/S/E/scans/1"
-# The existing connector and xnatpy quote a password in Latin 1.
+# The existing connector and xnatpy encode passwords in Latin 1.
 NAME, PASSWORD = "client", "correct-horse"
 
-# xnatpy's own advice: what a script of one of its users would be.
+# A typical script, following xnatpy's documentation.
 SCRIPT = """
 import sys
 import xnat
@@ -66,11 +66,11 @@ class Door:
         return self.here.document(name, {"baseUrl": self.url, **where, **rest})
 
     def asked(self) -> int:
-        """How many requests have been made so far."""
+        """Number of requests so far."""
         return len(self.site.seen)
 
     def one_by_one(self, verb: str, local: str, count: int) -> Contender:
-        """The existing connector, which moves one file for each call."""
+        """The existing connector, which moves one file per call."""
         program = existing(OURS)
         calls = [
             shlex.join([str(program), verb, str(self.document(f"{number}.json", file=str(number)))])
@@ -80,7 +80,7 @@ class Door:
         return theirs(EXISTING, "sh", "-ec", "\n".join(calls), local, most=0 if count == 1 else 1)
 
     def xnatpy(self, verb: str, local: str) -> Contender:
-        from tests.support import venvs  # it brings pytest, and with it 7 MiB: see measure.once
+        from tests.support import venvs  # it imports pytest, and thus 7 MiB: see measure.once
 
         python = venvs.installed("xnat") / "python"
         return theirs(XNATPY, python, "-c", SCRIPT, self.url, verb, local)
@@ -96,7 +96,7 @@ def opened(here: Place) -> Iterator[Door]:
 
 
 def _receive(count: int) -> Callable[[Place, int], list[Result]]:
-    """All files of the resource; if there is just one, by receive-file."""
+    """All files of the resource; a single one by receive-file."""
 
     def run(here: Place, rounds: int) -> list[Result]:
         with opened(here) as door:
@@ -118,7 +118,7 @@ def _receive(count: int) -> Callable[[Place, int], list[Result]]:
 
 
 def _has(count: int) -> Callable[[Path], None]:
-    """Whether all files have arrived; xnatpy puts them into a folder of its own."""
+    """Checks that all files have arrived; xnatpy puts them into a subfolder."""
 
     def check(folder: Path) -> None:
         if count == 1:

@@ -1,6 +1,6 @@
-"""``python -m torture``: try random faults, show each promise that is broken, and write docs/reliability.md.
+"""``python -m torture``: try random faults, show each broken promise, and write docs/reliability.md.
 
-``python -m torture --seed S --case N`` tries one case again, and shows all of it.
+``python -m torture --seed S --case N`` repeats one case and shows its details.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from torture import report
 from torture.case import KINDS
 from torture.run import Result, run
 
-EVERY = 100  # cases, until the next word on how it goes
+EVERY = 100  # cases between progress messages
 
 
 def main() -> int:

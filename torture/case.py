@@ -1,4 +1,4 @@
-"""A case: one kind of fault, all about it drawn from a seed and a number; and the table of the kinds."""
+"""A case: one kind of fault, drawn from a seed and a number; and the table of kinds."""
 
 import random
 import shutil
@@ -15,13 +15,12 @@ T = TypeVar("T")
 
 
 class Violation(AssertionError):
-    """A promise was broken."""
+    """A broken promise."""
 
 
 class Kind(NamedTuple):
-    """``try_it`` raises Violation. ``weight`` says how often it is drawn, beside the others.
-
-    ``needs`` names the servers of ``place.Place`` without which it cannot be tried.
+    """``try_it`` raises Violation. ``weight`` is its relative frequency. ``needs`` names the required
+    servers of ``place.Place``.
     """
 
     group: str
@@ -45,7 +44,7 @@ def kind(group: str, name: str, weight: float = 1, needs: Sequence[str] = ()) ->
 
 
 class Case:
-    """``random`` decides everything. ``folder`` is removed afterwards. ``notes`` say what was done."""
+    """``random`` decides everything. ``folder`` is removed afterwards. ``notes`` record the steps."""
 
     def __init__(self, seed: int, number: int, place: "Place", kinds: Sequence[Kind]) -> None:
         self.seed = seed
@@ -60,7 +59,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """A name that no other case uses, for those who share a server."""
+        """A unique name, for cases that share a server."""
         return self.folder.name
 
     def note(self, text: str) -> None:
@@ -73,7 +72,7 @@ class Case:
         return self.random.random() < part
 
     def bytes(self, most: int = 200_000) -> bytes:
-        """Content: often nearly nothing, seldom more than fits a buffer."""
+        """Content: often tiny, seldom larger than a buffer."""
         return self.random.randbytes(self.size(most))
 
     def size(self, most: int = 200_000) -> int:

@@ -1,4 +1,4 @@
-"""What must be true after every call, whatever happened to it."""
+"""What must be true after every call."""
 
 import os
 import stat
@@ -21,12 +21,12 @@ def require(met: object, what: str) -> None:
 
 
 def hidden(path: str) -> bool:
-    """Whether it belongs to a transfer, or lies in a folder that does."""
+    """Whether it, or a parent folder, belongs to a transfer."""
     return any(name.startswith(".") and name.endswith(HIDDEN) for name in path.split("/"))
 
 
 def snapshot(folder: Path) -> Tree:
-    """All files below a folder. A link counts as a file of its own: nobody makes one here."""
+    """All files below a folder. A link counts as a file, since none should be created."""
     found: Tree = {}
     for place, folders, files in os.walk(folder):
         for name in (*files, *(one for one in folders if os.path.islink(os.path.join(place, one)))):
@@ -41,7 +41,7 @@ def snapshot(folder: Path) -> Tree:
 
 
 def words(outcome: Outcome, json_log: bool = False) -> None:
-    """It ended by itself and in time, said why it failed, once and in lines of its own, and no secret."""
+    """It exited normally and in time, reported a failure once, on separate lines, and showed no secret."""
     require(not outcome.hung, "it never ends")
     require(outcome.code >= 0, f"signal {-outcome.code} ended it")
     require(outcome.code != Exit.SOFTWARE, "exit code 70")
@@ -69,8 +69,8 @@ def secrecy(text: str, where: str) -> None:
 
 
 def files(here: Tree, before: Tree, wanted: Mapping[str, Set[bytes]], *, whole: bool, where: str) -> None:
-    """Every file is absent, as ``before``, or one of the contents that it may get; with ``whole`` all are
-    the latter, and nothing hidden is left."""
+    """Every file is absent, as ``before``, or has an allowed content; with ``whole`` all have one, and no
+    hidden file is left."""
     for path in before:
         require(path in here or hidden(path), f"{path} {where} was there before, and is gone")
     if whole:
@@ -93,8 +93,8 @@ def files(here: Tree, before: Tree, wanted: Mapping[str, Set[bytes]], *, whole: 
 def visible(
     here: Tree, before: Tree, wanted: Mapping[str, Set[bytes]], *, whole: bool, gone: bool = False
 ) -> None:
-    """As ``files``, while somebody else removes and makes files: whatever has a name that was asked for
-    is old or whole. ``gone``: what had arrived may have been removed."""
+    """Like ``files``, while another process removes and creates files: each requested file is old or whole.
+    ``gone``: received files may have been removed."""
     shown = {path: content for path, content in here.items() if path in wanted}
     for path, content in shown.items():
         right = content in wanted[path] or before.get(path) == content or content == LINK

@@ -1,4 +1,4 @@
-"""Whether a secret can be read in some text, in any encoding."""
+"""Finds secrets in a text, in any encoding."""
 
 import base64
 import html
@@ -17,7 +17,7 @@ SECRETS = (PASSWORD, TOKEN, HEADER, PASSPHRASE)
 
 @lru_cache
 def forms(secret: str) -> dict[str, str]:
-    """Names of encodings, and what the secret looks like in them."""
+    """Names of encodings, and the secret in each."""
     raw, wide = secret.encode(), secret.encode("utf-16-le")
     found = {
         "plain": secret,
@@ -44,7 +44,7 @@ def forms(secret: str) -> dict[str, str]:
 
 @lru_cache
 def _telling(secret: str) -> dict[str, str]:
-    """Of each form the part that is the same whatever stands before and behind."""
+    """The part of each form that does not depend on the surrounding text."""
     cores = {}
     for name, form in forms(secret).items():
         if "base" in name:
@@ -54,7 +54,7 @@ def _telling(secret: str) -> dict[str, str]:
 
 
 def leaked(text: str) -> list[str]:
-    """The encodings in which a secret stands in ``text``."""
+    """The encodings of a secret found in ``text``."""
     return [
         f"{name} of a secret" for secret in SECRETS for name, core in _telling(secret).items() if core in text
     ]

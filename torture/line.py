@@ -1,4 +1,4 @@
-"""A line to a server that fails: it cuts, resets, stalls, trickles or damages what passes."""
+"""A faulty connection to a server: it cuts, resets, stalls, trickles or damages the data."""
 
 import contextlib
 import select
@@ -19,9 +19,8 @@ BLOCK = 1 << 16
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens to a line after ``after`` bytes in one direction: ``up`` to the server, or down from it.
-
-    ``connection`` is the only one that it happens to, counted from 0; -1: to each.
+    """A fault after ``after`` bytes in one direction: ``up`` to the server, or down from it. ``connection``
+    is the affected one, counted from 0; -1: all.
     """
 
     name: str
@@ -38,7 +37,7 @@ class Line(NamedTuple):
 
 
 class Relay:
-    """``port`` leads to the port ``target`` of this machine; ``struck`` counts the faults that happened."""
+    """``port`` leads to the local port ``target``; ``struck`` counts the faults so far."""
 
     def __init__(self, target: int, fault: Fault) -> None:
         self.struck = 0
@@ -70,7 +69,7 @@ class Relay:
         line.server.close()
 
     def _pass_on(self, line: Line) -> None:
-        """In one thread, so that a socket is closed when it is closed: none waits in it."""
+        """In one thread, so that close takes effect at once: no thread is blocked on the socket."""
         for one in line[:2]:
             one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             one.settimeout(30)
@@ -109,14 +108,14 @@ def _cut(line: Line, sink: socket.socket, rest: bytes, fault: Fault) -> bool:
 
 
 def _reset(line: Line, sink: socket.socket, rest: bytes, fault: Fault) -> bool:
-    time.sleep(0.01)  # RST throws away what still waits to be read
+    time.sleep(0.01)  # RST discards unread bytes
     for one in line[:2]:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     return False
 
 
 def _stall(line: Line, sink: socket.socket, rest: bytes, fault: Fault) -> bool:
-    """Nothing more comes, in either direction, until the client goes away."""
+    """Stall both directions until the client disconnects."""
     line.client.settimeout(60)
     while line.client.recv(BLOCK):
         pass
@@ -124,7 +123,7 @@ def _stall(line: Line, sink: socket.socket, rest: bytes, fault: Fault) -> bool:
 
 
 def _trickle(line: Line, sink: socket.socket, rest: bytes, fault: Fault) -> bool:
-    """Slow for a while, but never silent for as long as RED_TIMEOUT."""
+    """Slow for a while, but never silent for RED_TIMEOUT."""
     for at in range(min(8, len(rest))):
         sink.sendall(rest[at : at + 1])
         time.sleep(TRICKLE)
@@ -158,7 +157,7 @@ STRIKE: dict[str, Callable[[Line, socket.socket, bytes, Fault], bool]] = {
     "lose": _lose,
     "call": _call,
 }
-"""Each gets the bytes from the fault on, and says whether the line goes on."""
+"""Each gets the bytes from the fault on, and returns whether to continue."""
 
 
 @contextlib.contextmanager

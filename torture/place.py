@@ -1,4 +1,4 @@
-"""What one worker has: the program, and a server of each kind. A scene is a connector with a server."""
+"""A worker's resources: the program, and a server of each kind. A scene is a connector with a server."""
 
 import contextlib
 import os
@@ -22,7 +22,7 @@ START: dict[str, Callable[[], contextlib.AbstractContextManager[Any]]] = {
 
 
 class Place:
-    """``servers`` by name; ``missing`` says why those that are not there are not."""
+    """``servers`` by name; ``missing`` gives the reason for each unavailable one."""
 
     def __init__(self, folder: Path, program: Program) -> None:
         self.folder = folder
@@ -51,7 +51,7 @@ class Place:
 
 
 class TlsCase(HttpCase):
-    """HTTPS; its certificate is not checked, as a relay has another port and the test another purpose."""
+    """HTTPS; the certificate is not checked, as it is not what is tested."""
 
     def access(self, verb: Verb, path: str, port: int = 0, host: str = "") -> Access:
         access = super().access(verb, path, port, host)
@@ -61,11 +61,11 @@ class TlsCase(HttpCase):
 
 
 class PutCase(HttpCase):
-    """A server that takes PUT, and knows no WebDAV."""
+    """A server with PUT but without WebDAV."""
 
 
 class Scene(NamedTuple):
-    """``needs`` is the server; ``safe`` says that the protocol notices damaged bytes."""
+    """``needs`` is the server; ``safe``: the protocol detects damaged bytes."""
 
     name: str
     needs: Sequence[str]

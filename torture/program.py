@@ -1,7 +1,5 @@
-"""The program, started fast: a process that has imported everything forks for each call.
-
-A start takes 100 to 200 ms, mostly for imports; a fork takes 5. The process that forks has no threads, so
-that no lock is held by one that the child does not have.
+"""Fast starts: a process that has imported everything forks for each call. A start takes 100 to 200 ms,
+mostly for imports; a fork takes 5. The forking process has no threads, so the child inherits no locked lock.
 """
 
 import contextlib
@@ -21,7 +19,7 @@ from typing import Any, NamedTuple
 
 from tests.support.program import CHECKOUT, environment
 
-SHORT_PAUSE = 0.02  # seconds between attempts, in place of half a second: what is tried is not patience
+SHORT_PAUSE = 0.02  # seconds between attempts, instead of half a second, to save time
 LATE = (
     "difflib",
     "getopt",
@@ -33,13 +31,13 @@ LATE = (
     "encodings.idna",
     "traceback",
 )
-DEADLINE = 40.0  # seconds until a call counts as one that never ends
+DEADLINE = 40.0  # seconds until a call counts as hung
 During = Callable[[int], None]
-"""Called with the number of the process while it runs."""
+"""Called with the process ID while it runs."""
 
 
 class Outcome(NamedTuple):
-    """``code`` is negative where a signal ended the process; ``hung`` says that it had to be killed."""
+    """``code`` is negative if a signal ended the process; ``hung``: it had to be killed."""
 
     code: int
     stdout: bytes
@@ -50,7 +48,7 @@ class Outcome(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """``resources`` are those of ``resource.setrlimit``; ``user`` a number, where root is not to be."""
+    """``resources`` are for ``resource.setrlimit``; ``user`` is a UID, if not root."""
 
     resources: Mapping[int, int] = {}
     user: int = 0
@@ -60,7 +58,7 @@ NO_LIMITS = Limits()
 
 
 class Program:
-    """A forking process of its own, made before the caller has threads; ``close`` ends it."""
+    """A separate forking process, started before the caller has threads; ``close`` ends it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -71,7 +69,7 @@ class Program:
                 ours.close()
                 _serve(theirs)
             finally:
-                os._exit(1)  # never back into the caller's code
+                os._exit(1)  # never return to the caller's code
         theirs.close()
         self._line = ours.makefile("rwb", buffering=0)
         self._socket = ours
@@ -90,8 +88,7 @@ class Program:
         really: bool = False,
         deadline: float = DEADLINE,
     ) -> Outcome:
-        """Call the executable ``words[0]`` to its end; ``really`` as its users do, from the shell script
-        on."""
+        """Run the executable ``words[0]``; ``really`` starts it as users do, by the shell script."""
         out, err = self._folder / "stdout", self._folder / "stderr"
         for path in (out, err):  # a signal may end the process before it opens them
             path.write_bytes(b"")
@@ -113,7 +110,7 @@ class Program:
             during(pid)
         hung = not select.select([self._socket], [], [], deadline)[0]
         if hung:
-            for number in (signal.SIGUSR1, signal.SIGKILL):  # the first one shows where it is
+            for number in (signal.SIGUSR1, signal.SIGKILL):  # the first one shows its position
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, number)
                 time.sleep(0.2)
@@ -123,14 +120,14 @@ class Program:
 
 
 def _shown(pid: int) -> str:
-    """What any user of the machine sees of the process."""
+    """The parts of the process that any user can see."""
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
     return ""
 
 
 def preload() -> None:
-    """Import all that a connector may, and what it imports late."""
+    """Import everything that a connector may import, including late imports."""
     import connectors
 
     for name in ("cerberus", "yaml", "ijson", "pycurl", "paramiko", *LATE):
@@ -144,10 +141,10 @@ def preload() -> None:
 
 
 def _serve(line: socket.socket) -> None:
-    """One call after the other, until the other side has gone."""
+    """Handle one call after another until the caller disconnects."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started us ends us by closing the line
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends us by closing the connection
     stream = line.makefile("rwb", buffering=0)
     while text := stream.readline():
         request = json.loads(text)
@@ -165,7 +162,7 @@ def _serve(line: socket.socket) -> None:
 
 
 def _call(request: dict[str, Any]) -> None:
-    """What the child does: become a connector."""
+    """In the child: become a connector."""
     try:
         nothing = os.open(os.devnull, os.O_RDONLY)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
@@ -173,7 +170,7 @@ def _call(request: dict[str, Any]) -> None:
         for number, fd in enumerate((nothing, out, err)):
             os.dup2(fd, number)
         os.closerange(3, 4096)
-        # whoever forked may have had something else in their places, as pytest does
+        # the parent may have replaced them, as pytest does
         sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", errors="backslashreplace", closefd=False)  # noqa: SIM115
         os.chdir(request["cwd"])

@@ -1,4 +1,4 @@
-"""What was tried, as a table in docs/reliability.md."""
+"""The results, as a table in docs/reliability.md."""
 
 import time
 from collections import Counter
@@ -12,7 +12,7 @@ BEGIN, END = "<!-- written by make torture: begin -->", "<!-- written by make to
 
 
 def table(results: Sequence[Result]) -> Iterator[str]:
-    """Each group of kinds, and what is in it, as lines of Markdown."""
+    """Each group of kinds and its contents, in Markdown."""
     yield "| what is tried | kinds | cases | violations |"
     yield "|---|---:|---:|---:|"
     for group in sorted({one.group for one in results}):
@@ -26,7 +26,7 @@ def _row(name: str, results: Sequence[Result]) -> str:
 
 
 def details(results: Iterable[Result]) -> Iterator[str]:
-    """Each kind with its number of cases, a group a paragraph."""
+    """Each kind with its number of cases, one paragraph per group."""
     groups: dict[str, Counter[str]] = {}
     for one in results:
         groups.setdefault(one.group, Counter())[one.kind] += 1

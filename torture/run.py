@@ -1,4 +1,4 @@
-"""Many cases, in several processes at once, each with servers of its own."""
+"""Runs many cases in several processes concurrently, each with its own servers."""
 
 import contextlib
 import multiprocessing
@@ -22,7 +22,7 @@ assert kinds  # fills KINDS
 
 
 class Result(NamedTuple):
-    """``violation`` is empty if every promise was kept, else what was broken; ``story`` is for people."""
+    """``violation`` is the broken promise, or empty; ``story`` is for people."""
 
     number: int
     group: str
@@ -33,7 +33,7 @@ class Result(NamedTuple):
 
 
 def run(seed: int, numbers: Sequence[int], workers: int, chosen: Sequence[Kind] = KINDS) -> Iterator[Result]:
-    """The results of these cases, as they come."""
+    """The results of these cases, as they arrive."""
     context = multiprocessing.get_context("fork")
     results: Any = context.SimpleQueue()
     following = context.Value("q", 0)
@@ -97,7 +97,7 @@ def _one(seed: int, number: int, place: Place, chosen: Sequence[Kind]) -> Result
             case.kind.try_it(case)
     except Violation as violation:
         broken = str(violation)
-    except Exception:  # of this harness, which must not pass for a success
+    except Exception:  # an error in this harness must not count as a success
         broken = traceback.format_exc()
     seconds = time.monotonic() - began
     return Result(number, case.kind.group, case.kind.name, broken, "\n".join(_told(case)), seconds)

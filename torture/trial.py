@@ -1,4 +1,4 @@
-"""A transfer under a fault, and one more without it, which must succeed."""
+"""A transfer under a fault, and another without it, which must succeed."""
 
 import json
 import time
@@ -18,7 +18,7 @@ from torture.program import NO_LIMITS, During, Limits, Outcome
 Codes = Collection[int]
 LATER = frozenset({Exit.TEMPFAIL})
 SENSIBLE = frozenset({Exit.DATAERR, Exit.NOINPUT, Exit.CANTCREAT, Exit.TEMPFAIL, Exit.PROTOCOL, Exit.NOPERM})
-"""Where a server says anything at all: each of them may be right."""
+"""If a server may send anything, each of them can be right."""
 
 FILE, FOLDER = "file.bin", "d"
 NAMES = ("a", "b.txt", "sub/c", "sub/deep er/d#.txt", "ünïcödé.txt", "sub/100%.dat", "e", "f/g", "f/h")
@@ -26,7 +26,7 @@ MOVING_VERBS = [verb for verb in Verb if verb is not Verb.MOUNT_DIR]
 
 
 def tree(case: Case, scene: Scene, most: int) -> Tree:
-    """Some files of the directory, with content."""
+    """Some of the directory's files, with content."""
     names = case.random.sample(NAMES, case.random.randint(1, len(NAMES)))
     if case.chance(0.1):
         names += [f"many/{number}" for number in range(case.random.randint(10, 40))]
@@ -40,9 +40,8 @@ def content(case: Case, scene: Scene, most: int = 200_000) -> bytes:
 
 
 class Trial:
-    """One verb of one connector. ``wanted`` is what the target gets, each file one of the contents.
-
-    ``listing`` says whether the directory comes with one, ``checksum`` whether with sizes and checksums.
+    """One verb of one connector. ``wanted`` is the target's expected files, each with one of the contents.
+    ``listing``: the directory has one, ``checksum``: with sizes and checksums.
     """
 
     def __init__(
@@ -72,11 +71,11 @@ class Trial:
         self.with_listing = verb.of_directory and (case.chance(0.4) if listing is None else listing)
         self.checked = case.chance(0.7) if checked is None else checked
         self.fickle: dict[str, set[bytes]] = {}
-        """Files that change at the server meanwhile, with all that they are."""
+        """Files that change on the server, with all their contents."""
         self.may_leave: Callable[[], bool] = lambda: False
-        """Whether the server has refused to remove what was half-made."""
+        """Whether the server has refused to remove a partial file."""
         self.optional: set[str] = set()
-        """Files that need not be sent."""
+        """Files whose sending is optional."""
         self.old = {path: content(case, scene, 5000) for path in self.content if case.chance(old)}
         if verb.of_directory and case.chance(old) and not self.with_listing:
             self.old[f"{FOLDER}/other"] = b"of somebody else"
@@ -136,7 +135,7 @@ class Trial:
         deadline: float = 40,
         signalled: bool = False,
     ) -> Outcome:
-        """Call it, and see to what must be true whatever happened."""
+        """Call it, and check what must always be true."""
         receipt = self.case.folder / "receipt"
         more = {"RED_RECEIPT": str(receipt)} if self.receipt else {}
         if self.log_is_json:
@@ -160,9 +159,8 @@ class Trial:
         return outcome
 
     def meddled(self, port: int, *, gone: bool = False) -> Outcome:
-        """Call it while somebody else is at work in its folder, whose files are not judged; with ``gone``
-        they
-        remove what has arrived."""
+        """Call it while another process works in its folder, whose files are not checked; with ``gone`` it
+        removes received files."""
         self.lenient, self.gone = True, gone
         try:
             return self.run(port)
@@ -170,13 +168,12 @@ class Trial:
             self.lenient = False
 
     def killed(self, port: int, during: During) -> Outcome:
-        """Call it, and let ``during`` send it a signal."""
+        """Call it; ``during`` sends it a signal."""
         return self.run(port, during=during, signalled=True)
 
     def fault(self, outcome: Outcome, codes: Codes, *, struck: object = True, here: bool = False) -> None:
-        """The exit code is one of ``codes`` for that fault, or 0; and 0 if the fault has not struck.
-        ``here``: it is
-        one of this machine."""
+        """The exit code is one of ``codes`` or 0, and 0 if the fault did not occur. ``here``: a local
+        fault."""
         code = outcome.code
         if not struck:
             require(code == 0, f"exit {code}, and nothing went wrong")
@@ -186,7 +183,7 @@ class Trial:
         require(code in allowed, f"exit {code}, not one of {allowed}")
 
     def clean(self, port: int = 0) -> None:
-        """Once more, without a fault: it succeeds, and nothing half-made is left."""
+        """Once more, without a fault: it succeeds and leaves nothing partial."""
         try:
             outcome = self.run(port, env={"RED_TIMEOUT": "20", "RED_RETRIES": "1"})
             require(outcome.code == 0, f"exit {outcome.code}")
@@ -204,7 +201,7 @@ class Trial:
         return {path: self.fickle.get(path, {data}) for path, data in self.content.items()}
 
     def _far(self) -> Tree:
-        """What the server has; once more if something was renamed meanwhile."""
+        """The server's files; read again if something was renamed during the read."""
         for _ in range(20):
             try:
                 return self.scene.tree("")
@@ -242,7 +239,7 @@ class Trial:
                 judge.files(found, here, wanted, whole=whole, where="here")
 
     def _settle(self, whole: bool) -> None:
-        """Servers may still be at it when the program has gone."""
+        """Servers may still be writing when the program has exited."""
         deadline = time.monotonic() + 1
         while whole and time.monotonic() < deadline and any(map(judge.hidden, self._far())):
             time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""A web server in memory that is right, WebDAV and all, but for the lie that it is told to tell."""
+"""An in-memory web server that is correct, including WebDAV, except for the requested lie."""
 
 import contextlib
 import hashlib
@@ -34,7 +34,7 @@ class Request:
 
 @dataclass
 class Answer:
-    """``framing`` shows where the body ends: length, chunks, or close. ``raw`` replaces everything."""
+    """``framing`` delimits the body: length, chunks, or close. ``raw`` replaces everything."""
 
     status: int = 200
     reason: str = ""
@@ -46,14 +46,14 @@ class Answer:
     before: bytes = b""
     raw: bytes | None = None
     hold: bool = False
-    """Whether nothing more is said afterwards, and the connection stays open."""
+    """Whether it stalls afterwards, with the connection open."""
 
     @property
     def has_body(self) -> bool:
         return self.status >= 200 and self.status not in (204, 304)
 
     def pieces(self, method: str) -> list[tuple[str, bytes]]:
-        """Name and bytes of each of its parts."""
+        """Name and bytes of each part."""
         if self.raw is not None:
             return [("all", self.raw)]
         reason = self.reason or _phrase(self.status)
@@ -94,7 +94,7 @@ def _phrase(status: int) -> str:
 
 @dataclass
 class Ending:
-    """An answer breaks off in the piece ``place``, at ``part`` (0 to 1) of it; ``how``: end, reset, stall."""
+    """The response is cut in the piece ``place``, at ``part`` (0 to 1) of it; ``how``: end, reset, stall."""
 
     place: str
     part: float
@@ -103,11 +103,9 @@ class Ending:
 
 @dataclass
 class Lie:
-    """What is wrong: ``twist`` changes the right answer, ``ending`` how it is sent.
-
-    It is told to requests of ``methods`` (all, if empty), but not to the first ``after``, and ``times``.
-    ``acts`` says whether what was asked for is done nevertheless. ``told`` counts how often it was
-    told, ``told_to`` are the methods.
+    """What is wrong: ``twist`` changes the correct response, ``ending`` how it is sent. It applies to
+    requests of ``methods`` (all, if empty), after the first ``after``, ``times`` times. ``acts``: the
+    request is executed nevertheless. ``told`` counts the lies, ``told_to`` their methods.
     """
 
     methods: frozenset[str] = frozenset()
@@ -123,10 +121,9 @@ class Lie:
 
 
 class Server:
-    """``files`` are contents by path, ``folders`` what may hold them; both without slashes around.
-
-    ``dav`` and ``index`` say what it offers; ``framing`` how its bodies are sent; ``validators`` which of
-    ETag and Last-Modified it has. ``allowed`` are the values of Authorization that it takes.
+    """``files`` are contents by path, ``folders`` the folders; both without outer slashes. ``dav`` and
+    ``index`` are the features; ``framing`` is how bodies are sent; ``validators`` which of ETag and
+    Last-Modified it has. ``allowed`` are the accepted values of Authorization.
     """
 
     def __init__(self) -> None:
@@ -208,7 +205,7 @@ class Server:
 
     @staticmethod
     def _break_off(client: socket.socket, pieces: list[tuple[str, bytes]], ending: Ending) -> bool:
-        """In the piece that is named, if there is one, else in any other; never when all has been sent."""
+        """In the named piece, if it exists, otherwise in any other; never after the last byte."""
         names = [name for name, _ in pieces]
         at = names.index(ending.place) if ending.place in names else int(ending.part * len(names))
         inside = pieces[at][1]
@@ -218,14 +215,14 @@ class Server:
             while client.recv(65536):
                 pass
         elif ending.how == "reset":
-            time.sleep(0.01)  # RST throws away what still waits to be read
+            time.sleep(0.01)  # RST discards unread bytes
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         return False
 
     # -- what is right -----------------------------------------------------------------------------
 
     def right(self, request: Request) -> Answer:
-        """The answer that a server owes, after doing what it was asked for."""
+        """Execute the request; returns the correct response."""
         if self.allowed and request.headers.get("authorization", "") not in self.allowed:
             return Answer(401, fields={"WWW-Authenticate": 'Basic realm="here"'})
         does = getattr(self, f"_{request.method.lower()}", None)
@@ -306,7 +303,7 @@ class Server:
             path = path.rpartition("/")[0]
 
     def children(self, folder: str) -> list[tuple[str, bool]]:
-        """Name of each, and whether it is a folder."""
+        """Each name, and whether it is a folder."""
         both = [(path, path in self.folders) for path in sorted({*self.files, *self.folders} - {""})]
         return [(path.rpartition("/")[2], deep) for path, deep in both if path.rpartition("/")[0] == folder]
 
@@ -331,7 +328,7 @@ def link(name: str, deep: bool) -> str:
 
 
 def page(folder: str, links: str) -> bytes:
-    """As nginx makes it."""
+    """As in nginx."""
     title = f"Index of /{html.escape(folder)}/"
     return (
         f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<h1>{title}</h1><hr><pre>"

@@ -1,4 +1,4 @@
-"""The HTTP connectors with the server that lies."""
+"""The HTTP connectors with the lying server."""
 
 import base64
 from collections.abc import Iterator
@@ -19,12 +19,12 @@ from torture.trial import Codes, Trial
 BASIC = "Basic " + base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
 JSON = object.__new__(JsonCase)  # without a server
 SECRET = {"Basic": PASSWORD, "Bearer": TOKEN, "header": HEADER}
-"""What each way to prove who it is keeps secret."""
+"""The secrets of each authentication method."""
 SIZES = (0, 1, 4096, 5 * MIB)
 
 
 class WebScene(Scene):
-    """One of the three connectors; ``secret`` is what it knows."""
+    """One of the three connectors; ``secret`` has its secrets."""
 
     def __init__(self, server: web.Server, executable: str, folder: str) -> None:
         self.server, self.executable, self.folder = server, executable, folder
@@ -75,7 +75,7 @@ CONNECTORS = (
 def scene(
     case: Case, connectors: tuple[str, ...] = CONNECTORS, ways: tuple[str, ...] = ("nothing", *SECRET)
 ) -> Iterator[WebScene]:
-    """A server of any kind, and a connector that has one of the ``ways`` to prove who it is."""
+    """A server of any kind, and a connector with one of the authentication ``ways``."""
     with web.start() as server:
         one = WebScene(server, case.pick(connectors), case.name)
         server.dav, server.index = case.pick(((True, True), (True, False), (False, True)))
@@ -106,12 +106,12 @@ def environment(case: Case, *, slow: bool = False) -> dict[str, str]:
 def lied_to(
     case: Case, one: WebScene, trial: Trial, lie: web.Lie, codes: Codes, *, slow: bool = False
 ) -> None:
-    """The call while the server lies, and one more when it no longer does."""
+    """A call while the server lies, and another when it does not."""
     case.note(
         f"to {sorted(lie.methods) or 'all'} after {lie.after}, {'for ever' if lie.times > 99 else lie.times}"
         f", {'done' if lie.acts else 'not done'}"
     )
-    if trial.verb.sends and not lie.acts:  # or the look afterwards would be lied to as well
+    if trial.verb.sends and not lie.acts:  # otherwise the check afterwards would get the lie too
         lie.about = lambda request: request.method in web.WRITING
     trial.may_leave = lambda: "DELETE" in lie.told_to
     one.server.lies = [lie]
@@ -122,7 +122,7 @@ def lied_to(
     allowed = set(codes)
     if slow:
         allowed.add(Exit.TEMPFAIL)
-    if trial.verb.sends and not lie.acts:  # which the look afterwards may find out
+    if trial.verb.sends and not lie.acts:  # which the check afterwards may notice
         allowed |= {Exit.DATAERR, Exit.PROTOCOL, Exit.CANTCREAT}
     trial.fault(outcome, allowed, struck=lie.told)
     if outcome.code:
@@ -130,7 +130,7 @@ def lied_to(
 
 
 def lie_for(case: Case, trial: Trial) -> web.Lie:
-    """Whom it is told to, and how often."""
+    """Which requests get the lie, and how often."""
     reads = ["GET", "HEAD", "PROPFIND"]
     methods = reads if not trial.verb.sends else ["PUT", "HEAD", "OPTIONS", "MOVE", "MKCOL", "DELETE"]
     chosen = frozenset() if case.chance(0.4) else frozenset([case.pick(methods)])

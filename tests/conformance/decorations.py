@@ -1,6 +1,5 @@
-"""The promises of tests/conformance/promises.py about decorations: no byte passes around one.
-
-They hold for all connectors. The directories have small files that a plain connector may move together.
+"""The promises of tests/conformance/promises.py about decorations: no byte bypasses one. They hold for all
+connectors. The directories have small files that an undecorated connector may batch.
 """
 
 import hashlib
@@ -20,12 +19,12 @@ def sha1(content: bytes) -> str:
 
 
 def sums(tree: Tree, folder: Path | None = None) -> dict[str, str]:
-    """The SHA-1 of each file, by its path in the tree or, with a local ``folder``, by that in there."""
+    """The SHA-1 of each file, by its path in the tree or in the local ``folder``."""
     return {str(folder / path) if folder else path: sha1(content) for path, content in tree.items()}
 
 
 def sent(case: Case, tree: Tree) -> dict[str, str]:
-    """What must have been read of the ``tree`` for sending it."""
+    """What sending the ``tree`` must have read."""
     return sums(tree) if case.stores else dict.fromkeys(tree, sha1(b""))
 
 

@@ -1,4 +1,4 @@
-"""The promises of tests/conformance/promises.py that are about directories."""
+"""The promises of tests/conformance/promises.py about directories."""
 
 import json
 import signal
@@ -43,7 +43,7 @@ def write(folder: Path, tree: Tree) -> Path:
 
 
 def read(folder: Path) -> Tree:
-    """All files below a local folder, hidden ones too: what is left behind shows."""
+    """All files below a local folder, including hidden leftovers."""
     return {
         str(one.relative_to(folder)): one.read_bytes() for one in sorted(folder.rglob("*")) if one.is_file()
     }
@@ -128,7 +128,7 @@ def the_listing_may_stand_anywhere_on_the_command_line(case: Case, here: Path) -
 
 @promise(RECEIVE_DIR)
 def a_listing_that_leads_outside_is_78_and_nothing_is_written(case: Case, here: Path) -> None:
-    """The many other ways to be wrong are listing.py's own tests; here it is seen that it is asked."""
+    """listing.py's tests cover the other errors; this one checks that it is called."""
     case.place("dir/a", case.payload(9))
     up = {"class": "Directory", "basename": "..", "listing": [file("a")]}
     for one in ([file("a"), file("../x")], [file("/etc/x")], [up], [file("a", checksum="sha1$zz")]):
@@ -185,7 +185,7 @@ def a_second_run_fetches_nothing_that_is_there_and_right(case: Case, here: Path)
         assert case.run(*arguments).code == 0
         first = relay.passed
         (here / "x" / "f1").write_bytes(b"wrong")
-        (here / "x" / "f2").write_bytes(case.payload(MIB // 2, 77))  # the right size is no proof
+        (here / "x" / "f2").write_bytes(case.payload(MIB // 2, 77))  # the right size proves nothing
         relay.release()
         assert case.run(*arguments).code == 0
         assert relay.passed < 0.6 * first
@@ -275,7 +275,7 @@ def a_file_is_not_received_as_a_directory_nor_a_directory_as_a_file(case: Case, 
 
 
 def deep(case: Case) -> str:
-    """The path of a directory that is in many others."""
+    """The path of a deeply nested directory."""
     return "/".join(["d"] * case.deepest)
 
 
@@ -461,7 +461,7 @@ def what_a_folder_is_replaced_by_meanwhile_is_not_sent(case: Case, here: Path) -
     with delay.start(case.port) as relay:
         words: list[object] = ["send-dir", case.access(SEND_DIR, "swapped", relay.port), here / "x"]
         relay.hold_after(2 * MIB, upwards=True)
-        with meanwhile(case.executable, words, relay, [0, 65]):  # 0: all had been read before
+        with meanwhile(case.executable, words, relay, [0, 65]):  # 0: everything had been read before
             for folder in range(3):
                 (here / "x" / f"s{folder}").rename(here / f"moved-{folder}")
                 (here / "x" / f"s{folder}").symlink_to(here / "out")

@@ -1,4 +1,4 @@
-"""The promises of tests/conformance/promises.py that are about single files."""
+"""The promises of tests/conformance/promises.py about single files."""
 
 import hashlib
 import json
@@ -62,7 +62,7 @@ def validate_finds_what_receive_would_find(case: Case, here: Path) -> None:
     ):
         result = case.run("receive-file-validate", access, env=AT_ONCE)
         assert result.code == code, result.stderr
-    # Nothing is asked of the network: a host that does not exist goes unnoticed.
+    # The network is not used: a nonexistent host is not noticed.
     access = case.access(RECEIVE_FILE, "there", host="no-such-host.invalid")
     assert case.run("receive-file-validate", "--offline", access).code == 0
 
@@ -284,7 +284,7 @@ def a_file_that_is_not_here_is_66(case: Case, here: Path) -> None:
 
 @promise(SEND_FILE)
 def a_file_that_does_not_state_its_size_is_65_and_not_sent(case: Case, here: Path) -> None:
-    """As all those of /proc, which say 0, and of /sys, which say 4096."""
+    """As for all files of /proc, which report 0, and /sys, 4096."""
     case.make_dir("sent")
     for source in ("/proc/version", "/sys/kernel/mm/transparent_hugepage/enabled"):
         result = case.run("send-file", case.access(SEND_FILE, "sent/x"), source)

@@ -1,4 +1,4 @@
-"""The promises of tests/conformance/promises.py that are about mounting, for every connector that can."""
+"""The promises of tests/conformance/promises.py about mounting, for connectors that can mount."""
 
 from pathlib import Path
 

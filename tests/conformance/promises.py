@@ -1,9 +1,9 @@
-"""The promises that every connector keeps, whatever it speaks.
+"""The promises that every connector keeps.
 
-A promise is a function over a Case: a connector together with a running server that the test can look
-into. ``@promise(VERB, …)`` says which verbs it takes; a connector is held to every promise whose verbs
-its SCHEMAS have. This module has those about the command line;
-files.py, directories.py, mounts.py and decorations.py in this folder the others.
+A promise is a function over a Case: a connector with a running server that the test can inspect.
+``@promise(VERB, …)`` says which verbs it needs; a connector must keep every promise whose verbs are in its
+SCHEMAS. This module has those about the command line; files.py, directories.py, mounts.py and decorations.py
+the others.
 """
 
 import hashlib
@@ -35,39 +35,39 @@ class Case(ABC):
 
     executable: str
     port: int
-    """Where the server listens on 127.0.0.1; a relay can be put in front of it."""
+    """The server's port on 127.0.0.1; a relay can be put in front."""
     stores = True
     """Whether sending has an effect."""
     keeps_empty_folders = True
-    """Whether there can be a folder without files."""
+    """Whether folders can be empty."""
     sizes: tuple[int, ...] = (0, 1, 4096, 5 * MIB)
-    """Sizes of files that the connector can move."""
+    """File sizes that the connector can move."""
 
     deepest = 1000
-    """Levels of directories that the server can deal with in the time of a test."""
+    """Directory levels that the server can handle within a test's time."""
 
     @abstractmethod
     def access(self, verb: Verb, path: str, port: int = 0, host: str = "") -> Access:
-        """A document for ``path``; through another port or host if one is given."""
+        """A document for ``path``, with another port or host if given."""
 
     @abstractmethod
     def place(self, path: str, content: bytes) -> None:
-        """Make a file at the far end, and its parents."""
+        """Create a remote file and its parents."""
 
     @abstractmethod
     def make_dir(self, path: str) -> None:
-        """Make a directory at the far end, and its parents."""
+        """Create a remote directory and its parents."""
 
     @abstractmethod
     def tree(self, path: str) -> dict[str, bytes]:
-        """All files below the directory ``path`` at the far end; empty if it is not there."""
+        """All files below the remote directory ``path``; empty if it does not exist."""
 
     @abstractmethod
     def refusals(self, path: str) -> int:
-        """How often credentials were sent for something at or below ``path`` and refused."""
+        """How often credentials for ``path`` or below were refused."""
 
     def payload(self, size: int, seed: int = 0) -> bytes:
-        """Content of just that size; another ``seed`` gives other content."""
+        """Content of exactly that size; another ``seed`` gives other content."""
         return random.Random(seed).randbytes(size)
 
     @property
@@ -79,7 +79,7 @@ class Case(ABC):
 
 
 class Promise(NamedTuple):
-    """``keep`` raises AssertionError when the promise is broken; it gets an empty folder to work in."""
+    """``keep`` raises AssertionError if the promise is broken; it gets an empty folder."""
 
     verbs: tuple[Verb, ...]
     keep: Callable[[Case, Path], None]
@@ -104,12 +104,12 @@ def sha1(content: bytes) -> str:
 
 
 def visible(folder: Path) -> list[str]:
-    """The names in a local folder that are not hidden."""
+    """The non-hidden names in a local folder."""
     return sorted(one.name for one in folder.iterdir() if not one.name.startswith("."))
 
 
 def wait_until(met: Callable[[], bool], what: str, timeout: float = 20) -> None:
-    """Return as soon as the condition is met; AssertionError that says ``what`` was waited for."""
+    """Wait until the condition is met; AssertionError that names ``what`` otherwise."""
     deadline = time.monotonic() + timeout
     while not met():
         assert time.monotonic() < deadline, f"waited in vain until {what}"
@@ -117,7 +117,7 @@ def wait_until(met: Callable[[], bool], what: str, timeout: float = 20) -> None:
 
 
 def bytes_in(folder: Path) -> int:
-    """How many bytes lie in the files below a local folder, hidden ones too."""
+    """The total size of the files below a local folder, including hidden ones."""
     return sum(one.stat().st_size for one in folder.rglob("*") if one.is_file())
 
 
@@ -131,9 +131,8 @@ def interrupted(
     into: Path | None = None,
     least: float = 0,
 ) -> Iterator[None]:
-    """Start a transfer, send it ``sign`` while the relay holds it, and see it end with ``code``.
-
-    It gets the time to write ``least`` bytes below the folder ``into`` before.
+    """Start a transfer, send it ``sign`` while the relay holds it, and check that it exits with ``code``.
+    First wait until it has written ``least`` bytes below ``into``.
     """
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # a child inherits "ignored"
     process = start(executable, *arguments)
@@ -159,9 +158,8 @@ def meanwhile(
     into: Path | None = None,
     least: float = 0,
 ) -> Iterator[None]:
-    """The block happens while the relay holds a transfer, which then goes on and ends with one of ``codes``.
-
-    It gets the time to write ``least`` bytes below the folder ``into`` before.
+    """Run the block while the relay holds a transfer, which then continues and exits with one of ``codes``.
+    First wait until it has written ``least`` bytes below ``into``.
     """
     process = start(executable, *arguments)
     try:

@@ -1,4 +1,4 @@
-"""Every connector of the registry against every promise that its verbs imply. No server, no pass."""
+"""Every registered connector against every promise that its verbs imply. Without a server it fails."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tests.servers.cases import CASES, Factory
 
 
 def _matrix() -> list[object]:
-    """One line for each connector, server and promise."""
+    """One test per connector, server and promise."""
     return [
         pytest.param(factory, promise, id=f"{executable}-{server}-{promise.keep.__name__}")
         for executable in registry.MODULES

@@ -1,7 +1,5 @@
 """Real servers for the tests. Each module has ``start()``: a context manager that yields a running server.
-
-All of them listen on free ports of 127.0.0.1, keep what they write in a temporary folder, and take
-everything away with them when they end.
+They listen on free ports of 127.0.0.1, write to a temporary folder, and remove everything at exit.
 """
 
 import contextlib
@@ -19,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 USERNAME = "alice"
-# One that must be quoted in URLs, in shells and in YAML, so that careless code is found out.
+# Must be quoted in URLs, shells and YAML, to expose careless code.
 PASSWORD = "s3cret pa:ss/w%rd&ü"
 
 
@@ -27,11 +25,11 @@ _marks = count(1)
 
 
 class Missing(Exception):
-    """What a server needs is not installed; tests/install-servers.sh installs it."""
+    """The server is not installed; tests/install-servers.sh installs it."""
 
 
 class Seen(NamedTuple):
-    """One request that reached a server. Header names are in lower case; ``at`` is in seconds, monotonic."""
+    """A request that reached a server. Header names are in lower case; ``at`` is in seconds, monotonic."""
 
     method: str
     path: str
@@ -43,31 +41,31 @@ class Seen(NamedTuple):
 
 
 class Web:
-    """A web server whose document root is a folder that the tests can look into."""
+    """A web server whose document root the tests can access."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def place(self, path: str, content: bytes) -> Path:
-        """Put a file under the document root, writable for the server's user too."""
+        """Put a file under the document root, also writable for the server's user."""
         file = self.root / path
         self.folder(file.parent)
         file.write_bytes(content)
         file.chmod(0o666)
-        # Apache calls an ETag weak, and so useless for going on, while the file is younger than a second.
+        # Apache's ETag is weak, so useless for resuming, while the file is younger than a second.
         an_hour_ago = time.time() - 3600
         os.utime(file, (an_hour_ago, an_hour_ago))
         return file
 
     def folder(self, folder: Path) -> Path:
-        """Make a folder under the document root, and its parents, writable for the server's user too."""
+        """Make a folder and its parents under the document root, also writable for the server's user."""
         for one in make_dirs(folder):
             one.chmod(0o777)
         return folder
 
 
 def make_dirs(folder: Path) -> list[Path]:
-    """Make it and its parents, those that are missing: these. (pathlib recurses, and a tree may be deep.)"""
+    """Create it and missing parents, and return these. (pathlib recurses, and a tree may be deep.)"""
     missing = []
     while not folder.exists():
         missing.append(folder)
@@ -78,19 +76,19 @@ def make_dirs(folder: Path) -> list[Path]:
 
 
 def remove(folder: Path) -> None:
-    """Remove it and what is in it, however deep it is."""
+    """Remove it and its contents, at any depth."""
     subprocess.run(["rm", "-rf", "--", str(folder)], check=False)
 
 
 def free_port() -> int:
-    """A port that nobody listens on right now."""
+    """A currently unused port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def accepted(listener: socket.socket) -> Iterator[socket.socket]:
-    """Each client that comes, until ``listener`` is closed."""
+    """Each client connection, until ``listener`` is closed."""
     while True:
         try:
             client, _ = listener.accept()
@@ -100,7 +98,7 @@ def accepted(listener: socket.socket) -> Iterator[socket.socket]:
 
 
 def hang_up(connections: Iterable[socket.socket]) -> None:
-    """Close them; shutdown wakes a thread that waits for one."""
+    """Close them; shutdown wakes waiting threads."""
     for one in connections:
         with contextlib.suppress(OSError):
             one.shutdown(socket.SHUT_RDWR)
@@ -108,10 +106,9 @@ def hang_up(connections: Iterable[socket.socket]) -> None:
 
 
 def settled(log: Path, url: str, timeout: float = 10) -> list[str]:
-    """The lines of a server's access log, once what has been answered so far is in it.
-
-    A server writes a line after the client has its answer. So it is asked for something that is not there,
-    and when that is in the log, what came before is too. ``url`` is the server's, without a password.
+    """The lines of a server's access log, including all requests answered so far. A server writes the line
+    after responding. So request a missing file, and wait until it is in the log: then all earlier requests
+    are too. ``url`` is the server's, without a password.
     """
     mark = f"/settled-{next(_marks)}-{os.getpid()}"
     with contextlib.suppress(urllib.error.HTTPError):
@@ -127,7 +124,7 @@ def settled(log: Path, url: str, timeout: float = 10) -> list[str]:
 
 
 def needs(program: str) -> str:
-    """The path of ``program``, also looked for where Debian keeps daemons; Missing if it is not there."""
+    """The path of ``program``, also in Debian's folders for daemons; Missing if there is none."""
     path = shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
     if path is None:
         raise Missing(f"{program} is not installed: run tests/install-servers.sh")
@@ -136,7 +133,7 @@ def needs(program: str) -> str:
 
 @contextlib.contextmanager
 def folder() -> Iterator[Path]:
-    """A temporary folder that a server's unprivileged user can enter (pytest's own cannot be)."""
+    """A temporary folder that a server's unprivileged user can enter (unlike pytest's)."""
     path = Path(tempfile.mkdtemp(prefix="red-server-"))
     path.chmod(0o755)
     try:
@@ -147,7 +144,7 @@ def folder() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def daemon(command: Sequence[str], ports: Sequence[int], log: Path) -> Iterator[None]:
-    """Run ``command`` in the foreground until the block ends; it is up when all ports answer."""
+    """Run ``command`` in the foreground during the block; it is up when all ports answer."""
     with open(log, "ab") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
     try:
@@ -164,7 +161,7 @@ def daemon(command: Sequence[str], ports: Sequence[int], log: Path) -> Iterator[
 
 
 def wait_for(port: int, process: "subprocess.Popen[bytes]", log: Path, timeout: float = 10) -> None:
-    """Return when the port takes connections; RuntimeError with the server's log when it does not."""
+    """Wait until the port accepts connections; RuntimeError with the server's log if it does not."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.5):

@@ -69,7 +69,7 @@ class Apache(Web):
         self.plain, self.digest, self.dav = (f"http://127.0.0.1:{ports[name]}" for name in PORTS)
 
     def requests(self, prefix: str = "/") -> list[Seen]:
-        """What was asked of paths (unquoted by Apache) that begin with ``prefix``, oldest first."""
+        """Requests for paths (unquoted by Apache) that begin with ``prefix``, oldest first."""
         seen = []
         for line in settled(self._log, self.plain):
             method, path, status, *values = line.split("\t")
@@ -81,7 +81,7 @@ class Apache(Web):
 
 
 def _password_of(user: str, realm: str) -> str:
-    """A line of the file with the passwords."""
+    """A line of the password file."""
     secret = hashlib.md5(f"{user}:{realm}:{PASSWORD}".encode(), usedforsecurity=False).hexdigest()
     return f"{user}:{realm}:{secret}\n"
 
@@ -97,7 +97,7 @@ def start() -> Iterator[Apache]:
         server = Apache(place, ports)
         server.root.mkdir()
         server.root.chmod(0o777)
-        place.chmod(0o777)  # the lock database lies here, and Apache never serves as root
+        place.chmod(0o777)  # the lock database is here, and Apache does not serve as root
         lines = [_password_of(user, realm) for user in (USERNAME, UMLAUT) for realm in (REALM, OTHER_REALM)]
         (place / "passwords").write_text("".join(lines))
         names = (

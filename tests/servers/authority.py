@@ -1,4 +1,4 @@
-"""A certificate authority made on the fly: certificates for 127.0.0.1, a client, and another host."""
+"""A temporary certificate authority: certificates for 127.0.0.1, a client, and another host."""
 
 import subprocess
 from pathlib import Path
@@ -20,7 +20,7 @@ class Authority(NamedTuple):
 
 
 def make(folder: Path) -> Authority:
-    """Make all keys and certificates in ``folder``; they are good for two days."""
+    """Make all keys and certificates in ``folder``; they are valid for two days."""
     names = ("ca.pem", "server.pem", "server.key", "client.pem", "client.key", "other.pem", "other.key")
     authority = Authority(*(folder / name for name in names))
     ca_key = folder / "ca.key"

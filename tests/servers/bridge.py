@@ -1,4 +1,4 @@
-"""nginx where containers reach it, on Docker's bridge: files by GET and PUT, behind a password."""
+"""nginx for containers, on Docker's bridge: files by GET and PUT, with a password."""
 
 import contextlib
 import os
@@ -31,7 +31,7 @@ http {{
 
 
 class Bridge(Web):
-    """``url`` is the base URL as containers must write it, without a slash at the end."""
+    """``url`` is the base URL for containers, without a trailing slash."""
 
     def __init__(self, root: Path, url: str) -> None:
         super().__init__(root)
@@ -49,7 +49,7 @@ def start() -> Iterator[Bridge]:
     program = needs("nginx")
     inspect = ["docker", "network", "inspect", "--format", "{{(index .IPAM.Config 0).Subnet}}", "bridge"]
     subnet = subprocess.run(inspect, capture_output=True, text=True, check=True).stdout.strip()
-    address = ip_network(subnet)[1]  # the machine itself is the first in it
+    address = ip_network(subnet)[1]  # the first address is this machine
     with folder() as place:
         port = free_port()
         server = Bridge(place / "www", f"http://{address}:{port}")

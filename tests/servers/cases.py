@@ -1,6 +1,6 @@
-"""The conformance suite's table: which connector is tried with which servers.
+"""The conformance suite's table: which connector is tested with which servers.
 
-A new connector is one module in this package with a Case of its own, and one line here.
+A new connector needs one module in this package with its Case, and one line here.
 """
 
 from collections.abc import Callable
@@ -12,10 +12,10 @@ from tests.servers import xnat_case
 from tests.servers.http_case import HttpCase, JsonCase, MockCase, apache, nginx
 from tests.servers.ssh_case import FlatCase, served
 
-# Finds the server, by a fixture of conftest.py; gets the name of a folder that no other test uses.
+# Gets the server from a fixture of conftest.py, and the name of a folder that no other test uses.
 Factory = Callable[[pytest.FixtureRequest, str], Case]
 
-# Executable, then the server's name as it stands in the test's id.
+# Executable, then the server's name in the test's id.
 CASES: dict[str, dict[str, Factory]] = {
     "red-connector-http": {"nginx": nginx(HttpCase), "apache": apache(HttpCase)},
     "red-connector-http-json": {"nginx": nginx(JsonCase)},

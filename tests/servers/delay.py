@@ -1,8 +1,8 @@
-"""A TCP relay in front of a server: it delays every byte, or holds the answer back at a chosen point.
+"""A TCP relay in front of a server: it delays every byte, or holds the response at a chosen point.
 
-Delay is not throttling: each direction keeps a queue of what is under way, so any amount may be. The
-kernel answers a client's handshake at once; with ``handshake`` the first bytes of a connection wait for
-the round trip that it costs on a network.
+Delay is not throttling: each direction has an unlimited queue of bytes in flight. The kernel answers a
+client's handshake at once; with ``handshake`` a connection's first bytes wait for the round trip that it
+costs on a network.
 """
 
 import contextlib
@@ -35,9 +35,8 @@ class Relay:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def hold_after(self, count: int, *, upwards: bool = False) -> None:
-        """From now on, let ``count`` bytes through to clients (or upwards, to the server) and no more.
-
-        All connections together; ``passed`` counts from here, in that direction only.
+        """From now on, let only ``count`` bytes through to clients (or up, to the server), over all
+        connections; ``passed`` counts from here, in that direction only.
         """
         with self._moved:
             self.passed, self._limit, self._upwards = 0, count, upwards
@@ -49,7 +48,7 @@ class Relay:
             self._moved.notify_all()
 
     def wait_until_held(self, timeout: float = 20) -> None:
-        """Return when all bytes that may pass have passed; AssertionError if that takes too long."""
+        """Wait until all allowed bytes have passed; AssertionError if that takes too long."""
         with self._moved:
             held = self._moved.wait_for(
                 lambda: self._limit is not None and self.passed >= self._limit, timeout
@@ -57,7 +56,7 @@ class Relay:
         assert held, f"only {self.passed} bytes went through"
 
     def close(self) -> None:
-        # First the sockets, so that nothing that is held goes through.
+        # First the sockets, so that no held bytes get through.
         hang_up([self._listener, *self._open])
         self.release()
 
@@ -73,7 +72,7 @@ class Relay:
             self._open += [client, server]
             for source, sink in ((client, server), (server, client)):
                 source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                # What is delayed must not be throttled; what is held must not be swallowed.
+                # Delayed bytes must not be throttled; held bytes must not be lost.
                 chunks: queue.Queue[Chunk] = queue.Queue(0 if self.delay else 4)
                 wait = self.handshake if source is client else 0.0
                 threading.Thread(target=self._take, args=(source, chunks, wait), daemon=True).start()
@@ -105,7 +104,7 @@ class Relay:
             sink.shutdown(socket.SHUT_WR)
 
     def _allowed(self, wanted: int, to_client: bool) -> int:
-        """Wait until at least one byte may pass; the number that may, at most ``wanted``."""
+        """Wait until bytes may pass; their number, at most ``wanted``."""
         if to_client == self._upwards:
             return wanted
         with self._moved:
@@ -118,7 +117,7 @@ class Relay:
 
 @contextlib.contextmanager
 def start(target: int, delay: float = 0.0, handshake: bool = False) -> Iterator[Relay]:
-    """A relay to the port ``target`` of this machine; ``delay`` is in seconds each way."""
+    """A relay to the local port ``target``; ``delay`` is in seconds each way."""
     relay = Relay(target, delay, handshake)
     try:
         yield relay

@@ -1,4 +1,4 @@
-"""A copy of /etc for one server alone: accounts and rules that the machine does not have."""
+"""A copy of /etc for a single server: accounts and rules that the machine does not have."""
 
 import contextlib
 import shutil
@@ -24,7 +24,7 @@ COPIED = (
 
 
 class Etc:
-    """``within`` is the command that starts a server with it."""
+    """``within`` is the command prefix to start a server with it."""
 
     def __init__(self, place: Path) -> None:
         self.place = place
@@ -40,8 +40,8 @@ class Etc:
     def guest(
         self, *, shell: str = "/bin/sh", locked: bool = False, changed: str = "20000", expires: str = ""
     ) -> None:
-        """The account, with PASSWORD. When that was ``changed`` and the account ``expires`` is in days since
-        1970; 0 means that it has to be changed now. See shadow(5)."""
+        """The account, with PASSWORD. ``changed`` (of the password) and ``expires`` (of the account) are in
+        days since 1970; 0 forces a change now. See shadow(5)."""
         words = [needs("openssl"), "passwd", "-6", "-stdin"]
         known = subprocess.run(
             words, input=PASSWORD, capture_output=True, text=True, check=True
@@ -62,7 +62,7 @@ class Etc:
 
 @contextlib.contextmanager
 def copied(place: Path) -> Iterator[Etc]:
-    """Missing where no process may have mounts of its own."""
+    """Missing if private mounts are not allowed."""
     if subprocess.run([needs("unshare"), "-m", "true"], capture_output=True).returncode:
         raise Missing("a process may not have mounts of its own here")
     place.mkdir()

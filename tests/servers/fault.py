@@ -1,10 +1,10 @@
-"""An HTTP/1.1 server that misbehaves as it is told to, one path at a time.
+"""An HTTP/1.1 server that misbehaves on request, one path at a time.
 
     with fault.start() as server:
         server.on("/a", Reply(b"x" * 100, cut=40), Reply(b"x" * 100))
 
-The first request for /a gets forty bytes and a closed connection, all later ones the whole. A path without a
-script answers 404 to GET; PUT and POST store what they bring, GET gives it back, and DELETE removes it.
+The first request for /a gets forty bytes and a closed connection, later ones everything. For paths without a
+script GET returns 404; PUT and POST store the body, GET returns it, and DELETE removes it.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from tests.servers import Seen, accepted, hang_up
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer. By default that of a good server that knows ranges and If-Range."""
+    """One response. By default that of a correct server with ranges and If-Range."""
 
     body: bytes = b""
     status: int = 200
@@ -34,39 +34,38 @@ class Reply:
     ranges: bool = True
     """Answer a Range with 206; else ignore it."""
     content_range: str = ""
-    """What to say instead of the true Content-Range."""
+    """Sent instead of the true Content-Range."""
     length: int | None = None
-    """What to say as Content-Length instead of the truth; -1 says nothing, so that closing ends the body."""
+    """Sent instead of the true Content-Length; -1 omits it, so that closing ends the body."""
     chunked: bool = False
     trailer: Mapping[str, str] = field(default_factory=dict)
-    """What follows a body in chunks."""
+    """Trailers of a chunked body."""
     cut: int | None = None
-    """Close the connection after so many bytes of the body."""
+    """Close the connection after that many bytes of the body."""
     reset: bool = False
     """Close with RST instead of FIN."""
     notify: bool = False
     """Over TLS, say close_notify before closing."""
     stall: int | None = None
-    """After so many bytes of the body, send nothing more until the client goes away; -1: not even headers."""
+    """After that many bytes of the body, stall until the client disconnects; -1: not even headers."""
     pause: float = 0.0
-    """Seconds to wait before the answer."""
+    """Seconds to wait before responding."""
     raw: bytes | None = None
     """Send just this, then close."""
     endless: bool = False
     """Headers without end."""
     accept: int | None = None
-    """Of an upload, take only so many bytes before answering; the rest is never read. None takes all."""
+    """Read only that many bytes of an upload before responding. None reads all."""
     silent: bool = False
-    """Close without any answer, once the upload has been taken as far as ``accept`` says."""
+    """Close without a response, once the upload has been read up to ``accept``."""
     wants_cookie: str = ""
-    """Without this cookie in the request, answer 302 to the same address, and set it (all of it, attributes
-    included)."""
+    """Without this cookie in the request, redirect (302) to the same URL and set it, with its attributes."""
     store: bool = True
-    """Keep what an upload brings (only if the status says that it went well)."""
+    """Store uploads (only with a success status)."""
 
 
 class Limit:
-    """What a server lets everybody have: ``most`` requests at once, ``rate`` a second; else ``status``."""
+    """A server's limits: ``most`` concurrent requests, ``rate`` per second; otherwise ``status``."""
 
     def __init__(self, status: int, *, rate: float = 0.0, most: int = 1 << 30) -> None:
         self.refused = 0
@@ -78,7 +77,7 @@ class Limit:
         self._lock = threading.Lock()
 
     def enter(self) -> Reply | None:
-        """None, or the refusal; ``leave`` must follow either."""
+        """None, or the refusal; call ``leave`` after either."""
         with self._lock:
             self._under_way += 1
             now = time.monotonic()
@@ -111,15 +110,14 @@ class FaultServer:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def on(self, path: str, *replies: Reply, method: str = "GET") -> str:
-        """Script ``path`` (as sent, quoted, without its query); the last reply stays. Returns its URL.
-
-        HEAD gets, unless it has a script of its own, what the next GET would get.
+        """Script ``path`` (as sent, quoted, without its query); the last reply repeats. Returns its URL.
+        Without its own script, HEAD gets the next GET's reply.
         """
         self._scripts[method, path] = list(replies)
         return self.url + path
 
     def requests(self, path: str = "", method: str = "") -> list[Seen]:
-        """What was asked so far, of one path and with one method if they are given."""
+        """The requests so far, filtered by path and method if given."""
         return [
             one
             for one in self.seen
@@ -146,7 +144,7 @@ class FaultServer:
         self._open.discard(client)
 
     def _exchange(self, client: socket.socket, stream: BinaryIO, connection: str) -> bool:
-        """One request and its answer; False when the connection is at its end."""
+        """One request and response; False at the end of the connection."""
         line = stream.readline(65537)
         if not line.strip():
             return False
@@ -201,7 +199,7 @@ class FaultServer:
 
     @staticmethod
     def _body(stream: BinaryIO, headers: Mapping[str, str], accept: int | None) -> tuple[bytes, bool]:
-        """The request's body, and whether it was read to its end."""
+        """The request's body, and whether it is complete."""
         if "chunked" in headers.get("transfer-encoding", "").lower():
             parts = []
             while size := int(stream.readline().split(b";")[0] or b"0", 16):
@@ -266,7 +264,7 @@ class FaultServer:
     @staticmethod
     def _hang_up(client: socket.socket, reset: bool) -> bool:
         if reset:
-            time.sleep(0.05)  # let what was sent arrive: RST throws away what still waits to be read
+            time.sleep(0.05)  # let sent bytes arrive: RST discards unread ones
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         else:
             with contextlib.suppress(OSError):
@@ -285,7 +283,7 @@ def _phrase(status: int) -> str:
 
 
 def _shape(reply: Reply, headers: Mapping[str, str]) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers and body of the answer: the part that Range asks for, if the reply knows ranges."""
+    """Status, headers and body of the response: the requested range, if the reply supports ranges."""
     status, body, fields = reply.status, reply.body, dict(reply.headers)
     if reply.etag:
         fields["ETag"] = reply.etag

@@ -12,7 +12,7 @@ from tests.servers import PASSWORD, USERNAME, Web
 
 
 class HttpCase(Case):
-    """red-connector-http at ``base``, a WebDAV server that wants a password."""
+    """red-connector-http at ``base``, a WebDAV server with a password."""
 
     executable = "red-connector-http"
 
@@ -50,7 +50,7 @@ class HttpCase(Case):
 
 
 class JsonCase(HttpCase):
-    """http-json moves nothing but JSON: a string, as long as wanted."""
+    """http-json moves only JSON: a string of the given length."""
 
     executable = "red-connector-http-json"
     sizes = (1, 4096, 5 * MIB)
@@ -69,7 +69,7 @@ class MockCase(HttpCase):
 
 
 def nginx(kind: type[HttpCase]) -> Callable[[pytest.FixtureRequest, str], HttpCase]:
-    """How to make a case of this kind with nginx, behind a Basic password."""
+    """Returns a factory for cases with nginx and Basic authentication."""
 
     def make(request: pytest.FixtureRequest, folder: str) -> HttpCase:
         web = request.getfixturevalue("web")
@@ -79,12 +79,12 @@ def nginx(kind: type[HttpCase]) -> Callable[[pytest.FixtureRequest, str], HttpCa
 
 
 def apache(kind: type[HttpCase]) -> Callable[[pytest.FixtureRequest, str], HttpCase]:
-    """How to make a case of this kind with Apache, behind a Digest password."""
+    """Returns a factory for cases with Apache and Digest authentication."""
 
     def make(request: pytest.FixtureRequest, folder: str) -> HttpCase:
         httpd = request.getfixturevalue("httpd")
         case = kind(httpd, httpd.digest, "DIGEST", folder)
-        case.deepest = 200  # it takes longer for each level than for the one before
+        case.deepest = 200  # each level takes longer than the one before
         return case
 
     return make

@@ -24,7 +24,7 @@ from tests.servers import (
 MODULE = Path("/usr/lib/nginx/modules/ngx_http_dav_ext_module.so")
 PORTS = ("plain", "basic", "tls", "client", "dav", "put")
 
-# The names are those of request headers; nginx writes "" for one that was not sent.
+# The names are request headers; nginx writes "" for a missing one.
 HEADERS = (
     "authorization", "range", "if-range", "accept-encoding", "content-length", "content-type", "expect",
     "transfer-encoding", "user-agent", "host", "destination", "x-test",
@@ -100,7 +100,7 @@ class Nginx(Web):
         self.tls, self.client = (f"https://127.0.0.1:{ports[name]}" for name in ("tls", "client"))
 
     def requests(self, prefix: str = "/") -> list[Seen]:
-        """What was asked of paths (as sent, still quoted) that begin with ``prefix``, oldest first."""
+        """Requests for paths (as sent, still quoted) that begin with ``prefix``, oldest first."""
         seen = []
         for line in settled(self._log, self.plain):
             entry = json.loads(line)

@@ -1,4 +1,4 @@
-"""A forward proxy: CONNECT for https, whole URLs for http; with a password or without."""
+"""A forward proxy: CONNECT for https, full URLs for http; with or without a password."""
 
 import base64
 import contextlib
@@ -14,7 +14,7 @@ from tests.servers import Seen
 
 
 class Proxy:
-    """``url`` has no credentials in it; ``seen`` is every request, with its full path or CONNECT target."""
+    """``url`` has no credentials; ``seen`` is every request, with its full path or CONNECT target."""
 
     url = ""
     port = 0
@@ -25,7 +25,7 @@ class Proxy:
 
 @contextlib.contextmanager
 def start(username: str = "", password: str = "") -> Iterator[Proxy]:
-    """A proxy that asks for the password, if one is given, and answers 407 without it."""
+    """A proxy that requires the password, if given, and returns 407 without it."""
     proxy = Proxy()
     wanted = "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
 
@@ -106,7 +106,7 @@ def start(username: str = "", password: str = "") -> Iterator[Proxy]:
 
 
 def _copy(source: socket.socket, sink: socket.socket) -> None:
-    """Until ``source`` ends, or either side breaks; then the other side is told."""
+    """Copy until ``source`` ends or either side fails; then shut down the other side."""
     with contextlib.suppress(OSError):
         while data := source.recv(65536):
             sink.sendall(data)

@@ -1,11 +1,11 @@
-"""rclone: plain with directory pages, and WebDAV, as Go's libraries speak it."""
+"""rclone: plain with directory pages, and WebDAV, as in Go's libraries."""
 
 import contextlib
 from collections.abc import Iterator
 
 from tests.servers import Web, daemon, folder, free_port, needs
 
-OPTIONS = ("--config=", "--dir-cache-time=0s", "--vfs-cache-mode=off")  # tests place files behind its back
+OPTIONS = ("--config=", "--dir-cache-time=0s", "--vfs-cache-mode=off")  # tests place files directly
 
 
 class Rclone(Web):

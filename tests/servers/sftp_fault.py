@@ -1,6 +1,5 @@
-"""An SFTP server, in memory, that does what a test tells it: answers what it likes, how and when it likes.
-
-Whatever a fault does not answer gets the right answer, so that a test says only what is wrong.
+"""An in-memory SFTP server whose responses a test can replace, delay or drop. Requests that no fault handles
+get the correct response, so a test defines only the error.
 """
 
 import contextlib
@@ -17,7 +16,7 @@ import paramiko
 from tests.servers import PASSWORD, USERNAME
 from tests.servers.ssh_faults import Door, guarded
 
-# The draft's numbers once more, not wire.py's: a judge who takes the word of the accused finds no fault.
+# The draft's numbers, independent of wire.py: otherwise an error in wire.py would go unnoticed.
 INIT, VERSION = 1, 2
 OPEN, CLOSE, READ, WRITE, LSTAT, FSTAT, SETSTAT, FSETSTAT, OPENDIR, READDIR = range(3, 13)
 REMOVE, MKDIR, RMDIR, REALPATH, STAT, RENAME, READLINK = range(13, 20)
@@ -25,11 +24,12 @@ STATUS, HANDLE, DATA, NAME, ATTRS = range(101, 106)
 EXTENDED, EXTENDED_REPLY = 200, 201
 OK, EOF, NO_SUCH_FILE, PERMISSION_DENIED, FAILURE, BAD_MESSAGE, NO_CONNECTION, CONNECTION_LOST = range(8)
 UNSUPPORTED = 8
-OLD = 1_600_000_000  # when all files were modified, in seconds since 1970
+OLD = 1_600_000_000  # modification time of all files, in seconds since 1970
 
 
 class Request(NamedTuple):
-    """``number`` is the client's, ``count`` how many came before it. ``name`` and ``rest`` are its fields."""
+    """``number`` is the client's, ``count`` the number of earlier requests. ``name`` and ``rest`` are its
+    fields."""
 
     kind: int
     number: int
@@ -39,11 +39,11 @@ class Request(NamedTuple):
 
 
 class HangUp(Exception):
-    """Raised by a fault: the conversation ends here."""
+    """Raised by a fault: close the connection."""
 
 
 class Silence(Exception):
-    """Raised by a fault: no answer, to this and whatever follows."""
+    """Raised by a fault: do not answer this or later requests."""
 
 
 Answers = Iterable[bytes] | None
@@ -71,13 +71,13 @@ def attributes(size: int, mode: int, modified: int = OLD) -> bytes:
 
 
 def names(request: Request, found: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """An answer to READDIR or REALPATH: names with attributes."""
+    """A response to READDIR or REALPATH: names with attributes."""
     entries = [string(name) + string(b"long " + name) + attrs for name, attrs in found]
     return packet(NAME, request.number, struct.pack(">I", len(entries)) + b"".join(entries))
 
 
 class SftpFault(Door):
-    """``files`` and ``folders`` are what is there; ``asked`` the requests so far."""
+    """``files`` and ``folders`` are the contents; ``asked`` the requests so far."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -91,11 +91,11 @@ class SftpFault(Door):
         self.conversations = 0
         self.sent = 0
         self.before_sftp: Callable[[], object] = lambda: None
-        """Called when the subsystem is asked for, and answered only afterwards."""
+        """Called before the subsystem request is answered."""
         self.command: Callable[[bytes, bytes], Iterable[bytes]] | None = None
-        """What a command prints that it is given on its standard input; without it there is no shell."""
+        """The output of a command, given its standard input; None: no shell."""
         self.heedless = False
-        """Whether a command prints however much the client may take."""
+        """Whether a command ignores the client's window."""
         self._handles: dict[bytes, bytes] = {}
         self._lock = threading.Lock()
 
@@ -105,7 +105,7 @@ class SftpFault(Door):
         return {"host": "127.0.0.1", "port": self.port, "auth": auth, **path}
 
     def kinds(self) -> list[int]:
-        """What has been asked for, in order."""
+        """The requests, in order."""
         return [request.kind for request in self.asked]
 
     # -- the door --------------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ class SftpFault(Door):
     # -- what is right ---------------------------------------------------------------------------------
 
     def right(self, request: Request) -> bytes:
-        """The answer that a server owes."""
+        """The correct response."""
         kind, name, rest = request.kind, request.name, request.rest
         if kind in (READ, WRITE, FSTAT, FSETSTAT, CLOSE, READDIR):
             opened = self._handles.get(name)
@@ -239,7 +239,7 @@ class SftpFault(Door):
             return self._of_path(request, name)
         (offset,) = struct.unpack_from(">Q", request.rest)
         content = self.files.get(name)
-        if content is None:  # removed meanwhile: as on systems where that is the end of an open file
+        if content is None:  # removed: as on systems where that ends an open file
             return status(request, FAILURE)
         if request.kind == WRITE:
             block = request.rest[12:]
@@ -278,7 +278,7 @@ class SftpFault(Door):
 
 @contextlib.contextmanager
 def start(host_key: Path) -> Iterator[SftpFault]:
-    """The server; ``host_key`` is a private key (ed25519) of its own."""
+    """The server; ``host_key`` is a private key (ed25519)."""
     server = SftpFault()
     with guarded(server, host_key) as listener:
         server.port = listener.port

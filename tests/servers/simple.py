@@ -22,7 +22,7 @@ class Simple(Web):
 
 @contextlib.contextmanager
 def start() -> Iterator[Simple]:
-    """``python3 -m http.server`` in a thread of its own."""
+    """``python3 -m http.server`` in its own thread."""
     with folder() as place:
         server = Simple(place)
 

@@ -12,10 +12,10 @@ from tests.servers.sshd import Sshd
 
 
 class SshCase(Case):
-    """The later generation: ``auth``, ``filePath``, ``dirPath``; and the server's key is known."""
+    """The later generation: ``auth``, ``filePath``, ``dirPath``; with the server's key."""
 
     executable = "red-connector-ssh"
-    deepest = 60  # folders of a tree that is sent or received are opened one inside the other
+    deepest = 60  # a tree's folders are opened one inside the other
 
     def __init__(self, server: Sshd, folder: str) -> None:
         self.server = server
@@ -35,7 +35,7 @@ class SshCase(Case):
 
     def place(self, path: str, content: bytes) -> None:
         file = self.server.place(f"{self.folder}/{path}", content)
-        an_hour_ago = time.time() - 3600  # SFTP tells seconds: only a file that is older has a version
+        an_hour_ago = time.time() - 3600  # SFTP has seconds: only an older file has a version
         os.utime(file, (an_hour_ago, an_hour_ago))
 
     def make_dir(self, path: str) -> None:
@@ -46,12 +46,12 @@ class SshCase(Case):
         return {str(one.relative_to(root)): one.read_bytes() for one in root.rglob("*") if one.is_file()}
 
     def refusals(self, path: str) -> int:
-        # The log names no paths; but a test has the server to itself.
+        # The log has no paths, but each test has its own server.
         return self.server.refusals()
 
 
 class FlatCase(SshCase):
-    """The seed's flat form, with names that are relative to the log-in directory."""
+    """The seed's flat form, with names relative to the log-in directory."""
 
     def access(self, verb: Verb, path: str, port: int = 0, host: str = "") -> Access:
         folder, name = os.path.split(f"{self.folder}/{path}")
@@ -69,5 +69,5 @@ class FlatCase(SshCase):
 
 
 def served(fixture: str, kind: type[SshCase] = SshCase) -> Callable[[pytest.FixtureRequest, str], SshCase]:
-    """How to make a case of this kind with the server of that fixture."""
+    """Returns a factory for cases with that fixture's server."""
     return lambda request, folder: kind(request.getfixturevalue(fixture), folder)

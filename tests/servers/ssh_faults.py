@@ -1,4 +1,4 @@
-"""Servers on the port of SSH that misbehave: bare sockets, and paramiko's own server for what comes later."""
+"""Misbehaving servers on the SSH port: raw sockets, and paramiko's server for later stages."""
 
 import contextlib
 import socket
@@ -11,7 +11,7 @@ import paramiko
 
 
 class Listener:
-    """``port`` of 127.0.0.1; ``conversations`` counts those that have begun."""
+    """``port`` of 127.0.0.1; ``conversations`` counts connections."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -20,7 +20,7 @@ class Listener:
 
 @contextlib.contextmanager
 def talking(talk: Callable[[socket.socket], None]) -> Iterator[Listener]:
-    """Calls ``talk`` with each connection, in a thread of its own, and closes it afterwards."""
+    """Calls ``talk`` with each connection, in its own thread, and closes it afterwards."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         listener = Listener(server.getsockname()[1])
         open_ones: list[socket.socket] = []
@@ -50,13 +50,13 @@ def talking(talk: Callable[[socket.socket], None]) -> Iterator[Listener]:
 
 
 def silent(connection: socket.socket) -> None:
-    """Say nothing until the client has gone."""
+    """Send nothing until the client disconnects."""
     while connection.recv(4096):
         pass
 
 
 def saying(text: bytes, *, then_close: bool = True) -> Callable[[socket.socket], None]:
-    """Say ``text`` and close, or wait until the client goes."""
+    """Send ``text`` and close, or wait until the client disconnects."""
 
     def talk(connection: socket.socket) -> None:
         connection.sendall(text)
@@ -68,7 +68,7 @@ def saying(text: bytes, *, then_close: bool = True) -> Callable[[socket.socket],
 
 
 class Door(paramiko.ServerInterface):
-    """Lets nobody in; tests override what they need. ``asked`` is each attempt: method and what was shown."""
+    """Refuses every log-in; tests override methods. ``asked`` is each attempt: method and credential."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, Any]] = []
@@ -87,7 +87,7 @@ class Door(paramiko.ServerInterface):
 
 @contextlib.contextmanager
 def guarded(door: Door, host_key: Path) -> Iterator[Listener]:
-    """A server that is right until somebody wants to log in: then ``door`` decides."""
+    """A correct server until the log-in: then ``door`` decides."""
     key = paramiko.Ed25519Key.from_private_key_file(str(host_key))
 
     def talk(connection: socket.socket) -> None:

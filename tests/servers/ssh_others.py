@@ -1,6 +1,5 @@
-"""SSH servers that are not OpenSSH: dropbear, ProFTPD's mod_sftp, rclone, and one made with AsyncSSH.
-
-The first two need root, for the account, as sshd does. Their logs tell refusals in words of their own.
+"""SSH servers other than OpenSSH: dropbear, ProFTPD's mod_sftp, rclone, and one made with AsyncSSH. The
+first two need root, for the account, like sshd. Each logs refusals in its own format.
 """
 
 import contextlib
@@ -41,24 +40,24 @@ REFUSED = re.compile(r"Bad password attempt|password rejected|Login failed|refus
 
 
 class Other(Sshd):
-    """A running one: its port, folders, passwords and refusals, and nothing else that Sshd has."""
+    """A running one: its port, folders, passwords and refusals; the rest of Sshd is unsupported."""
 
     def refusals(self) -> int:
         return len(REFUSED.findall(self.log()))
 
 
 class ServersOwn(Other):
-    """Whoever logs in, all files are of the user that runs the server, and the tests."""
+    """All files belong to the user who runs the server and the tests."""
 
     def own(self, path: Path) -> None:
-        """To the server: it has it already."""
+        """To the server's user, who already owns it."""
 
 
 @contextlib.contextmanager
 def _started(
     kind: type[Other], command: Callable[[Other], list[str]], prefix: str | None = None
 ) -> Iterator[Other]:
-    """Runs what ``command`` returns. Clients name the log-in directory ``prefix``, else as the tests do."""
+    """Runs what ``command`` returns. Clients name the log-in directory ``prefix``, or as the tests do."""
     with folder() as place:
         root = place / "home"
         server = kind(place, root, str(root) if prefix is None else prefix, free_port())
@@ -90,7 +89,7 @@ def dropbear() -> AbstractContextManager[Other]:
 
 
 def proftpd(*options: str) -> AbstractContextManager[Other]:
-    """Nothing but SFTP, in a way of its own. ``options`` are lines for its configuration."""
+    """SFTP only, its own implementation. ``options`` are configuration lines."""
 
     def command(server: Other) -> list[str]:
         _host_key(server)
@@ -104,7 +103,7 @@ def proftpd(*options: str) -> AbstractContextManager[Other]:
 
 
 def rclone() -> AbstractContextManager[Other]:
-    """Nothing but SFTP, as Go's libraries speak it; files have no modes there."""
+    """SFTP only, as in Go's libraries; files have no modes."""
 
     def command(server: Other) -> list[str]:
         options = {
@@ -114,7 +113,7 @@ def rclone() -> AbstractContextManager[Other]:
             "key": _host_key(server),
             "config": "",
             "cache-dir": f"{server.folder}/cache",
-            "dir-cache-time": "0s",  # the tests place files behind its back
+            "dir-cache-time": "0s",  # tests place files directly
             "vfs-cache-mode": "writes",
             "vfs-write-back": "0s",
         }
@@ -125,10 +124,8 @@ def rclone() -> AbstractContextManager[Other]:
 
 
 def asyncssh() -> AbstractContextManager[Other]:
-    """Nothing but SFTP; strict about the order in which SSH's messages come.
-
-    As root, to whom Python's files belong, but without root's powers: so it may not read what its owner may
-    not.
+    """SFTP only; strict about the order of SSH messages. It runs as root, who owns Python's files, but
+    without capabilities: so it cannot read files that their owner cannot.
     """
 
     def command(server: Other) -> list[str]:
@@ -144,7 +141,7 @@ def asyncssh() -> AbstractContextManager[Other]:
 
 
 def serve(port: int, key: str, home: str) -> None:
-    """What ``asyncssh`` runs."""
+    """The program that ``asyncssh`` runs."""
     import asyncio
 
     import asyncssh

@@ -1,7 +1,6 @@
-"""OpenSSH's sshd: one with a shell, and one that lets nobody do anything but sftp in a chroot.
-
-Password log-in needs a Unix account, so root is needed: ``ACCOUNT`` is made once and stays. All that a server
-has is its own and goes with it: keys, configuration, log, log-in directory. ~/.ssh and /etc/ssh play no part.
+"""OpenSSH's sshd: one with a shell, and one that allows only sftp in a chroot. Password log-in needs a Unix
+account, and thus root: ``ACCOUNT`` is created once and kept. Keys, configuration, log and log-in directory
+belong to one server and are removed with it. ~/.ssh and /etc/ssh are not used.
 """
 
 import contextlib
@@ -24,7 +23,7 @@ KINDS = {"ed25519": "ed25519", "ecdsa": "ecdsa", "rsa": "rsa -b 2048"}
 REFUSED = re.compile(r"Failed (?:password|publickey|keyboard-interactive\S*) for ")
 ACCEPTED = re.compile(r"Accepted (?:password|publickey|keyboard-interactive\S*) for ")
 
-# The first value of a keyword counts, so what start() was given stands before this.
+# The first value of a keyword counts, so the options of start() come before this.
 CONFIG = """
 ListenAddress 127.0.0.1
 Port {port}
@@ -54,7 +53,7 @@ X11Forwarding no
 class Sshd:
     """A running server. ``root`` is the log-in directory as the tests see it, ``prefix`` as clients name it.
 
-    ``key`` is a private key (ed25519, not encrypted) that may log in. ``host_keys`` are public key lines
+    ``key`` is an authorized private key (ed25519, not encrypted). ``host_keys`` are public key lines
     (``ssh-ed25519 AAAA…``), ``fingerprints`` are ``SHA256:…``, both by kind: ed25519, ecdsa, rsa.
     """
 
@@ -73,7 +72,7 @@ class Sshd:
         self.within: Sequence[str] = ()
 
     def running(self) -> contextlib.AbstractContextManager[None]:
-        """A process of it that serves; once more, when a test has killed the one before."""
+        """A serving process; started again if a test has killed it."""
         command = [*self.within, needs("sshd"), "-D", "-e", "-f", str(self.folder / "sshd_config")]
         return daemon(command, [self.port], self.folder / "sshd.log")
 
@@ -82,7 +81,7 @@ class Sshd:
         return f"{self.prefix}/{path}".rstrip("/")
 
     def place(self, path: str | bytes, content: bytes, mode: int = 0o644) -> Path:
-        """Put a file below the log-in directory, owned by the account. ``path`` may be other than UTF-8."""
+        """Put a file below the log-in directory, owned by the account. ``path`` need not be UTF-8."""
         file = self.root / os.fsdecode(path)
         self.make_dir(file.parent)
         file.write_bytes(content)
@@ -91,7 +90,7 @@ class Sshd:
         return file
 
     def make_dir(self, path: str | Path) -> Path:
-        """Make a directory below the log-in directory, and its parents, owned by the account."""
+        """Make a directory and its parents below the log-in directory, owned by the account."""
         folder = self.root / path
         missing = [one for one in (folder, *folder.parents) if not one.exists()]
         folder.mkdir(parents=True, exist_ok=True)
@@ -100,52 +99,52 @@ class Sshd:
         return folder
 
     def own(self, path: Path) -> None:
-        """Give a file, folder or symbolic link to the account."""
+        """Make the account the owner of a file, folder or symbolic link."""
         account = pwd.getpwnam(ACCOUNT)
         os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
 
     def authorize(self, public: str) -> None:
-        """Let a key log in: a line as in authorized_keys, options before it if wanted."""
+        """Authorize a key: a line as in authorized_keys, with optional options."""
         with open(self.folder / "authorized_keys", "a") as file:
             file.write(public.strip() + "\n")
 
     def known_hosts(self, kinds: Sequence[str] = tuple(KINDS), host: str = "", port: int = 0) -> str:
-        """Lines for a known_hosts file; for another name or port (a relay's) if given."""
+        """Lines for a known_hosts file, for another name or port (a relay's) if given."""
         name = f"[{host or self.host}]:{port or self.port}"
         return "".join(f"{name} {line}\n" for kind, line in self.host_keys.items() if kind in kinds)
 
     def log(self) -> str:
-        """What the server has said, once all its conversations are over (or 5 s have passed)."""
+        """The server's log, once all connections are closed (or after 5 s)."""
         deadline = time.monotonic() + 5
         while self.conversations() and time.monotonic() < deadline:
             time.sleep(0.005)
         return (self.folder / "sshd.log").read_text(errors="replace")
 
     def refusals(self) -> int:
-        """How often a password or a key was refused."""
+        """Number of refused passwords and keys."""
         return len(REFUSED.findall(self.log()))
 
     def logins(self) -> int:
-        """How often somebody logged in."""
+        """Number of log-ins."""
         return len(ACCEPTED.findall(self.log()))
 
     def hang_up(self) -> None:
-        """Cut the line to every client."""
+        """Disconnect every client."""
         self.send_signal(signal.SIGKILL)
 
     def send_signal(self, number: int) -> None:
-        """To all processes of all conversations."""
+        """To all processes of all connections."""
         for process in self.processes():
-            with contextlib.suppress(ProcessLookupError):  # the one that saw to the log-in is on its way out
+            with contextlib.suppress(ProcessLookupError):  # the log-in process is exiting
                 os.kill(process, number)
 
     def processes(self) -> list[int]:
-        """Those of all conversations: the one that a client talks to is a child of the one that watches it,
-        and goes on for a while when that is killed."""
+        """Those of all connections: the one that serves a client is a child of its monitor, and survives the
+        monitor for a while."""
         return [one for number in self.conversations() for one in _family(number)]
 
     def conversations(self) -> list[int]:
-        """The processes that watch over clients now."""
+        """The current monitor processes."""
         try:
             number = (self.folder / "sshd.pid").read_text().strip()
             children = Path(f"/proc/{number}/task/{number}/children").read_text()
@@ -155,10 +154,10 @@ class Sshd:
 
 
 def _family(number: int) -> list[int]:
-    """That process and those that it has started."""
+    """That process and its descendants."""
     try:
         children = Path(f"/proc/{number}/task/{number}/children").read_text().split()
-    except OSError:  # it has just ended
+    except OSError:  # it has just exited
         return []
     return [number, *(one for child in children for one in _family(int(child)))]
 
@@ -171,12 +170,10 @@ def start(
     kinds: Sequence[str] = tuple(KINDS),
     within: Sequence[str] = (),
 ) -> Iterator[Sshd]:
-    """A server; Missing if sshd is not installed or this is not root.
-
-    ``options`` are lines of sshd_config that go before all others: ``"MaxSessions 1"``,
-    ``"PasswordAuthentication no"``, ``"Ciphers aes128-ctr"``. ``interactive`` asks for the password by
-    keyboard-interactive and in no other way. ``kinds`` are those of the host keys. ``within`` is a command
-    that starts it.
+    """A server; Missing without sshd or root. ``options`` are lines at the beginning of sshd_config:
+    ``"MaxSessions 1"``, ``"PasswordAuthentication no"``, ``"Ciphers aes128-ctr"``. ``interactive`` allows
+    only keyboard-interactive passwords. ``kinds`` are those of the host keys. ``within`` is a command
+    prefix.
     """
     program = needs("sshd")
     make_account()
@@ -220,7 +217,7 @@ def make_key(path: Path, kind: str = "ed25519", *options: str) -> tuple[str, str
 
 
 def make_account() -> None:
-    """The account with its password, also when several test runs begin at the same time."""
+    """The account with its password, even if several test runs start concurrently."""
     if os.getuid() != 0:
         raise Missing("a server lets a password in only where root has made an account")
     with open(f"/run/{ACCOUNT}.lock", "w") as lock:
@@ -233,13 +230,13 @@ def make_account() -> None:
             subprocess.run([*words, "--shell", "/bin/sh", ACCOUNT], check=True)
         Path(home).mkdir(0o755, exist_ok=True)
         account = f"{ACCOUNT}:{PASSWORD}\n".encode()
-        # -c: the hash does not depend on how the machine's PAM is set up.
+        # -c: the hash does not depend on the machine's PAM configuration.
         subprocess.run([needs("chpasswd"), "-c", "SHA512"], input=account, check=True)
 
 
 @contextlib.contextmanager
 def _chroot() -> Iterator[Path]:
-    """A folder in which a chroot may be: what is above it must be root's alone, as /tmp is not."""
+    """A folder for chroots: only root may write to its parents, which rules out /tmp."""
     path = Path(tempfile.mkdtemp(prefix="red-server-", dir="/run"))
     path.chmod(0o755)
     try:
@@ -249,6 +246,6 @@ def _chroot() -> Iterator[Path]:
 
 
 def _has_penalties(program: str) -> bool:
-    """Whether this sshd (9.8 or later) locks out who fails to log in, as the tests do on purpose."""
+    """Whether this sshd (9.8 or later) locks out clients after failed log-ins, which the tests cause."""
     tried = [program, "-G", "-f", "/dev/null", "-o", "PerSourcePenalties=no"]
     return subprocess.run(tried, capture_output=True).returncode == 0

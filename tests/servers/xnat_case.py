@@ -10,7 +10,7 @@ SCAN = ("conformance", "subject", "session", "scans", "1")
 
 
 class XnatCase(Case):
-    """The case's folder is a resource; the connector's ``file`` is the path in it."""
+    """The case's folder is a resource; ``file`` is the path in it."""
 
     executable = "red-connector-xnat-http"
     keeps_empty_folders = False
@@ -44,7 +44,7 @@ class XnatCase(Case):
         self.site.place(self.node, self.folder, path, content)
 
     def make_dir(self, path: str) -> None:
-        # XNAT has no folders: they are but parts of the files' names.
+        # XNAT has no folders, only paths in file names.
         self.site.resource(self.node, self.folder)
 
     def tree(self, path: str) -> dict[str, bytes]:
@@ -53,7 +53,7 @@ class XnatCase(Case):
         return {name.removeprefix(below): data for name, data in files.items() if name.startswith(below)}
 
     def refusals(self, path: str) -> int:
-        # The log-in is tried before a path is named; but a test has the site to itself.
+        # The log-in comes before any path, but each test has its own site.
         return sum(one.refused for one in self.site.seen)
 
 

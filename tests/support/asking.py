@@ -1,4 +1,4 @@
-"""One request at a time to a server, seen as it is: no redirects, no cookies, nothing quoted on the way."""
+"""Raw single requests to a server: no redirects, no cookies, no quoting."""
 
 import base64
 import http.client
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 
 class Reply(NamedTuple):
-    """What came back; names of headers are in lower case."""
+    """The response; header names are in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -18,7 +18,7 @@ class Reply(NamedTuple):
 
     @property
     def session(self) -> str:
-        """The session cookie that was set; empty if none was."""
+        """The session cookie that was set, or ""."""
         found = (one.split(";")[0][11:] for one in self.cookies if one.startswith("JSESSIONID="))
         return next(found, "")
 
@@ -34,7 +34,7 @@ def basic(user: str, password: str) -> str:
 
 
 class Asker:
-    """Asks the server at ``url``; with credentials and cookie, if they are given."""
+    """Sends requests to ``url``, with credentials and cookie if given."""
 
     def __init__(self, url: str, user: str = "", password: str = "", cookie: str = "") -> None:
         parted = urlsplit(url)

@@ -1,4 +1,4 @@
-"""Calls of the connector to a server that misbehaves: each must end in time, and leave nothing half-made."""
+"""Connector calls to a misbehaving server: each must end in time, and leave nothing partial."""
 
 import gc
 import json
@@ -31,7 +31,7 @@ Answer = Callable[[Request], Answers]
 
 
 class Caller:
-    """Calls the connector in this process, as there are so many calls; each must end in time, with a word."""
+    """Calls the connector in this process, for speed; each call must end in time, with a message."""
 
     def __init__(self, server: SftpFault, folder: Path, capture: pytest.CaptureFixture[str]) -> None:
         self.server = server
@@ -64,14 +64,14 @@ class Caller:
         return code
 
     def receive(self, retries: int = 0) -> int:
-        """A file; if it is there afterwards, it is whole."""
+        """Receive a file; if it exists afterwards, it is whole."""
         code = self.call("receive-file", {"filePath": "/data/file"}, self.target, retries=retries)
         there = self.target.read_bytes() if self.target.exists() else b""
         assert there == (bytes(self.server.files[b"/data/file"]) if code == 0 else b"")
         return code
 
     def receive_dir(self, retries: int = 0) -> int:
-        """A directory; what is there afterwards is whole, and nothing has come to be beside it."""
+        """Receive a directory; all files are whole, and nothing else was created."""
         code = self.call("receive-dir", {"dirPath": "/data/d"}, self.target, retries=retries)
         visible = {path for path in snapshot(self.folder) if b"/." not in path and path[:1] != b"."}
         assert visible <= {b"access.json", b"target", *(b"target/" + name for name in WHOLE)}
@@ -79,7 +79,7 @@ class Caller:
         return code
 
     def send(self, content: bytes = BODY[:100_000], retries: int = 0) -> int:
-        """A file, where there is none; if it is there afterwards, it is whole."""
+        """Send a new file; if it exists afterwards, it is whole."""
         self.source.write_bytes(content)
         code = self.call("send-file", {"filePath": "/data/new"}, self.source, retries=retries)
         assert self.server.files.get(b"/data/new") == (content if code == 0 else None)
@@ -97,7 +97,7 @@ class Caller:
 
 
 def to(kind: int, answer: Answer, after: int = 0, times: int = 1 << 30) -> Answer:
-    """A fault: ``answer`` to requests of that kind, but not to the first ``after``, and only ``times``."""
+    """A fault: give ``answer`` to requests of that kind, after the first ``after``, ``times`` times."""
     seen = count()
 
     def fault(request: Request) -> Answers:

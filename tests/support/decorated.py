@@ -1,6 +1,6 @@
-"""Connectors with a decoration around them, each run in a process of its own.
+"""Decorated connectors, each run in its own process.
 
-What runs there is ``python -m tests.support.decorated DECORATION RECORD EXECUTABLE ARGUMENT…``.
+The command is ``python -m tests.support.decorated DECORATION RECORD EXECUTABLE ARGUMENT…``.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ def sha1(content: bytes = b"") -> Any:
 
 
 class Record(NamedTuple):
-    """The SHA-1 of what passed a Recording, by remote path, or by local path of what was inspected."""
+    """The SHA-1 of each recorded file, by remote path, or by local path for inspected files."""
 
     read: dict[str, str]
     written: dict[str, str]
@@ -69,7 +69,7 @@ class PassingSource(Passing):
 
 
 class Recording(Decorated):
-    """Changes nothing, and writes down what passes."""
+    """Changes nothing; records the bytes."""
 
     def __init__(self, remote: Remote, record: Record) -> None:
         super().__init__(remote)

@@ -1,4 +1,4 @@
-"""Directory pages of web servers, of /data/d/ at h.example: it holds ``sub/`` and ``a b.txt``."""
+"""Directory pages of web servers for /data/d/ at h.example, which has ``sub/`` and ``a b.txt``."""
 # ruff: noqa: E501
 
 PAGES = {

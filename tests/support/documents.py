@@ -1,4 +1,4 @@
-"""Access documents in tests: prepared from a text, or the faults that it has."""
+"""Access documents in tests: prepared from a text, or its faults."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from connectors.errors import ConfigError, Fault
 from connectors.model import RECEIVE_FILE, Verb
 
 patient = settings(deadline=None)
-"""For property-based tests: a busy machine is no failure."""
+"""For property-based tests: a busy machine is not a failure."""
 
 
 class Documents:
@@ -59,7 +59,7 @@ class Documents:
 
 @contextmanager
 def no_secrets() -> Iterator[None]:
-    """Whatever is marked inside is forgotten afterwards."""
+    """Secrets marked inside are forgotten afterwards."""
     secrets.forget()
     yield
     secrets.forget()
@@ -70,7 +70,7 @@ def places(faults: list[Fault]) -> list[tuple[str, int]]:
 
 
 def checker(name: str, verb: Verb) -> Any:
-    """Of access documents, as an editor has it that knows our JSON Schema."""
+    """Validator for access documents, as in an editor with our JSON Schema."""
     schema = describe.json_schema(name, verb, registry.load(name).SCHEMAS[verb])
     jsonschema.Draft7Validator.check_schema(schema)
     return jsonschema.Draft7Validator(schema)

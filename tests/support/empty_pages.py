@@ -1,4 +1,4 @@
-"""What web servers send for an empty directory, /data/d/ at h.example, shortened where it repeats."""
+"""Web servers' pages for an empty directory, /data/d/ at h.example, with repetitions shortened."""
 # ruff: noqa: E501
 
 CADDY_SCRIPT = """const filterEl = document.getElementById('filter'); filterEl?.focus({ preventScroll: true });

@@ -1,4 +1,4 @@
-"""The image in a real container engine: built once for a whole run, then run as its users run it."""
+"""The image in a real container engine: built once per test run, then run as users run it."""
 
 import functools
 import json
@@ -15,7 +15,7 @@ IMAGE = "red-connectors:latest"
 
 @functools.cache
 def image() -> str:
-    """The image's name, built from this checkout; the test ends where no engine can be had."""
+    """The name of the image, built from this checkout; without an engine the test ends."""
     result = sh("image/build.sh", timeout=1800)
     if result.returncode == 69:
         missing("docker", result.stderr.strip())
@@ -32,12 +32,12 @@ def sh(*words: object, timeout: float = 120, stdin: str = "") -> "subprocess.Com
 def run(
     *words: object, options: Sequence[object] = (), stdin: str = "", timeout: float = 120
 ) -> "subprocess.CompletedProcess[str]":
-    """``docker run`` with these options and the arguments ``words``; the container is gone afterwards."""
+    """``docker run`` with these options and the arguments ``words``; the container is removed."""
     return sh("docker", "run", "--rm", "-i", *options, image(), *words, stdin=stdin, timeout=timeout)
 
 
 def shell(script: str, options: Sequence[object] = ()) -> str:
-    """What a shell script prints inside the image; it must succeed."""
+    """The output of a shell script inside the image; it must succeed."""
     result = run("sh", "-euc", script, options=options)
     assert result.returncode == 0, result.stderr
     return result.stdout
@@ -45,11 +45,11 @@ def shell(script: str, options: Sequence[object] = ()) -> str:
 
 @functools.cache
 def config() -> dict[str, Any]:
-    """What ``docker image inspect`` says of the image."""
+    """The output of ``docker image inspect``."""
     inspected: list[dict[str, Any]] = json.loads(sh("docker", "image", "inspect", image()).stdout)
     return inspected[0]
 
 
 def me() -> list[str]:
-    """The options that make files in a mounted folder the caller's own."""
+    """Options that make the caller the owner of files in a mounted folder."""
     return ["--user", f"{os.getuid()}:{os.getgid()}"]

@@ -1,4 +1,4 @@
-"""A data store in memory, to see what the engine does with what one shows."""
+"""A data store in memory, to test the engine."""
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ AT_ONCE = Settings(retries=0)
 
 
 class FakeRemote:
-    """Shows ``shown``. The content of each file is its own path; ``sent`` and ``made`` are what came."""
+    """Lists ``shown``. Each file's content is its path; ``sent`` and ``made`` record what arrived."""
 
     presents_password = False
     many: ManyAtOnce | None = None
@@ -60,7 +60,7 @@ class FakeRemote:
 
 
 class TogetherRemote(FakeRemote):
-    """The same, with small files together."""
+    """The same, moving small files together."""
 
     most_together = MOST_TOGETHER
     most_packed = SMALL
@@ -87,7 +87,7 @@ def files(*paths: str) -> list[Entry]:
 
 
 def receive(remote: Any, target: Path, listing: list[Entry] | None = None, **settings: Any) -> None:
-    """receive-dir of all that it shows, or of the ``listing``."""
+    """receive-dir of everything it lists, or of ``listing``."""
     engine.receive_dir(remote, _job(settings), str(target), Promise(listing))
 
 

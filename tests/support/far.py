@@ -1,4 +1,4 @@
-"""A folder of its own on an SSH server, for one test: what is in it, and how a connector gets at it."""
+"""A folder on an SSH server for one test: its contents, and the connector's access to it."""
 
 import contextlib
 import os
@@ -26,7 +26,7 @@ class Far:
         self.root = server.make_dir(folder)
 
     def place(self, path: str | bytes, content: bytes, mode: int = 0o644, age: float = 3600) -> Path:
-        """A file, ``age`` seconds old: SFTP tells whole seconds, so a young one has no version."""
+        """A file, ``age`` seconds old: SFTP has whole seconds, so a new file has no version."""
         file = self.server.place(os.path.join(self.folder, os.fsdecode(path)), content, mode)
         modified = time.time() - age
         os.utime(file, (modified, modified))
@@ -36,7 +36,7 @@ class Far:
         return self.server.make_dir(os.path.join(self.folder, os.fsdecode(path)))
 
     def link(self, path: str, target: str) -> None:
-        """A symbolic link to ``target``, taken as it is."""
+        """A symbolic link to ``target``, used verbatim."""
         (self.root / path).symlink_to(target)
         self.server.own(self.root / path)
 
@@ -71,7 +71,7 @@ class Far:
 
 
 def snapshot(folder: Path) -> Snapshot:
-    """All that is below a folder, hidden things too: the content of each file, None for a directory."""
+    """Everything below a folder, including hidden names: each file's content, None for a directory."""
     found: Snapshot = {}
     root = os.fsencode(folder)
     for place, folders, files in os.walk(root):
@@ -97,13 +97,13 @@ def build(folder: Path, tree: Snapshot) -> Path:
 
 
 def hidden(folder: Path) -> list[str]:
-    """The names of transfers under way, or left behind, below a folder."""
+    """The names of current or abandoned transfers below a folder."""
     return sorted(one.name for one in folder.rglob(".*.red-*"))
 
 
 @contextlib.contextmanager
 def small_disk(folder: Path, size: str = "1m") -> Iterator[Path]:
-    """``folder`` becomes a file system of its own, of just that size."""
+    """Mount a file system of exactly that size at ``folder``."""
     words = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=777", "red-test", str(folder)]
     mounted = subprocess.run(words, capture_output=True, text=True)
     if mounted.returncode:
@@ -115,7 +115,7 @@ def small_disk(folder: Path, size: str = "1m") -> Iterator[Path]:
 
 
 def with_parents(tree: Snapshot) -> Snapshot:
-    """``tree`` with an entry for each directory that something is in."""
+    """``tree`` with an entry for each non-empty directory."""
     whole = dict(tree)
     for path in tree:
         while path := os.path.dirname(path):
@@ -130,12 +130,12 @@ def modes(folder: Path) -> dict[str, int]:
 
 
 def many(count: int) -> Snapshot:
-    """So many small files in seven folders."""
+    """That many small files in seven folders."""
     return {b"%d/f%d" % (number % 7, number): b"%d" % number * (number % 50) for number in range(count)}
 
 
 def place(far: Far, tree: Snapshot) -> None:
-    """Put them there; None is a directory."""
+    """Create them; None is a directory."""
     for path, content in tree.items():
         if content is None:
             far.make_dir(path)

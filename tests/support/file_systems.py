@@ -1,4 +1,4 @@
-"""Local file systems that are unlike those of Linux."""
+"""Local file systems that differ from Linux's."""
 
 import subprocess
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from tests.support.require import missing
 
 @contextmanager
 def without_case(folder: Path) -> Iterator[Path]:
-    """A new folder in ``folder`` where ``a`` and ``A`` are one name: NTFS as Windows sees it."""
+    """A new folder in ``folder`` where ``a`` and ``A`` are one name: NTFS as on Windows."""
     needs_fuse()
     image, place = folder / "ntfs.img", folder / "ntfs"
     place.mkdir()

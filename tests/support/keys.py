@@ -1,4 +1,4 @@
-"""Private keys of every kind and format, and what happens to their lines on the way."""
+"""Private keys of every kind and format, and ways their lines get mangled."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -32,9 +32,7 @@ class Key(NamedTuple):
 
 def made(name: str, form: str, encrypted: bool) -> Key:
     encryption: formats.KeySerializationEncryption = NONE
-    if (
-        encrypted and form == "OpenSSH"
-    ):  # as weakly as it can be: decrypting takes a tenth of a second otherwise
+    if encrypted and form == "OpenSSH":  # as weak as possible: otherwise decrypting takes a tenth of a second
         encryption = FORMATS[form].encryption_builder().kdf_rounds(1).build(PASSPHRASE.encode())
     elif encrypted:
         encryption = formats.BestAvailableEncryption(PASSPHRASE.encode())
@@ -67,6 +65,6 @@ WAYS: dict[str, Callable[[str], str]] = {
 
 
 def ways(text: str) -> list[str]:
-    """The WAYS that leave of a key all that matters."""
-    headers = "DEK-Info" in text  # their colons are YAML's, and without spaces nobody can tell where they end
+    """The WAYS that keep everything essential in the key."""
+    headers = "DEK-Info" in text  # YAML parses their colons, and without spaces their end is ambiguous
     return [way for way in WAYS if not (headers and way in ("a plain YAML scalar", "without any space"))]

@@ -1,4 +1,4 @@
-"""What the tests of mounting share: mounts and processes as the kernel shows them, and servers that end."""
+"""Shared by the mount tests: mounts and processes as the kernel shows them, and killing servers."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ PASSPHRASE = "another s3cret"
 
 
 def needs_fuse() -> None:
-    """End the test where the machine cannot mount at all."""
+    """End the test if the machine cannot mount."""
     for program in ("sshfs", "fusermount3"):
         if not shutil.which(program):
             missing("fuse", f"{program} is not installed: run tests/install-servers.sh")
@@ -42,7 +42,7 @@ def mounts(folder: Path) -> list[str]:
 
 
 def processes(folder: Path) -> list[int]:
-    """Those with ``folder`` in their command line or environment, but not this one."""
+    """Processes with ``folder`` in their command line or environment, except this one."""
     found = []
     for place in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
@@ -58,7 +58,7 @@ def access(server: Sshd, path: str, *, port: int = 0, **more: object) -> dict[st
 
 @contextmanager
 def mounted(document: dict[str, Any], folder: Path, env: dict[str, str] | None = None) -> Iterator[Result]:
-    """The directory mounted at ``folder``; unmounted afterwards, with nothing left of it."""
+    """The directory mounted at ``folder``; unmounted and cleaned up afterwards."""
     result = run(SSH, "mount-dir", document, folder, env=env or QUICK)
     assert result.code == 0, result.stderr
     assert mounts(folder) == [str(folder)]
@@ -79,11 +79,11 @@ def nothing_left(folder: Path) -> None:
 
 
 def reading(path: Path, seconds: float = 20) -> "subprocess.CompletedProcess[bytes]":
-    """What another process gets that reads the file; AssertionError if it gets nothing for ``seconds``."""
+    """What another process reads from the file; AssertionError after ``seconds`` without a result."""
     reader = subprocess.Popen(["cat", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         out, err = reader.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:  # not to be waited for: nothing can kill it before the mount is gone
+    except subprocess.TimeoutExpired:  # do not wait: it cannot be killed before the mount is gone
         raise AssertionError(f"reading {path} hangs") from None
     return subprocess.CompletedProcess(["cat", path], reader.returncode, out, err)
 
@@ -93,7 +93,7 @@ def readable_again(path: Path, content: bytes) -> None:
 
 
 def clean(folder: Path) -> None:
-    """Take away whatever a failed test has left mounted or running below ``folder``."""
+    """Unmount and kill everything a failed test left below ``folder``."""
     for path in reversed(mounts(folder)):
         subprocess.run(["umount", "-l", path], timeout=10)
     for pid in processes(folder):
@@ -108,7 +108,7 @@ def own_server(*options: str) -> Iterator[Sshd]:
 
 
 def end(server: Sshd) -> None:
-    """Kill it and all that it has begun: connections are reset, and new ones refused."""
+    """Kill it and its children: connections are reset, and new ones refused."""
     serving = server.processes()
     os.kill(int((server.folder / "sshd.pid").read_text()), signal.SIGKILL)
     for number in serving:
@@ -119,7 +119,7 @@ def end(server: Sshd) -> None:
 
 @contextmanager
 def begun_anew(server: Sshd) -> Iterator[None]:
-    """The same server, with the same keys, at the same port."""
+    """The same server with the same keys and port."""
     with server.running():
         yield
         end(server)

@@ -1,4 +1,4 @@
-"""All transfers at the same time, in one SSH session."""
+"""Concurrent transfers in one SSH session."""
 
 import random
 import threading
@@ -23,7 +23,7 @@ BODY = random.Random(5).randbytes(MIB)
 
 
 def move(session: Session, verb: Verb, path: str, local: Path) -> None:
-    """One transfer in a session that others may use at the same time."""
+    """One transfer in a session that may be shared."""
     job = Job(Settings(timeout=10, retries=0), Progress(), Receipts(""))
     engine.MOVES[verb](SshRemote(session, path, job), job, str(local), Promise())
 
@@ -35,7 +35,7 @@ def tree(files: int) -> Snapshot:
 
 
 def moves_everything(session: Session, far: Far, here: Path, files: int = 40, size: int = 5 * MIB) -> None:
-    """All four verbs at the same time, in one session, with the right bytes."""
+    """All four verbs concurrently in one session, with the right bytes."""
     large = (BODY * (size // MIB + 1))[:size]
     far.place("file", large)
     for path, content in tree(files).items():

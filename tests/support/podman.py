@@ -1,4 +1,4 @@
-"""podman, which runs a Kubernetes Pod without a cluster."""
+"""podman, to run a Kubernetes Pod without a cluster."""
 
 import functools
 import os
@@ -9,7 +9,7 @@ from tests.support import engine
 from tests.support.program import CHECKOUT
 from tests.support.require import missing
 
-# What lets podman run where there is no systemd, inside a container or a small virtual machine as well.
+# Lets podman run without systemd, including in a container or a small virtual machine.
 SETTINGS = """
 [containers]
 default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]
@@ -22,7 +22,7 @@ INSTALL = "apt-get -q update && apt-get -q install -y --no-install-recommends po
 
 @functools.cache
 def image() -> str:
-    """Our image's name in podman, brought over from Docker; the test ends where podman cannot be had."""
+    """Our image's name in podman, copied from Docker; without podman the test ends."""
     name = engine.image()
     if not shutil.which("podman") and os.getuid() == 0 and shutil.which("apt-get"):
         engine.sh("env", "DEBIAN_FRONTEND=noninteractive", "sh", "-c", INSTALL, timeout=600)

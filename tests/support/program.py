@@ -1,7 +1,7 @@
-"""Run a connector as its users do: the executable, in a process of its own.
+"""Run a connector as users do: the executable, in its own process.
 
-Every run is held to the promises that have no exception: no traceback, never exit code 70, no secret on
-stdout or stderr in any encoding, and a stdout that is empty unless the result belongs there.
+Every run checks the unconditional promises: no traceback, never exit code 70, no secret on stdout or stderr
+in any encoding, and an empty stdout unless it carries the result.
 """
 
 import base64
@@ -36,14 +36,14 @@ class Result(NamedTuple):
 
     @property
     def log(self) -> list[dict[str, Any]]:
-        """What RED_LOG=json wrote; fails if one line is not a JSON object."""
+        """Output of RED_LOG=json; fails if a line is not a JSON object."""
         lines = [json.loads(line) for line in self.stderr.splitlines()]
         assert all(isinstance(line, dict) for line in lines), self.stderr
         return lines
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """A clean environment in which the running Python is the first on PATH, with ``extra`` on top."""
+    """A clean environment with this Python first on PATH, updated with ``extra``."""
     path = os.pathsep.join([os.path.dirname(sys.executable), "/usr/local/bin:/usr/bin:/bin"])
     return {"PATH": path, "LANG": "C.UTF-8", "RED_TIMEOUT": "20", "RED_RETRIES": "1", **(extra or {})}
 
@@ -91,7 +91,7 @@ def start(
     stdin: bool = False,
     umask: int = -1,
 ) -> "subprocess.Popen[bytes]":
-    """Start it and return at once; ``arguments`` as for command()."""
+    """Start it without waiting; ``arguments`` as for command()."""
     return subprocess.Popen(
         command(executable, *arguments),
         env=environment(env),
@@ -104,7 +104,7 @@ def start(
 
 
 def check(result: Result, arguments: Sequence[str] = ()) -> None:
-    """The promises without exception; AssertionError for a broken one."""
+    """Check the unconditional promises; AssertionError if one is broken."""
     assert result.code != 70, f"exit code 70: {result.stderr}"
     assert "Traceback" not in result.stderr, result.stderr
     if not any(word in PRINTING for word in arguments):
@@ -125,7 +125,7 @@ def leaks(text: str) -> list[str]:
             base64.b64encode(raw).decode().rstrip("="),
             base64.urlsafe_b64encode(raw).decode().rstrip("="),
         }
-        # base64 of "user:password" holds the password at one of three offsets
+        # in base64 of "user:password" the password is at one of three offsets
         for offset in (1, 2):
             encoded = base64.b64encode(b"x" * offset + raw).decode().rstrip("=")
             forms.add(encoded[4:-2])
@@ -133,12 +133,12 @@ def leaks(text: str) -> list[str]:
 
 
 def peak(process: "subprocess.Popen[bytes]", *codes: int) -> float:
-    """The most memory that it has had, in MiB, once it has ended with one of the ``codes`` (0)."""
+    """Its peak memory in MiB, once it has exited with one of ``codes`` (0)."""
     return peak_and_words(process, *codes)[0]
 
 
 def peak_and_words(process: "subprocess.Popen[bytes]", *codes: int) -> tuple[float, str]:
-    """The most memory that it has had, in MiB, and what it said, once it has ended with one of ``codes``."""
+    """Its peak memory in MiB and its output, once it has exited with one of ``codes``."""
     most = 0
 
     def watch() -> None:

@@ -1,6 +1,6 @@
-"""What happens when a test lacks a server or an engine: a loud skip, or a failure where it was promised.
+"""When a test lacks a server or an engine: skip with a reason, or fail if it is required.
 
-``RED_TEST_REQUIRE`` names what must be there, with commas between: ``nginx,apache,docker`` or ``all``.
+``RED_TEST_REQUIRE`` lists required ones, comma-separated: ``nginx,apache,docker`` or ``all``.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ def missing(what: str, reason: str) -> NoReturn:
 
 @contextlib.contextmanager
 def running(what: str, start: Callable[[], AbstractContextManager[Server]]) -> Iterator[Server]:
-    """The server that ``start`` starts; the test ends if it is not installed."""
+    """The server started by ``start``; the test ends if it is not installed."""
     with contextlib.ExitStack() as stack:
         try:
             server = stack.enter_context(start())

@@ -1,4 +1,4 @@
-"""Sessions for the tests that look at how one is opened, without a transfer around it."""
+"""Sessions for tests of opening one, without a transfer."""
 
 import contextlib
 import time
@@ -23,17 +23,17 @@ WRONG = Login(ACCOUNT, "not the password")
 
 
 def job(**settings: Any) -> Job:
-    """One that does not wait for long, unless ``settings`` say so."""
+    """A job with short timeouts, unless ``settings`` override them."""
     return Job(Settings(**{"timeout": 10.0, **settings}), Progress(), Receipts(""))
 
 
 def at(server: Sshd, login: Login = WITH_PASSWORD, host_key: str = "ed25519") -> Server:
-    """``server``; ``host_key`` is one of its kinds, or what the document says."""
+    """``server``; ``host_key`` is one of its kinds, or the document's value."""
     return Server(server.host, server.port, login, server.fingerprints.get(host_key, host_key))
 
 
 def local(port: int, login: Login = WITH_PASSWORD) -> Server:
-    """Whatever listens at that port of this machine."""
+    """A server on that local port."""
     return Server("127.0.0.1", port, login)
 
 
@@ -42,14 +42,14 @@ def with_key(path: Path) -> Login:
 
 
 def new_key(server: Sshd, work: Path, kind: str) -> Login:
-    """A key of that kind which may log in."""
+    """An authorized key of that kind."""
     server.authorize(make_key(work / kind, kind)[0])
     return with_key(work / kind)
 
 
 @contextlib.contextmanager
 def opened(server: Server, work: Job | None = None, **place: Any) -> Iterator[Session]:
-    """A session that is open."""
+    """An open session."""
     with closing(server, work, **place) as session:
         session.open()
         yield session
@@ -57,7 +57,7 @@ def opened(server: Server, work: Job | None = None, **place: Any) -> Iterator[Se
 
 @contextlib.contextmanager
 def closing(server: Server, work: Job | None = None, **place: Any) -> Iterator[Session]:
-    """A session that is not open yet."""
+    """An unopened session."""
     session = Session(Place(server, "", **place), work or job())
     try:
         yield session
@@ -66,7 +66,7 @@ def closing(server: Server, work: Job | None = None, **place: Any) -> Iterator[S
 
 
 def failure(server: Server, work: Job | None = None, within: float = 5.0, **place: Any) -> RedError:
-    """What opening a session raises, ``within`` so many seconds."""
+    """The error that opening a session raises ``within`` so many seconds."""
     begun = time.monotonic()
     with pytest.raises(RedError) as caught, opened(server, work, **place):
         pass

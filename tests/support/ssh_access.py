@@ -1,4 +1,4 @@
-"""Access data of the SSH connector, as the tests make them and look at what becomes of them."""
+"""Access data of the SSH connector in tests, and the results."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ BOTH = {"username": "me", "password": PASSWORD}
 
 
 def later(**changes: Any) -> dict[str, Any]:
-    """Access data of the later generation; a change to None takes the key out."""
+    """Access data of the later generation; None removes a key."""
     access = {"host": "h", "auth": {"username": "me", "password": PASSWORD}, "filePath": "a/b.csv"} | changes
     return {name: value for name, value in access.items() if value is not None}
 
@@ -26,7 +26,7 @@ def flat(**changes: Any) -> dict[str, Any]:
 
 
 def taken(documents: Documents, access: dict[str, Any], verb: Verb = RECEIVE_FILE) -> Place:
-    """The place that ``access`` names; JSON Schema takes it, too."""
+    """The place that ``access`` names; it also passes the JSON Schema."""
     assert not list(checker(ssh.EXECUTABLE, verb).iter_errors(access))
     return destination.of(documents.access(json.dumps(access), verb, connector=ssh))
 

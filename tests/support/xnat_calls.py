@@ -1,4 +1,4 @@
-"""Calls of red-connector-xnat-http against the fake XNAT, for the tests of what XNAT does."""
+"""Calls of red-connector-xnat-http against the fake XNAT."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ KEYS = ("project", "subject", "session")
 
 
 class Archive:
-    """A site, an empty folder, and who calls. ``node`` is what documents name when nothing else is said."""
+    """A site, an empty folder, and a user. ``node`` is the documents' default."""
 
     def __init__(self, site: Xnat, here: Path) -> None:
         self.site = site
@@ -22,7 +22,7 @@ class Archive:
         self.env = {"RED_RETRIES": "0"}
 
     def access(self, file: str | None = "x", node: str = SCAN, **fields: Any) -> dict[str, Any]:
-        """The access data for a file in the resource R of a node; a field that is None is left out."""
+        """Access data for a file in resource R of a node; None fields are omitted."""
         words = node.split("/")
         access: dict[str, Any] = {"baseUrl": self.site.url, **dict(zip(KEYS, words, strict=False))}
         if len(words) > 3:
@@ -36,7 +36,7 @@ class Archive:
         return run("red-connector-xnat-http", verb, access, *rest, env={**self.env, **env})
 
     def receive(self, *arguments: Any, **fields: Any) -> Result:
-        """To the file ``x`` in the folder."""
+        """Receive to the file ``x`` in the folder."""
         return self.call("receive-file", self.access(*arguments, **fields), self.here / "x")
 
     def send(self, body: bytes, *arguments: Any, **fields: Any) -> Result:
@@ -55,12 +55,12 @@ class Archive:
 
     @property
     def got(self) -> dict[str, bytes]:
-        """What receive-dir has brought."""
+        """The files from receive-dir."""
         files = (one for one in (self.here / "got").rglob("*") if one.is_file())
         return {str(one.relative_to(self.here / "got")): one.read_bytes() for one in files}
 
     def stored(self, node: str = SCAN, resource: str = "R") -> dict[str, bytes]:
-        """What is in a resource."""
+        """A resource's contents."""
         return self.site.tree(node, resource)
 
     def as_user(self, name: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Answers over HTTP that end too early, or say what no server may say."""
+"""HTTP responses that end too early or are invalid."""
 
 import base64
 import hashlib
@@ -66,13 +66,13 @@ for _place in PLACES:
 
 
 class Nonsense(NamedTuple):
-    """``twist`` changes an answer; ``codes`` may be the exit code then."""
+    """``twist`` changes a response; ``codes`` are the allowed exit codes."""
 
     twist: Callable[[Case, Request, Answer], object]
     codes: Collection[int] = BROKEN
     slow: bool = False
     stored: Callable[[bytes], bytes] = bytes
-    """What may be stored as well, of a file's content."""
+    """Other contents that may be stored."""
 
 
 def _set(**changes: object) -> Callable[[Case, Request, Answer], object]:
@@ -323,11 +323,11 @@ def _any_status(case: Case) -> None:
     with scene(case) as one:
         trial = trial_of(case, one)
         lie = lie_for(case, trial)
-        lie.acts = status == 202  # it will be done: nobody can look whether it was
+        lie.acts = status == 202  # it will be done: it cannot be checked
 
         def twist(request: Request, answer: Answer) -> None:
             answer.status = status
-            if status == 203:  # right, from somebody in between
+            if status == 203:  # correct, from a proxy in between
                 return
             answer.body = b"<html>as told</html>"
             answer.fields = {"Retry-After": "0"} if case.chance(0.2) else {}
@@ -338,7 +338,7 @@ def _any_status(case: Case) -> None:
 
 
 def _also(trial: Trial, status: int) -> frozenset[int]:
-    """What else it may mean: a directory that is not shown, a refusal that was got round in part."""
+    """Other possible meanings: a directory that is not shown, a refusal that was partly worked around."""
     more: set[int] = set()
     if trial.verb.of_directory:
         more |= {Exit.CONFIG, Exit.NOINPUT, Exit.NOPERM} if not trial.verb.sends else set()

@@ -1,4 +1,4 @@
-"""XNAT that fails: its own surprises, its lists, and what a proxy in front of it may do."""
+"""XNAT failures: its own surprises, its lists, and a proxy in front of it."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -120,7 +120,7 @@ CHANGES: dict[str, Change] = {
 
 
 def _twist(one: XnatCase, change: Callable[[Exchange, Answer], object]) -> Callable[[], None]:
-    """Let the site's answers be changed; what comes back undoes it."""
+    """Change the site's responses; returns a function that undoes it."""
     service = one.site._service
     right = service.answer
 

@@ -37,7 +37,7 @@ ODD: tuple[Any, ...] = (
     "{{missing}}",
 )
 SECRETS = {"password": PASSWORD, "token": TOKEN, "passphrase": PASSPHRASE, "headers": {"X-Key": HEADER}}
-NOWHERE = ("example.com", "localhost")  # where nobody listens on the usual ports
+NOWHERE = ("example.com", "localhost")  # nothing listens on the usual ports there
 Path = tuple[Any, ...]
 
 
@@ -69,7 +69,7 @@ class Document:
         return json.dumps(self.whole).encode()
 
     def call(self, text: bytes | None = None, *more: str, **env: str) -> Outcome:
-        """Check it, or try to move something: neither may get as far as a server."""
+        """Validate or transfer: neither may contact a server."""
         file = self.case.folder / "access"
         content = self.text() if text is None else text
         file.write_bytes(content)
@@ -96,7 +96,7 @@ class Document:
 
 
 def walk(value: Any, before: Path = ()) -> Iterator[Path]:
-    """The paths of all that is in a document."""
+    """All paths in a document."""
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in pairs:
         yield (*before, key)
@@ -119,7 +119,7 @@ def dotted(path: Path) -> str:
 
 @kind(GROUP, "values of a wrong type", weight=8)
 def _wrong_types(case: Case) -> None:
-    """All are found at once, each with its path."""
+    """All errors are reported together, each with its path."""
     document = Document(case)
     paths = [
         path
@@ -170,7 +170,7 @@ def _missing(case: Case) -> None:
 
 @kind(GROUP, "odd values anywhere", weight=12)
 def _odd(case: Case) -> None:
-    """Not all of them are wrong; but nothing may break."""
+    """Not all of them are wrong, but nothing may crash."""
     document = Document(case)
     for _ in range(case.random.randint(1, 3)):
         paths = list(walk(document.whole))
@@ -182,7 +182,7 @@ def _odd(case: Case) -> None:
 
 
 def _never_moves(document: Document, outcome: Outcome) -> None:
-    """The examples' servers do not exist, or are not ours: whatever is asked of them fails."""
+    """The examples' servers do not exist, or are not ours: all requests fail."""
     codes = {
         Exit.CONFIG,
         Exit.NOHOST,

@@ -1,4 +1,4 @@
-"""Signals: the program is ended at some byte, or after some time."""
+"""Signals: kill the program at some byte, or after some time."""
 
 import contextlib
 import os
@@ -44,7 +44,7 @@ def _try(case: Case, scene: Scene, sign: signal.Signals) -> None:
         with line.relay(server.port, fault) as relay:
             outcome = trial.killed(0 if by_time else relay.port, later)
         code = int(SIGNALS[sign])
-        early = trial.really or by_time  # before there is a handler for them
+        early = trial.really or by_time  # before their handler is installed
         if outcome.code not in (0, code) and not (early and outcome.code == -sign):
             raise Violation(f"exit {outcome.code}, not {code}")
         if outcome.code:

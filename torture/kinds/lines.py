@@ -1,4 +1,4 @@
-"""Lines that fail: any connector with a real server, and a relay between the two."""
+"""Connection faults: any connector with a real server, and a relay in between."""
 
 from connectors.errors import Exit
 from torture import line
@@ -8,7 +8,7 @@ from torture.trial import LATER, MOVING_VERBS, SENSIBLE, Trial
 
 GROUP = "Lines that fail"
 BROKEN = LATER | {Exit.PROTOCOL}
-"""After a cut in a handshake (SSH, TLS) it may have been the line or the server."""
+"""After a cut in a handshake (SSH, TLS) either the connection or the server may be the cause."""
 
 
 def _try(case: Case, scene: Scene, name: str) -> None:

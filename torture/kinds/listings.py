@@ -1,4 +1,4 @@
-"""Directories over HTTP that a server shows wrongly: WebDAV's answers, and pages."""
+"""Wrong directory listings over HTTP: WebDAV responses and pages."""
 
 import html
 from collections.abc import Callable
@@ -19,7 +19,7 @@ CODES = SENSIBLE | {Exit.CONFIG}
 
 @dataclass
 class Shown:
-    """A folder as it is shown: ``children`` are names, and whether each is a folder; ``dav`` says how."""
+    """A folder as shown: ``children`` are names, and whether each is a folder; ``dav``: by WebDAV."""
 
     case: Case
     one: WebScene
@@ -33,7 +33,7 @@ class Shown:
     odd: str = ""
 
     def show(self) -> None:
-        """Put it into the answer."""
+        """Put it into the response."""
         here = f"{self.prefix}/{quote(self.folder)}/"
         if not self.dav:
             links = "".join(web.link(name, deep) for name, deep in self.children)
@@ -54,7 +54,7 @@ class Shown:
         return len(self.one.server.files.get(f"{self.folder}/{name}", b""))
 
     def add(self, name: str, deep: bool = False) -> None:
-        """Show one more, as it stands: not quoted."""
+        """Add one entry, unquoted."""
         if self.dav:
             self.odd += web.response(f"/{quote(self.folder)}/{name}", deep=deep, size=5)
         else:
@@ -62,7 +62,7 @@ class Shown:
 
 
 def _prefix(shown: Shown) -> None:
-    """The server names things as they are called behind a proxy, or at another one."""
+    """The server uses the names behind a proxy, or of another server."""
     shown.prefix = shown.case.pick(("/inner", "http://other.example", "http://127.0.0.1:1/x", "/a/b/c"))
 
 
@@ -99,7 +99,7 @@ def _twice(shown: Shown) -> None:
 
 
 def _kinds_confused(shown: Shown) -> None:
-    """A file is shown as a folder, or the other way round."""
+    """A file is shown as a folder, or vice versa."""
     at = shown.case.random.randrange(len(shown.children))
     name, deep = shown.children[at]
     shown.children[at] = (name, not deep)
@@ -151,7 +151,7 @@ def _other_page(shown: Shown) -> None:
 
 
 def _deep(shown: Shown) -> None:
-    """XML in itself, ten thousand times."""
+    """Ten thousand nested XML elements."""
     shown.answer.body = b"<a>" * 10_000 + b"</a>" * 10_000
 
 
@@ -169,7 +169,7 @@ WAYS: dict[str, tuple[Callable[[Shown], None], str]] = {
     "as what is no directory page": (_other_page, "page"),
     "as XML that is very deep": (_deep, "dav"),
 }
-"""What is done to a directory, and to which way of showing it."""
+"""What is changed in a directory, and in which format."""
 WHOLE = (_cut, _not_xml, _other_page, _deep)
 
 

@@ -1,4 +1,4 @@
-"""This machine: the folder, the disk and the limits change under the program's feet."""
+"""Local faults: the folder, the disk and the limits change during a transfer."""
 
 import contextlib
 import os
@@ -28,7 +28,7 @@ SMALL = 1 << 20
 
 @contextlib.contextmanager
 def trial_of(case: Case, verbs: list[Verb], most: int = 200_000) -> Iterator[tuple[Trial, int]]:
-    """A trial of any connector with a real server, and the port of that."""
+    """A trial of any connector with a real server, and its port."""
     choices = [
         (one, verb)
         for one in SCENES
@@ -81,7 +81,7 @@ def _remove_state(trial: Trial, case: Case) -> None:
 
 
 def _link_for_folder(trial: Trial, case: Case) -> None:
-    """A folder inside LOCALDIR is replaced by a link that leads out."""
+    """A folder inside LOCALDIR is replaced by a link to outside."""
     folders = sorted(one for one in trial.local.rglob("*") if one.is_dir() and not one.is_symlink())
     if folders:
         folder = case.pick(folders)
@@ -96,7 +96,7 @@ def _remove_folder(trial: Trial, case: Case) -> None:
 
 
 def _is_whole(trial: Trial, part: Path) -> bool:
-    """Whether the file that the part is of is there."""
+    """Whether the part's file exists."""
     file = part.with_name(part.name.removeprefix(".").removesuffix(".red-part"))
     return file.is_file() and file.read_bytes() in trial.content.values()
 
@@ -151,7 +151,7 @@ def _meddle(name: str, act: Callable[[Trial, Case], None]) -> None:
                 if one.is_dir():
                     one.rmdir()
                 elif one.read_bytes() == FOREIGN and _is_whole(trial, one):
-                    one.unlink()  # put there after the transfer: nobody looks beside what need not be fetched
+                    one.unlink()  # created after the transfer: not checked for files that are up to date
             trial.clean()
 
 
@@ -253,7 +253,7 @@ def _taken(case: Case) -> None:
 
 @kind(GROUP, "what is sent changes, or goes", weight=6)
 def _source_changes(case: Case) -> None:
-    """It may be sent as it was or as it is; never half the one and half the other."""
+    """Either version may be sent, never a mix of both."""
     with trial_of(case, [Verb.SEND_FILE, Verb.SEND_DIR]) as (trial, port):
         path = case.pick(sorted(trial.content))
         file = trial.here / path

@@ -1,4 +1,4 @@
-"""Going on after a cut: the first answer breaks off, and the next one is of something else."""
+"""Resuming after a cut: the first response is cut, and the next one is different."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ CODES = LATER | {Exit.PROTOCOL, Exit.DATAERR}
 
 @dataclass
 class Second:
-    """The answer to the request that goes on: from ``start``. The file was ``old`` and is ``new`` now."""
+    """The response to the resuming request, from ``start``. The file was ``old`` and is now ``new``."""
 
     case: Case
     answer: Answer
@@ -76,7 +76,7 @@ def _whole_that_is_a_part(second: Second) -> None:
 
 
 def _same_tag_other_length(second: Second) -> None:
-    """The file is another, and shorter or longer; its validator has stayed."""
+    """The file has changed and is shorter or longer, but has the same validator."""
     second.answer.status, second.answer.body = 200, second.new
     second.answer.fields.pop("Content-Range", None)
 
@@ -118,7 +118,7 @@ def _not_changed(second: Second) -> None:
 
 
 def _ignored(second: Second) -> None:
-    """Right: a server need not know ranges."""
+    """Correct: ranges are optional."""
     second.answer.status, second.answer.body = 200, second.old
     second.answer.fields.pop("Content-Range", None)
 
@@ -140,7 +140,7 @@ SECONDS: dict[str, tuple[Callable[[Second], None], bool]] = {
     "304": (_not_changed, False),
     "200: all of it": (_ignored, False),
 }
-"""What the next answer does, and whether the file is another one by then."""
+"""The next response, and whether the file has changed by then."""
 
 
 def _register(name: str, twist: Callable[[Second], None], changed: bool) -> None:

@@ -1,4 +1,4 @@
-"""An SFTP server that answers what it likes: to any request, at any time."""
+"""An SFTP server that returns anything, to any request, at any time."""
 
 import os
 import stat
@@ -141,7 +141,7 @@ def _huge(case: Case, server: SftpFault, request: Request) -> Answers:
 
 
 def _less(case: Case, server: SftpFault, request: Request) -> Answers:
-    """Right, and allowed: a part of what was asked for."""
+    """Correct and allowed: a short read."""
     right = server.right(request)
     if right[4] != sftp_fault.DATA or len(right) < 20:
         return None
@@ -271,8 +271,8 @@ TO = {
 ANY = sorted(set(KINDS) - {"REMOVE"})
 TO |= dict.fromkeys(
     (_hang_up, _silence, _half), sorted(KINDS)
-)  # where REMOVE is refused, something must be left
-"""To which requests, if not to all. Of those one is drawn, and which time it is that it is made."""
+)  # if REMOVE is refused, something must be left
+"""The affected requests, if not all. One of them is drawn, and which occurrence."""
 
 
 def _register(name: str, way: Way, codes: frozenset[int]) -> None:

@@ -1,4 +1,4 @@
-"""A fake XNAT: a server that answers as XNAT 1.8 does, its surprises included (docs/xnat-rest-api.md).
+"""A fake XNAT that behaves like XNAT 1.8, surprises included (docs/xnat-rest-api.md).
 
     with xnat.start() as site:
         site.place("P/S/E/scans/1", "NIFTI", "sub/a.nii.gz", b"…")
@@ -6,11 +6,10 @@
         assert site.tree("P/S/E/scans/1", "NIFTI") == {"sub/a.nii.gz": b"…"}
         assert site.open_sessions() == 0
 
-A node is named ``project[/subject[/session[/scans|reconstructions|assessors/name]]]``; what is missing is
-made on the way by ``make``, ``place`` and ``resource``. Files are placed and shown under the names that a
-client means, however XNAT keeps them (``archive.stored_as``). The site's behaviour is changed by
-``site.switches``, single requests by ``site.fail``. ``python -m tests.servers.xnat`` serves one with a sample
-project to try things out.
+A node is named ``project[/subject[/session[/scans|reconstructions|assessors/name]]]``; ``make``, ``place``
+and ``resource`` create missing parents. File names are those of the client, whatever XNAT stores
+(``archive.stored_as``). ``site.switches`` changes the site's behaviour, ``site.fail`` single requests.
+``python -m tests.servers.xnat`` serves one with a sample project.
 
 Not here: the web pages, DICOM, the prearchive, searches, pipelines, sharing between projects.
 """
@@ -47,8 +46,8 @@ __all__ = ["Asked", "Entry", "Fault", "Node", "Resource", "Switches", "User", "X
 class Xnat:
     """A running site. ``url`` is its base URL; ``seen`` every request so far.
 
-    Users: ``username`` owns everything; ``member`` may not delete; ``reader`` may only read; ``stranger``
-    sees no project. They all have the same ``password``.
+    Users: ``username`` owns everything; ``member`` cannot delete; ``reader`` can only read; ``stranger``
+    sees no project. All have the same ``password``.
     """
 
     def __init__(self, service: Service, port: int, scheme: str) -> None:
@@ -72,7 +71,7 @@ class Xnat:
     # --- what was asked ---
 
     def requests(self, path: str = "", method: str = "") -> list[Asked]:
-        """What was asked so far: with ``path`` in its path, and with that method, if they are given."""
+        """The requests so far, filtered by ``path`` (a substring) and method if given."""
         return [one for one in self.seen if path in one.path and method in ("", one.method)]
 
     @property
@@ -82,21 +81,21 @@ class Xnat:
 
     @property
     def refused(self) -> int:
-        """How many log-ins failed."""
+        """Number of failed log-ins."""
         return self._service.accounts.refused
 
     def open_sessions(self, user: str = "") -> int:
-        """How many sessions of ``user``, or of all but the guest, were not ended."""
+        """Number of open sessions of ``user``, or of all except the guest."""
         return self._service.accounts.open_sessions(user)
 
     # --- what goes wrong ---
 
     def fail(self, method: str, path: str, fault: Fault) -> None:
-        """Let the next requests fail that have this method ("": any), and the pattern in their path."""
+        """Let the next requests fail with this method ("": any) and this pattern in their path."""
         self._service.fail(method, path, fault)
 
     def pass_time(self, seconds: float) -> None:
-        """Let sessions and tokens get older."""
+        """Age sessions and tokens."""
         self._service.accounts.pass_time(seconds)
 
     # --- what is in the archive ---
@@ -112,7 +111,7 @@ class Xnat:
         return node
 
     def make(self, path: str, xsi_type: str = "", /, **fields: str) -> Node:
-        """The node of that name, made with its parents if it is not there."""
+        """The node of that name, created with its parents if missing."""
         node: Node | None = None
         steps = _steps(path)[0]
         for number, (kind, name) in enumerate(steps, 1):
@@ -124,13 +123,13 @@ class Xnat:
         return node
 
     def resource(self, path: str, label: str) -> Resource:
-        """The resource of that label in a node, made if it is not there."""
+        """The resource of that label in a node, created if missing."""
         node = self.make(path)
         side = side_of(node, Place(side=_steps(path)[1]))
         return self.archive.resource(node, label, side) or self.archive.add_resource(node, label, side)
 
     def place(self, path: str, label: str, file: str, content: bytes) -> Entry:
-        """Put a file into the resource ``label`` of a node, as a client does that quotes its path."""
+        """Put a file into the resource ``label`` of a node, like a client that quotes its path."""
         resource = self.resource(path, label)
         entry = self.archive.keep(io.BytesIO(content))
         with self.archive.lock:
@@ -139,7 +138,7 @@ class Xnat:
         return entry
 
     def tree(self, path: str, label: str) -> dict[str, bytes]:
-        """All files in a resource by the names that a client means; empty if there is no such resource."""
+        """All files in a resource by the client's names; empty if there is no such resource."""
         node = self.find(path)
         resource = (
             self.archive.resource(node, label, side_of(node, Place(side=_steps(path)[1]))) if node else None
@@ -149,7 +148,7 @@ class Xnat:
             return {meant_by(name): entry.data for name, entry in files}
 
     def sample(self) -> None:
-        """Fill the archive with something to try out."""
+        """Fill the archive with sample data."""
         self.make("demo", "", name="Demonstration")
         self.make("demo/sub-01/sub-01_mr/scans/1", type="T1")
         self.make("demo/sub-01/sub-01_mr/scans/2", type="T2")
@@ -163,7 +162,7 @@ class Xnat:
 
 
 def _steps(path: str) -> tuple[list[tuple[str, str]], str]:
-    """A node's path as kinds and names, and ``in`` or ``out`` if it ends in that."""
+    """A node's path as kinds and names, and ``in`` or ``out`` if it ends with one."""
     words = path.split("/")
     side = words.pop() if len(words) > 5 and words[-1] in ("in", "out") else ""
     steps = list(zip((PROJECT, SUBJECT, SESSION), words, strict=False))
@@ -176,7 +175,7 @@ def _steps(path: str) -> tuple[list[tuple[str, str]], str]:
 
 @contextlib.contextmanager
 def start(context: str = "", certificate: tuple[Path, Path] | None = None, port: int = 0) -> Iterator[Xnat]:
-    """The server. With the paths of a certificate and its key it speaks TLS. ``port`` 0 takes a free one."""
+    """The server; with the paths of a certificate and its key it uses TLS. ``port`` 0 means a free one."""
     with folder() as place:
         service = Service(Archive(place), Switches(secure_cookie=certificate is not None), context)
         handler = type("Handler", (Handler,), {"service": service})

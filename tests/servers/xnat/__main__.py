@@ -16,7 +16,7 @@ from tests.servers.xnat.archive import CONTAINERS
 
 DESCRIPTION = """A fake XNAT on 127.0.0.1 with a sample project, to try things out. It shows what is in it,
 and each request with its status and the user that it is taken for. Interrupt it to end it: nothing stays."""
-PASSWORD = "open-sesame"  # nowhere else in the sample: what is secret is not shown in messages
+PASSWORD = "open-sesame"  # nowhere else in the sample, since messages hide secrets
 USERS = {
     "alice": "owns everything",
     "member": "may not delete",
@@ -29,7 +29,7 @@ FAILURE = "'PUT /files/ drop=1000 times=2'"
 
 
 def main() -> None:
-    # As if interrupted, so that nothing stays; and a shell has what is in the background ignore interrupts.
+    # As if interrupted, to clean up; shells make background processes ignore interrupts.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.default_int_handler)
     options = arguments()
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    """What the command line says: an option for each of the site's switches, named after it."""
+    """The command line: an option for each of the site's switches."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.servers.xnat", usage="%(prog)s [OPTIONS] [PORT]", description=DESCRIPTION
     )
@@ -87,7 +87,7 @@ def port(text: str) -> int:
 
 
 def told(switches: type) -> dict[str, str]:
-    """What is said of each field of a dataclass in the line below it."""
+    """The docstring below each field of a dataclass."""
     (body,) = ast.parse(inspect.getsource(switches)).body
     assert isinstance(body, ast.ClassDef)
     said = {}
@@ -119,7 +119,7 @@ def fill(site: Xnat) -> None:
 
 
 def show(site: Xnat) -> None:
-    """All that a client needs to know, and what there is."""
+    """What a client needs to know, and the contents."""
     print(f"baseUrl:  {site.url}")
     print("username: " + ", ".join(f"{name} ({what})" for name, what in USERS.items()))
     print(f"password: {PASSWORD}")
@@ -137,7 +137,7 @@ def path(node: Node) -> str:
 
 
 def follow(site: Xnat) -> None:
-    """Show each request when it has been answered, for as long as the program runs."""
+    """Show each answered request until the program ends."""
     shown = 0
     while True:
         time.sleep(0.05)

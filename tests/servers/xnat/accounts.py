@@ -14,7 +14,7 @@ GUEST = "guest"
 FAILURES_UNTIL_LOCKED = 20
 LOCKED_FOR = 3600.0
 TOKEN_LIFE = 2 * 86400.0
-# What each role may do in a project, after XNAT's own groups.
+# The rights of each role in a project, after XNAT's groups.
 RIGHTS = {
     "owner": {"read", "edit", "delete"},
     "member": {"read", "edit"},
@@ -25,14 +25,14 @@ RIGHTS = {
 
 @dataclass
 class User:
-    """``role`` holds in every project, but for those that ``roles`` names."""
+    """``role`` applies to every project except those in ``roles``."""
 
     name: str
     password: str
     role: str = "owner"
     roles: dict[str, str] = field(default_factory=dict)
     expired: bool = False
-    """The password must be changed: every request is sent to the page where that is done."""
+    """The password must be changed: every request is redirected to that page."""
     failures: int = 0
     locked_until: float = 0.0
 
@@ -48,7 +48,7 @@ class Session:
 
 
 class Refused(Exception):
-    """The credentials are not taken; the status to answer with."""
+    """The credentials are refused; the status to return."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -72,20 +72,20 @@ class Accounts:
         return time.monotonic() + self._later
 
     def pass_time(self, seconds: float) -> None:
-        """Let the site's clock run ahead."""
+        """Advance the site's clock."""
         self._later += seconds
 
     def open_sessions(self, user: str = "") -> int:
-        """How many sessions of ``user``, or of all but the guest, are alive."""
+        """Number of live sessions of ``user``, or of all except the guest."""
         with self._lock:
             self._forget()
             return sum(one.user == user if user else one.user != GUEST for one in self.sessions.values())
 
     def enter(self, authorization: str, cookie: str) -> tuple[User, Session | None, bool]:
-        """Who asks, in which session, and whether the session is new. Refused when the credentials are wrong.
+        """The user, the session, and whether the session is new. Refused if the credentials are wrong.
 
-        After XnatBasicAuthenticationFilter: a live session of the user that the credentials name is taken as
-        it is, without a look at the password; everything else is a log-in.
+        After XnatBasicAuthenticationFilter: a live session of the credentials' user is used without checking
+        the password; everything else is a log-in.
         """
         with self._lock:
             self._forget()
@@ -105,7 +105,7 @@ class Accounts:
             return user, self.open(user), True
 
     def open(self, user: User) -> Session:
-        """A new session, unless the user has as many as the site allows."""
+        """A new session, unless the user has reached the limit."""
         with self._lock:
             mine = sum(one.user == user.name for one in self.sessions.values())
             if user.name != GUEST and mine >= self._switches.session_limit:
@@ -122,7 +122,7 @@ class Accounts:
                 self.sessions.pop(session.key, None)
 
     def issue(self, user: User) -> tuple[str, str, float]:
-        """A new alias token: alias, secret, seconds that it lives."""
+        """A new alias token: alias, secret, lifetime in seconds."""
         alias, secret = str(uuid.uuid4()), secrets.token_urlsafe(48)
         with self._lock:
             self.tokens[alias] = (secret, user.name, self.now() + TOKEN_LIFE)
@@ -136,12 +136,12 @@ class Accounts:
             return known
 
     def log_in(self, name: str, password: str) -> Session:
-        """A session for a name and a password that came in a form."""
+        """A session for a name and password from a form."""
         with self._lock:
             return self.open(self._known(name, password, None))
 
     def _known(self, name: str, password: str, session: Session | None) -> User:
-        """The user of these credentials; a password is not looked at within the user's own session."""
+        """The user of these credentials; the password is not checked within the user's session."""
         name = name.rpartition("/")[2]  # provider/user
         if name in self.tokens or _is_uuid(name):
             return self._by_token(name, password)
@@ -175,7 +175,7 @@ class Accounts:
 
 
 def credentials(authorization: str) -> tuple[str, str]:
-    """Name and password of a Basic header, which is UTF-8; empty when it is none."""
+    """Name and password of a Basic header (UTF-8); empty for any other."""
     kind, _, value = authorization.partition(" ")
     if kind.lower() != "basic":
         return "", ""

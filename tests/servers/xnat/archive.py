@@ -1,4 +1,4 @@
-"""What is in the archive: projects, subjects, sessions, their containers, resources, catalogues and files."""
+"""The archive: projects, subjects, sessions, their containers, resources, catalogues and files."""
 
 import hashlib
 import re
@@ -25,7 +25,7 @@ DEFAULT_TYPES = {
     RECONSTRUCTION: "xnat:reconstructedImageData",
     ASSESSOR: "xnat:qcAssessmentData",
 }
-# What XNAT knows out of the box, as far as matters here.
+# XNAT's default types, as far as needed here.
 TYPES = {
     PROJECT: {"xnat:projectData"},
     SUBJECT: {"xnat:subjectData"},
@@ -51,7 +51,7 @@ class Readable(Protocol):
 
 @dataclass
 class Entry:
-    """One file: where its bytes are, and what the catalogue says of it."""
+    """A file: where its bytes are, and its catalogue entry."""
 
     file: Path
     size: int
@@ -68,7 +68,7 @@ class Entry:
 
 @dataclass
 class Resource:
-    """``catalogue`` is what can be listed and fetched; ``disk`` is what lies in the folder."""
+    """``catalogue`` is what can be listed and fetched; ``disk`` is the folder's contents."""
 
     id: int
     label: str
@@ -86,7 +86,7 @@ class Resource:
         return f"{self.owner.uri}{'/' + self.side if self.side else ''}/resources/{self.id}"
 
     def find(self, path: str) -> Entry | None:
-        """The file of that name: as it stands, else decoded (CatalogUtils.getEntryByURI)."""
+        """The file of that name, verbatim or else decoded (CatalogUtils.getEntryByURI)."""
         return self.catalogue.get(path) or self.catalogue.get(unquote_plus(path))
 
 
@@ -120,14 +120,14 @@ class Node:
         return [one for one in self.children if one.kind == kind]
 
     def below(self) -> Iterator["Node"]:
-        """This one and everything under it."""
+        """This node and its descendants."""
         yield self
         for one in self.children:
             yield from one.below()
 
 
 class Archive:
-    """All nodes, and a folder with all bytes. Who changes something holds ``lock``."""
+    """All nodes, and a folder with all bytes. Hold ``lock`` for changes."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -150,14 +150,14 @@ class Archive:
         return next((one for one in mine if one.label == name), _by_id(everywhere, name))
 
     def session(self, project: Node | None, name: str) -> Node | None:
-        """By ID anywhere, then by label in the project: whose subject's it is does not matter."""
+        """By ID anywhere, then by label in the project: the subject does not matter."""
         everywhere = [one for one in self.nodes() if one.kind in (SESSION, ASSESSOR)]
         mine = [one for one in project.below() if one.kind == SESSION] if project else []
         found = _by_id(everywhere, name)
         return found or next((one for one in mine if one.label == name), None)
 
     def add(self, kind: str, parent: Node | None, name: str, xsi_type: str = "", /, **fields: str) -> Node:
-        """A new node. Subjects, sessions and assessors get an ID of their own; the others' name is it."""
+        """A new node. Subjects, sessions and assessors get an ID; the others use their name."""
         number = next(self._numbers)
         made = {SUBJECT: f"XNAT_S{number:05}", SESSION: f"XNAT_E{number:05}", ASSESSOR: f"XNAT_E{number:05}"}
         node = Node(
@@ -173,7 +173,7 @@ class Archive:
             (node.parent.children if node.parent else self.projects).remove(node)
 
     def resource(self, node: Node, name: str, side: str = "") -> Resource | None:
-        """By label, or by number among all of the site: digits only are never a label."""
+        """By label, or by number in the whole site: digits are never a label."""
         if name.isdigit():
             everywhere = (one for other in self.nodes() for one in other.resources)
             return next((one for one in everywhere if one.id == int(name)), None)
@@ -188,7 +188,7 @@ class Archive:
         return resource
 
     def keep(self, stream: Readable, **facts: str) -> Entry:
-        """Take a stream to its end; the file is in no resource yet."""
+        """Store a stream; the file is in no resource yet."""
         file = self.folder / f"{next(self._numbers)}"
         digest = hashlib.md5(usedforsecurity=False)
         size = 0
@@ -205,19 +205,18 @@ def _by_id(nodes: list[Node], name: str) -> Node | None:
 
 
 def stored_as(path: str, legacy: bool = False) -> str:
-    """Under which name XNAT keeps a file whose path stands so in the URL.
-
-    The whole path is decoded if a blank or a plus is quoted anywhere in it, else none of it is.
+    """The name under which XNAT stores a file with this path in the URL. The whole path is decoded if it
+    contains a quoted blank or plus, otherwise none of it.
     """
     decode = not legacy and re.search("%20|%2B", path, re.IGNORECASE)
     return unquote_plus(path) if decode else path
 
 
 def quoted(path: str) -> str:
-    """A path as a careful client quotes it in a URL."""
+    """A path as a correct client quotes it in a URL."""
     return quote(path, safe="/")
 
 
 def meant_by(name: str) -> str:
-    """What a careful client meant that sent the file which XNAT keeps under this name."""
+    """The name that a correct client sent for the file that XNAT stores under this name."""
     return name if re.search("[ +]", name) else unquote(name)

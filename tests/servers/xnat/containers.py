@@ -64,7 +64,7 @@ NO_RIGHT = "The authenticated user does not have permission to perform this oper
 
 
 class Containers:
-    """Answers what does not end in files."""
+    """Handles paths that do not end in files."""
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
@@ -150,7 +150,7 @@ class Containers:
         return Answer(node.id.encode() if kind == PROJECT else b"")
 
     def _parent(self, place: Place, kind: str, resolver: Resolver) -> tuple[Node | None, Node | None]:
-        """What the new node comes into, and the node that is there already."""
+        """The parent of the new node, and the node if it exists."""
         if kind == PROJECT:
             return None, self._archive.project(place.names[PROJECT])
         above = Place({key: value for key, value in place.names.items() if key != kind})

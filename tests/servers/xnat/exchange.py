@@ -1,4 +1,4 @@
-"""One request and its answer, as the fake's parts see them."""
+"""One request and its response, for the fake's modules."""
 
 import csv
 import html
@@ -13,7 +13,7 @@ from tests.servers.xnat.accounts import Session, User
 
 
 class Writable(Protocol):
-    """What bytes are given to; it cannot seek."""
+    """A writable stream that cannot seek."""
 
     def write(self, data: bytes, /) -> int: ...
 
@@ -23,11 +23,11 @@ class Writable(Protocol):
 
 
 class Broken(Exception):
-    """The client went away, or the connection shall be closed at once."""
+    """The client disconnected, or the connection is to be closed at once."""
 
 
 class Failed(Exception):
-    """An answer other than 200, made where it is known that nothing more is to be done."""
+    """A final response other than 200."""
 
     def __init__(self, status: int, message: str, empty: bool = False) -> None:
         super().__init__(message)
@@ -36,7 +36,7 @@ class Failed(Exception):
 
 @dataclass
 class Answer:
-    """``body`` is bytes, or what writes them to a stream; ``length`` is None when nobody knows it before."""
+    """``body`` is bytes, or a function that writes them to a stream; ``length`` is None if unknown."""
 
     body: bytes | Callable[[Writable], None] = b""
     kind: str = "text/plain"
@@ -50,7 +50,7 @@ class Answer:
 
 
 class Body:
-    """A request's body as a stream. ``length`` is what the client said, -1 if it sends chunks."""
+    """A request's body as a stream. ``length`` is the client's, or -1 if chunked."""
 
     def __init__(self, stream: BinaryIO, headers: Mapping[str, str], drop: int | None) -> None:
         self._stream = stream
@@ -63,7 +63,7 @@ class Body:
 
     @property
     def rest(self) -> int:
-        """Bytes still to come; a chunked one may be endless."""
+        """Remaining bytes; a chunked body may be endless."""
         return self._left if self._ended else 1 << 60
 
     def read(self, size: int = -1) -> bytes:
@@ -120,19 +120,19 @@ def query_of(text: str) -> dict[str, str]:
 
 
 def label(segment: str) -> str:
-    """What a segment of the path means as an identifier."""
+    """A path segment as an identifier."""
     return unquote(segment).replace("[SLASH]", "/")
 
 
 def page(status: int, message: str, title: str = "Status page") -> Answer:
-    """What XNAT answers when something is wrong: HTML, whatever was asked for."""
+    """XNAT's error response: HTML, whatever was requested."""
     text = html.escape(message)
     text = f"<html>\n<head>\n   <title>{title}</title>\n</head>\n<body>\n<h3>{text}</h3>\n</body>\n</html>\n"
     return Answer(text.encode(), "text/html;charset=UTF-8", status)
 
 
 def table(rows: Iterable[Mapping[str, Any]], exchange: Exchange, columns: list[str]) -> Answer:
-    """A list as JSON, or as CSV if that is asked for: all values are strings."""
+    """A list as JSON, or as CSV if requested: all values are strings."""
     cells = [{name: str(row.get(name, "")) for name in columns} for row in rows]
     if exchange.format == "csv":
         text = io.StringIO()
@@ -148,6 +148,6 @@ def as_json(value: Any) -> Answer:
 
 
 def items(xsi_type: str, fields: Mapping[str, str]) -> Answer:
-    """One object as JSON."""
+    """An object as JSON."""
     meta = {"isHistory": False, "xsi:type": xsi_type, "start_date": "Mon Jan 05 10:00:00 UTC 2026"}
     return as_json({"items": [{"children": [], "meta": meta, "data_fields": dict(fields)}]})

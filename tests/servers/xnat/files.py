@@ -28,7 +28,7 @@ COLUMNS = [
     "cat_ID",
     "digest",
 ]
-# The content types that say that the body is the file, without ``inbody=true`` (RequestUtil).
+# Content types of bodies that are the file, without ``inbody=true`` (RequestUtil).
 KNOWN_TYPES = re.compile(
     r"text/(\*|plain|xml|csv)|image/(\*|bmp|gif|x-icon|jpeg|png|svg\+xml|tiff)|"
     r"video/(\*|avi|mp4|mpeg|quicktime|x-ms-wmv)|application/(\*|octet-stream|zip|dicom|xar|x-gtar|x-gzip|"
@@ -37,7 +37,7 @@ KNOWN_TYPES = re.compile(
 
 
 class Files:
-    """Answers everything that goes through ``…/files``."""
+    """Handles all paths through ``…/files``."""
 
     def __init__(self, archive: Archive, switches: Switches) -> None:
         self._archive = archive
@@ -104,7 +104,7 @@ class Files:
         }
         kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
         status, first, length = 200, 0, entry.size
-        # Whatever If-Range says: XNAT's HTTP layer does not know it (inferred).
+        # If-Range is ignored: XNAT's HTTP layer does not know it (inferred).
         if asked := exchange.headers.get("range", ""):
             if "," in asked:
                 raise Failed(501, "Multiple ranges are not supported.")
@@ -143,7 +143,7 @@ class Files:
         return self._store(exchange, resource, arrived, revision)
 
     def _arriving(self, exchange: Exchange, path: str, facts: dict[str, str]) -> Iterator[tuple[str, Entry]]:
-        """The files in the request's body, by name, kept but in no catalogue yet."""
+        """The files in the request's body, by name, stored but in no catalogue yet."""
         kind = Message()
         kind["content-type"] = exchange.headers.get("content-type", "")
         multipart = kind.get_content_type() == "multipart/form-data"
@@ -201,10 +201,9 @@ class Files:
 
     @staticmethod
     def _check_own(resource: Resource, name: str, exchange: Exchange) -> None:
-        """Files that XNAT takes for its own (CatalogUtils.storeCatalogEntry, XNAT_CATALOGABLE_FILE_FILTER).
-
-        One by one they are taken once. Unpacked they are never listed, and one that is called like the
-        catalogue itself takes its place: all files are lost from it.
+        """Reserved names (CatalogUtils.storeCatalogEntry, XNAT_CATALOGABLE_FILE_FILTER). A single upload is
+        accepted once. Unpacked ones are never listed, and one with the catalogue's name replaces it, which
+        empties the list.
         """
         own = catalogue_of(resource)
         if not exchange.flag("extract") and (name == own or name in resource.disk):
@@ -231,7 +230,7 @@ class Files:
         return Answer()
 
     def refresh(self, exchange: Exchange) -> Answer:
-        """``POST /data/services/refresh/catalog``: what lies on disk comes into the catalogue."""
+        """``POST /data/services/refresh/catalog``: adds files on disk to the catalogue."""
         wanted = exchange.query.get("resource", "")
         place = parse([one for one in unquote(wanted).split("/") if one and one not in ("data", "REST")])
         if place is None:
@@ -250,7 +249,7 @@ class Files:
 
 
 def catalogue_of(resource: Resource) -> str:
-    """The file in the resource's folder in which XNAT keeps the list of the others."""
+    """The catalogue's file in the resource's folder."""
     return f"{resource.label}_catalog.xml"
 
 
@@ -260,7 +259,7 @@ def is_not_catalogued(name: str) -> bool:
 
 
 def _parents(name: str) -> Iterator[str]:
-    """The folders that a file lies in."""
+    """The parent folders of a file."""
     while name := name.rpartition("/")[0]:
         yield name
 
@@ -275,7 +274,7 @@ def _matches(exchange: Exchange, entry: Entry) -> bool:
 
 
 def _span(asked: str, size: int) -> tuple[int, int] | tuple[()] | None:
-    """First and last byte of a Range; empty if it cannot be satisfied, None if it is not understood."""
+    """First and last byte of a Range; empty if it cannot be satisfied, None if it is invalid."""
     match = re.fullmatch(r"bytes=(\d*)-(\d*)", asked.strip())
     if not match or match[0] == "bytes=-":
         return None

@@ -8,7 +8,7 @@ from tests.servers.xnat.archive import BLOCK, Readable
 
 
 class Part:
-    """One part; its content must be read before the next part is asked for."""
+    """One part; read its content before requesting the next part."""
 
     def __init__(self, reader: "_Reader", headers: Message) -> None:
         self._reader = reader
@@ -16,7 +16,7 @@ class Part:
         self.filename = str(headers.get_param("filename", "", "content-disposition"))
 
     def read(self, size: int = -1) -> bytes:
-        """At most ``size`` bytes, if it is positive; empty at the part's end."""
+        """At most ``size`` bytes, if positive; empty at the part's end."""
         if size >= 0:
             return self._reader.content(size)
         return b"".join(iter(lambda: self._reader.content(BLOCK), b""))
@@ -46,7 +46,7 @@ class _Reader:
                 raise ValueError("the last boundary is missing")
 
     def head(self) -> Message | None:
-        """Go past the next boundary to the part's headers; None after the last part."""
+        """Skip the next boundary and read the part's headers; None after the last part."""
         while self.content(BLOCK):
             pass
         self._buffer = self._buffer[len(self._mark) :]
@@ -62,7 +62,7 @@ class _Reader:
 
 
 def parts(source: Readable, boundary: str) -> Iterator[Part]:
-    """All parts in turn. ValueError when it is no multipart body."""
+    """All parts in turn. ValueError if it is not a multipart body."""
     reader = _Reader(source, boundary)
     while headers := reader.head():
         yield Part(reader, headers)

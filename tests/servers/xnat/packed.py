@@ -1,4 +1,4 @@
-"""Archives: a resource as one, streamed while it is made; and ``extract=true``."""
+"""Archives: a resource streamed as one, and ``extract=true``."""
 
 import gzip
 import tarfile
@@ -34,7 +34,7 @@ def answer(kind: str, nodes: list[Node], members: list[Member]) -> Answer:
 
 
 def archive_label(node: Node) -> str:
-    """The folder that everything of a node is in: the session's, or that of what has no session."""
+    """The top folder for a node: the session's, or the node's own if it has no session."""
     if node.kind in CONTAINERS and node.kind != ASSESSOR:
         assert node.parent
         return node.parent.label
@@ -83,7 +83,7 @@ WRITERS |= {
 
 
 def member(packing: Entry, name: str) -> bytes | None:
-    """One file out of a zip: XNAT looks into it when a path goes on behind its name (FileList)."""
+    """One file from a zip: XNAT opens it if a path continues after its name (FileList)."""
     try:
         with zipfile.ZipFile(packing.file) as archive:
             return archive.read(unquote_plus(name))
@@ -92,9 +92,8 @@ def member(packing: Entry, name: str) -> bytes | None:
 
 
 def unpack(archive: Archive, name: str, entry: Entry) -> Iterator[tuple[str, Entry]]:
-    """What ``extract=true`` makes of an uploaded file: its members, or itself when it is no archive.
-
-    The folder in the URL is ignored, and what is inside is not unpacked again.
+    """The result of ``extract=true``: the members of an archive, or the file if it is not one. The folder in
+    the URL is ignored, and nested archives are not unpacked.
     """
     base = name.rpartition("/")[2]
     lower = base.lower()

@@ -1,4 +1,4 @@
-"""From the path of a request to what it means in the archive, with XNAT's own ideas of that."""
+"""Maps a request's path to objects in the archive, as XNAT does."""
 
 import re
 from dataclasses import dataclass, field
@@ -23,16 +23,16 @@ COLLECTIONS = (PROJECT, SUBJECT, SESSION, *CONTAINERS)
 
 @dataclass
 class Place:
-    """The path taken apart. ``names`` has what stands behind each collection, ``listing`` the last."""
+    """The parsed path. ``names`` has the name after each collection, ``listing`` the last."""
 
     names: dict[str, str] = field(default_factory=dict)
     listing: str = ""
     side: str = ""
     resource: str | None = None
     file: str | None = None
-    """The path of a file as it stands in the URL; "" when the URL ends in ``files``."""
+    """A file's path as in the URL; "" if the URL ends in ``files``."""
     slash: bool = False
-    """The path of the file ends in a slash, or the list of files does."""
+    """The path of the file, or of the list, ends in a slash."""
 
     @property
     def container(self) -> str:
@@ -45,7 +45,7 @@ class Place:
 
 
 def parse(segments: list[str]) -> Place | None:
-    """``segments`` come after /data or /REST; None for what is not in the archive's part of the API."""
+    """``segments`` follow /data or /REST; None if not in the archive's part of the API."""
     place = Place()
     rest = segments[1:] if segments[:1] == ["archive"] else list(segments)
     if not rest or rest[0] not in (PROJECT, SUBJECT, SESSION):
@@ -73,7 +73,7 @@ def parse(segments: list[str]) -> Place | None:
 
 @dataclass
 class Found:
-    """What the path leads to. ``missing`` is the first collection in which nothing has that name."""
+    """The path's target. ``missing`` is the first collection without that name."""
 
     project: Node | None = None
     subject: Node | None = None
@@ -97,9 +97,8 @@ class Resolver:
         return self._user.name != GUEST and self._user.may(right, project.id)
 
     def find(self, place: Place, by_type: bool) -> Found:
-        """Follow the path as far as it goes. A scan is found by its type too if ``by_type``.
-
-        A project that is not there or must not be read ends it with 404.
+        """Follow the path as far as possible. ``by_type`` also finds a scan by its type. A project that is
+        missing or not readable is a 404.
         """
         found = Found()
         if PROJECT in place.names:
@@ -143,8 +142,8 @@ class Resolver:
     def to_read(self, place: Place, head: bool) -> list[Node]:
         """The nodes whose resources and files a GET means.
 
-        An unknown session or container is no error: XNAT goes back to the subject (or the project, when the
-        path names no subject) and takes what it has. HEAD does not.
+        An unknown session or container is not an error: XNAT falls back to the subject (or the project, if
+        the path has no subject). HEAD does not.
         """
         found = self.find(place, by_type=True)
         if not found.missing:
@@ -157,7 +156,7 @@ class Resolver:
         return [back]
 
     def to_write(self, place: Place) -> Node:
-        """The node that a PUT, POST or DELETE means: it must be there."""
+        """The node of a PUT, POST or DELETE: it must exist."""
         found = self.find(place, by_type=True)
         if found.missing or not found.nodes:
             raise Failed(404, f"Unable to find the specified {found.missing[:-1] or 'resource'}.")
@@ -177,7 +176,7 @@ class Resolver:
 
 
 def side_of(node: Node, place: Place) -> str:
-    """Reconstructions and assessors keep what went in and what came out apart; out is the default."""
+    """Reconstructions and assessors have separate inputs and outputs; out is the default."""
     return place.side or "out" if node.kind in (RECONSTRUCTION, ASSESSOR) else ""
 
 

@@ -1,4 +1,4 @@
-"""The HTTP side of the fake XNAT: requests come in, are looked up, recorded and answered."""
+"""The HTTP side of the fake XNAT: it resolves, records and answers requests."""
 
 import http.server
 import re
@@ -22,15 +22,15 @@ from tests.servers.xnat.resolve import parse
 from tests.servers.xnat.site import EXPIRED_PAGE, LOG_IN_PAGE, Site
 from tests.servers.xnat.switches import Fault, Switches
 
-# What Tomcat reads of a body that nobody wants, so that the client gets the answer (maxSwallowSize).
+# How much of an unused body Tomcat reads, so that the client gets the response (maxSwallowSize).
 SWALLOW = 2 << 20
 
 
 class Asked(NamedTuple):
     """One request that reached the fake; the first fields are those of ``tests.servers.Seen``.
 
-    ``path`` is as sent, with its query; ``user`` who it was taken for; ``session`` the cookie that came
-    with it; ``taken`` the bytes of its body that were read. Names of headers are in lower case.
+    ``path`` is as sent, with its query; ``user`` the authenticated user; ``session`` its cookie; ``taken``
+    the number of body bytes read. Header names are in lower case.
     """
 
     method: str
@@ -46,12 +46,12 @@ class Asked(NamedTuple):
 
     @property
     def refused(self) -> bool:
-        """Whether credentials came with it and were not taken."""
+        """Whether its credentials were refused."""
         return self.status == 401 and "authorization" in self.headers
 
 
 class Service:
-    """Everything behind the sockets. ``context`` is the path that the site lies below: "" or "/xnat"."""
+    """Everything behind the sockets. ``context`` is the site's base path: "" or "/xnat"."""
 
     def __init__(self, archive: Archive, switches: Switches, context: str) -> None:
         self.archive = archive
@@ -70,7 +70,7 @@ class Service:
             self._faults.append((method, re.compile(path), fault))
 
     def fault(self, method: str, path: str) -> Fault:
-        """What shall go wrong with this request; nothing, if nobody asked for it."""
+        """The fault for this request, if any."""
         with self._lock:
             for wanted, pattern, fault in self._faults:
                 if fault.times and wanted in ("", method) and pattern.search(path):
@@ -85,7 +85,7 @@ class Service:
         return None
 
     def answer(self, exchange: Exchange, browser: bool) -> Answer:
-        """What XNAT makes of a request by a user who is known by now."""
+        """Handle an authenticated user's request."""
         if self.switches.maintenance:
             return page(200, "We will be back soon.", "Maintenance")
         path = "/".join(exchange.segments)
@@ -178,7 +178,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         )  # fmt: skip
 
     def _answer(self, headers: dict[str, str], body: Body, cookie: str) -> tuple[Answer, str, str]:
-        """The answer, the user's name, and the session cookie to set, if any."""
+        """The response, the user's name, and the session cookie to set, if any."""
         service = self.service
         parted = urlsplit(self.path)
         if redirect := service.redirect(self.path, headers):
@@ -215,7 +215,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return user, self.service.accounts.open(user), True
 
     def _swallow(self, body: Body) -> bool:
-        """Read what is left of the body, as far as Tomcat would; whether that was all."""
+        """Read the rest of the body, as far as Tomcat would; whether that was all."""
         left = SWALLOW
         while left > 0 and body.rest and (block := body.read(min(left, 1 << 16))):
             left -= len(block)
@@ -253,7 +253,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class _Output:
-    """The answer's body on its way out, cut or damaged if the test wants that."""
+    """Writes the response's body, cut or damaged if the test requests it."""
 
     def __init__(self, stream: BinaryIO, chunked: bool, fault: Fault) -> None:
         self._stream = stream
@@ -272,7 +272,7 @@ class _Output:
             self._stream.write(b"%x\r\n%s\r\n" % (len(data), data) if self._chunked else data)
         if self._left == 0:
             self._stream.flush()
-            time.sleep(0.05)  # let what was sent arrive before the connection is torn down
+            time.sleep(0.05)  # let sent bytes arrive before closing
             raise Broken
         return size
 

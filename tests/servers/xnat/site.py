@@ -1,4 +1,4 @@
-"""What is not the archive: sessions, tokens, the version, the data model, pages."""
+"""Everything except the archive: sessions, tokens, the version, the data model, pages."""
 
 import json
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ SCHEMA = Path(__file__).with_name("model.xsd")
 
 
 class Site:
-    """Answers what does not go into the archive; None for what it does not know."""
+    """Handles requests outside the archive; None for unknown ones."""
 
     def __init__(self, accounts: Accounts, files: Files, switches: Switches) -> None:
         self._accounts = accounts
@@ -55,7 +55,7 @@ class Site:
         return Answer(exchange.session.key.encode() if exchange.session else b"")
 
     def log_in(self, body: bytes) -> str:
-        """The session that ``/data/services/auth`` opens for a name and a password in a form."""
+        """The session that ``/data/services/auth`` opens for a name and password in a form."""
         form = {key: values[0] for key, values in parse_qs(body.decode()).items()}
         try:
             return self._accounts.log_in(form.get("username", ""), form.get("password", "")).key

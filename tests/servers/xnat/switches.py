@@ -1,4 +1,4 @@
-"""What a test can turn on and off in the fake XNAT, for the whole site or for single requests."""
+"""Options and faults of the fake XNAT, for the whole site or for single requests."""
 
 from dataclasses import dataclass
 
