@@ -34,7 +34,8 @@ else
         case $(readlink "/proc/${pid:-0}/exe") in */dockerd* | */containerd*) ;; *) rm -f "$file" ;; esac
     done
     echo "starting dockerd" >&2
-    setsid nohup dockerd >/var/log/dockerd.log 2>&1 </dev/null &
+    # It outlives a test run, whose temporary folder does not.
+    env -u TMPDIR setsid nohup dockerd >/var/log/dockerd.log 2>&1 </dev/null &
     dockerd=$!
 fi
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from connectors import registry
-from connectors.cli import commands
+from connectors.cli import command_line, commands
 from tests.support.program import run
 
 FRONT = "red-connectors"
@@ -163,4 +163,4 @@ def test_the_examples_in_the_help_of_commands_are_understood() -> None:
     for name in commands.offered(FRONT):
         line = run(FRONT, "help", name).stdout.splitlines()[3]
         assert line.startswith(f"example: {FRONT} ")
-        assert commands.parse(FRONT, line.split()[2:]).command == name
+        assert command_line.parse(FRONT, line.split()[2:]).command == name

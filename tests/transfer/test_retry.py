@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 from connectors.errors import NotAuthenticated, TemporaryFailure
-from connectors.model import RECEIVE_FILE
 from connectors.settings import Settings
 from connectors.transfer import pace
 from connectors.transfer.job import Cancelled, Job
@@ -20,7 +19,7 @@ class Impatient(Job):
     """Notes its pauses, and does not make them."""
 
     def __init__(self, retries: int = 4) -> None:
-        super().__init__(RECEIVE_FILE, Settings(timeout=60, retries=retries), Progress(), Receipts(""))
+        super().__init__(Settings(timeout=60, retries=retries), Progress(), Receipts(""))
         self.pauses: list[float] = []
 
     def pause(self, seconds: float) -> None:
