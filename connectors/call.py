@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class Transfer(NamedTuple):
-    """A transfer of which all is checked that can be checked without a server; see ``prepare``."""
+    """A transfer, checked as far as possible without a server; see ``prepare``."""
 
     verb: Verb
     connector: registry.Connector
@@ -142,7 +142,7 @@ def _placing_faults(document: Document, keys: Container[str]) -> Iterator[None]:
 
 
 def _collecting(faults: list[Fault], step: Callable[[], T]) -> T | None:
-    """What ``step`` returns; if it finds faults they are added, so that the next step can add its own."""
+    """The result of ``step``; its faults are added to the list, so that later steps can add theirs."""
     try:
         return step()
     except ConfigError as error:

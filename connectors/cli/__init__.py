@@ -35,7 +35,7 @@ class Interrupted(BaseException):
 
 
 def main(argv: Sequence[str]) -> int:
-    """Do what ``argv`` (the executable's name first) says; its exit code."""
+    """Run the command line ``argv``, the executable's name first; returns the exit code."""
     program, *arguments = argv
     try:
         _on_signals(_interrupt)
@@ -49,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _outcome(program: str, arguments: Sequence[str]) -> int:
-    """Do it, and say what failed; the exit code."""
+    """Run the command and report what failed; returns the exit code."""
     try:
         return _run(program, arguments)
     except RedError as error:
@@ -113,7 +113,7 @@ def _move(program: str, line: CommandLine) -> None:
 
 
 def _umount(program: str, local: str) -> None:
-    """There is no access document: any connector that can mount unmounts what another has mounted."""
+    """Takes no access document: any connector that can mount unmounts what another has mounted."""
     able = registry.offering(Verb.MOUNT_DIR)
     if not able or program not in (registry.FRONT_DOOR, *able):
         raise registry.lacking(program, Verb.MOUNT_DIR)
@@ -157,7 +157,7 @@ def _internal_error(error: Exception) -> int:
 
 
 def _leave(code: int) -> NoReturn:
-    """At once: threads may still wait for a server that has gone silent."""
+    """End immediately: threads may still wait for a silent server."""
     if sys.stderr is not None:
         sys.stderr.flush()
     os._exit(code)

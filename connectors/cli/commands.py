@@ -1,4 +1,4 @@
-"""The commands of all executables: one table, from which the parser, --help and shell completion are made."""
+"""The commands of all executables: the table behind the parser, --help and shell completion."""
 
 from typing import NamedTuple
 
@@ -54,7 +54,7 @@ OPTIONS = {"--listing": "LISTING", "--offline": "", "--json": ""}
 """Each option with the name of its value."""
 
 SPELT_OUT = {"help": "--help", "version": "--version"}
-"""Commands that are options in other words."""
+"""Options that stand for commands."""
 
 
 def understood(program: str) -> dict[str, Command]:

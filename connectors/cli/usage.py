@@ -1,4 +1,4 @@
-"""What --help prints, and what is wrong with a command line that is not understood."""
+"""The text of --help, and the errors of command lines."""
 
 from collections.abc import Sequence
 from getopt import GetoptError
@@ -68,7 +68,7 @@ EXAMPLES = {
 
 
 def text(program: str, arguments: Sequence[str]) -> str:
-    """The help that ``arguments`` ask for: of the command that they name, or the whole."""
+    """The help for ``arguments``: of the command that they name, or the whole."""
     words = [word for word in arguments if not word.startswith("-")]
     if words[:1] == ["help"]:
         del words[0]
@@ -155,7 +155,7 @@ def _columns(table: dict[str, str]) -> list[str]:
 
 
 def wrong_option(program: str, error: GetoptError, arguments: Sequence[str]) -> UsageError:
-    """The error for an option among ``arguments`` that getopt does not take."""
+    """The error for an invalid option among ``arguments``."""
     from difflib import get_close_matches  # 10 ms, for a fault only
 
     option = f"--{error.opt}" if len(error.opt) > 1 else f"-{error.opt}"
@@ -174,7 +174,7 @@ def wrong_option(program: str, error: GetoptError, arguments: Sequence[str]) -> 
 
 
 def wrong_words(program: str, words: Sequence[str]) -> UsageError:
-    """The error for ``words`` (the command line without its options) that make no command."""
+    """The error for ``words`` (the command line without options) that are not a command."""
     if not words:
         return UsageError(
             f"no command given; usage: {program} {SYNTAX}",

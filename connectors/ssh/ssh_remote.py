@@ -1,4 +1,4 @@
-"""A place on an SSH server as a Remote: by SFTP, and by the server's shell where that is quicker."""
+"""A location on an SSH server as a Remote: SFTP, and the server's shell where that is faster."""
 
 import os
 import stat
@@ -62,7 +62,7 @@ class SshRemote:
         self._lock = threading.Lock()
         self._origin = f"ssh://{session.user}@{session.host}/{path}"
         self._sftp: Sftp | None = None
-        self._failure: RedError | None = None  # of the last attempt to begin a conversation, and when
+        self._failure: RedError | None = None  # of the latest attempt to open SFTP, and when
         self._failed = 0.0
 
     # -- names -------------------------------------------------------------------------------------
@@ -87,7 +87,7 @@ class SshRemote:
         self._talk()
 
     def _talk(self) -> Sftp:
-        """The conversation; a new one where the last has been lost.
+        """The conversation; a new one if the last was lost.
 
         Where that was tried in vain just now, by another thread say, it is not tried, and waited for, again.
         """
@@ -111,7 +111,7 @@ class SshRemote:
             raise failure(status, self.describe(path)) from None
 
     def _attributes(self, path: str) -> Attributes:
-        """Of the file, or of what the link at ``path`` leads to."""
+        """The attributes of the file, or of the target of the link at ``path``."""
         with self._about(path) as talk:
             return wire.attributes(talk.ask(wire.STAT, self._name(path)))
 
@@ -148,12 +148,12 @@ class SshRemote:
             talk.close(talk.ask(wire.OPENDIR, self._name("")))
             try:
                 talk.ask(wire.STAT, self._name("."))
-            except Status as status:  # it may be readable, but not to be entered
+            except Status as status:  # it may be readable but not searchable
                 if status.status == wire.PERMISSION_DENIED:  # else it is a server that knows no "."
                     raise
 
     def _check_target(self, verb: Verb, path: str) -> None:
-        """It can be written, as far as shows: its folder, or the nearest above that is there, lets us."""
+        """Check as far as possible that it can be written: the nearest existing folder allows it."""
         place = self._join(path)
         with self._about(path) as talk:
             if verb is Verb.SEND_FILE:
@@ -167,7 +167,7 @@ class SshRemote:
                 raise NotPermitted(f"{places.named(talk, place)}: {self._session.user} may not write there")
 
     def _may_write(self, folder: Attributes) -> bool:
-        """False where it is certain that the folder's mode keeps us out: SFTP does not tell who we are."""
+        """False if the folder's mode certainly forbids writing: SFTP does not tell the user's groups."""
         if folder.mode is None or self._session.user == "root":
             return True
         is_roots = folder.owner == ROOT and self._session.has_system_accounts
@@ -179,7 +179,7 @@ class SshRemote:
             raise CannotCreate(f"cannot replace {self.describe(path)}: {kind}")
 
     def _regular(self, path: str) -> Attributes:
-        """What is known of the file; opening anything else could hang (a FIFO) or never end (a device)."""
+        """The file's attributes; opening anything else could hang (a FIFO) or never end (a device)."""
         here = self._attributes(path)
         if here.mode is not None and not stat.S_ISREG(here.mode):
             if stat.S_ISDIR(here.mode):
@@ -229,8 +229,8 @@ class SshRemote:
             )
 
     def _settled(self, path: str) -> Attributes:
-        """What is known of the file. One that was changed a moment ago could change once more within the
-        same second, and nobody would see it in the middle of a transfer: it is waited for.
+        """The file's attributes. A file that changed a moment ago could change again within the same second,
+        which would go unnoticed during a transfer: wait until it has settled.
         """
         here = self._regular(path)
         age = time.time() - (here.modified or 0)

@@ -1,4 +1,4 @@
-"""The ways to move files. What is the same for every data store happens here, once."""
+"""The verbs: what is the same for every data store is written here, once."""
 
 import os
 import time
@@ -35,7 +35,7 @@ MOST_HIDDEN = 10_000  # names of part files that are remembered, to count them
 
 
 def check_local(verb: Verb, local: str) -> None:
-    """The local side of ``verb`` can work: found out before anybody is called."""
+    """Check the local side of ``verb``, before a server is contacted."""
     if verb is Verb.RECEIVE_FILE:
         if local.endswith("/"):
             raise CannotCreate(f"cannot create {local}: that is the name of a directory")
@@ -56,12 +56,12 @@ def check_local(verb: Verb, local: str) -> None:
 
 
 def open_remote(remote: Remote, job: Job) -> None:
-    """Reach the server, with the retries that this may take."""
+    """Connect and log in, with retries."""
     workers.run(job, [lambda: persistently(job, remote.open)], 1)
 
 
 def check(remote: Remote, job: Job, verb: Verb, promise: Promise) -> None:
-    """The server answers and accepts the log-in; what is to be read is there, or it may be written."""
+    """Check that the log-in works, and that what is to be read exists or the target may be written."""
     files = [entry for entry in promise.listing or () if not entry.is_dir]
     if files and not verb.sends:
         each = FileByFile(job, lambda entry: _check(remote, job, verb, entry.path), alone=1)
@@ -70,7 +70,7 @@ def check(remote: Remote, job: Job, verb: Verb, promise: Promise) -> None:
         return
     try:
         workers.run(job, [lambda: _check(remote, job, verb, "")], 1)
-    except ConfigError:  # it cannot tell what it holds; with a listing that asks for no file, it need not
+    except ConfigError:  # the server cannot list; a listing without files does not need that
         if promise.listing is None:
             raise
 
@@ -80,7 +80,7 @@ def _check(remote: Remote, job: Job, verb: Verb, path: str) -> None:
 
 
 def receive_file(remote: Remote, job: Job, local: str, promise: Promise) -> None:
-    """One file, to ``local``; where that is a symbolic link, to where it leads."""
+    """Receive one file into ``local``, or into what ``local`` links to."""
     job.progress.expect(promise.size or 0)
     with single_file(local) as target:
         arrival = Arrival(target, remote.identity(""), job, size=promise.size, checksum=promise.checksum)
@@ -100,7 +100,7 @@ def _receive(remote: Remote, job: Job, verb: Verb, path: str, arrival: Arrival) 
     with arrival:
         try:
             persistently(job, attempt)
-        except ChecksumError as error:  # perhaps of bytes that were here already: once more, from the start
+        except ChecksumError as error:  # perhaps of bytes from an earlier call: try once more from the start
             log.warning(f"{error.message}; deleted; trying once more")
             arrival.discard()
             persistently(job, attempt)
@@ -116,7 +116,7 @@ def _receive(remote: Remote, job: Job, verb: Verb, path: str, arrival: Arrival) 
 
 
 def send_file(remote: Remote, job: Job, local: str, promise: Promise) -> None:
-    """The file ``local``, which must have the size and checksum that are promised, if any."""
+    """Send the file ``local``, which must have the promised size and checksum, if any."""
     entry = Entry("", False, promise.size, promise.checksum)
     with reading(local):
         job.progress.expect(os.stat(local).st_size)
@@ -144,7 +144,7 @@ def _send(remote: Remote, job: Job, verb: Verb, entry: Entry, local: str, opener
 
 
 def receive_dir(remote: Remote, job: Job, local: str, promise: Promise) -> None:
-    """The directory's contents into ``local``: what the listing names, or all that the server shows.
+    """Receive the directory's contents into ``local``: what the listing names, or all entries.
 
     A file that is there and has its checksum is not fetched again. ``local`` is made if need be. If nothing
     arrives in it, it is left as it was.
@@ -156,7 +156,7 @@ def receive_dir(remote: Remote, job: Job, local: str, promise: Promise) -> None:
             _receive_tree(remote, job, tree, promise.listing)
     except BaseException:
         if made:
-            with suppress(OSError):  # not empty: some of it has arrived, or may go on
+            with suppress(OSError):  # not empty: some files have arrived or can be resumed
                 os.rmdir(local)
         raise
 
@@ -167,7 +167,7 @@ def _receive_tree(remote: Remote, job: Job, tree: LocalTree, listing: Sequence[E
 
     def receive(entry: Entry) -> None:
         source = remote.identity(entry.path)
-        # what was seen a while ago is no promise
+        # a size that the server listed earlier is not binding
         size, checksum = (None, None) if listing is None else (entry.size, entry.checksum)
         with tree.file(entry.path) as target:
             arrival = Arrival(
@@ -210,12 +210,12 @@ def _receive_tree(remote: Remote, job: Job, tree: LocalTree, listing: Sequence[E
 
 
 def _together(remote: Remote) -> int:
-    """How many entries of a large tree to deal with at once."""
+    """How many entries of a large tree to process together."""
     return remote.many.most_together if remote.many else MOST_TOGETHER
 
 
 def _discover(remote: Remote, job: Job, inventory: Inventory) -> None:
-    """Put into the ``inventory`` what the server shows, every name of it checked."""
+    """Put the server's entries into the ``inventory``; every name is checked."""
     hidden: dict[str, None] = {}
     most = job.settings.max_entries
 
@@ -230,7 +230,7 @@ def _discover(remote: Remote, job: Job, inventory: Inventory) -> None:
                 )
             if part := hidden_in(entry.path):
                 if len(hidden) < MOST_HIDDEN:
-                    hidden[part] = None  # of a transfer to this directory: left there, or under way
+                    hidden[part] = None  # of a transfer to this directory, unfinished or still running
                 continue
             try:
                 safe_path(entry.path)
@@ -246,8 +246,8 @@ def _discover(remote: Remote, job: Job, inventory: Inventory) -> None:
 
 
 def _already_right(remote: Remote, job: Job, tree: LocalTree, files: Sequence[Entry]) -> set[str]:
-    """The paths of the ``files`` that are here: with the right checksum, or as they were received from there
-    and still are. The right size alone is no proof.
+    """The paths of the ``files`` that are up to date: with the right checksum, or unchanged since they were
+    received and still current. The right size alone is not enough.
     """
     right: set[str] = set()
 
@@ -277,7 +277,7 @@ def _already_right(remote: Remote, job: Job, tree: LocalTree, files: Sequence[En
 
 
 def send_dir(remote: Remote, job: Job, local: str, promise: Promise) -> None:
-    """The contents of ``local``, or those of them that the listing names; empty directories too."""
+    """Send the contents of ``local``, or what the listing names, empty directories included."""
 
     def send(entry: Entry) -> None:
         _send(remote, job, Verb.SEND_DIR, entry, below(local, entry.path), partial(tree.open, entry.path))
@@ -307,7 +307,7 @@ def _scratch(local: str) -> str | None:
 
 
 def mount_dir(remote: Remote, job: Job, local: str, promise: Promise) -> None:
-    """The directory as a part of the local file system; only what is read moves."""
+    """Mount the directory; only what is read is transferred."""
     from connectors.transfer import mount  # 15 ms, for this verb only
 
     mount.mount_dir(remote, job, local)

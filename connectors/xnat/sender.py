@@ -28,7 +28,7 @@ from connectors.xnat.catalogue import Catalogue, Row
 from connectors.xnat.resource import Resource
 from connectors.xnat.xnat_session import Session
 
-LARGE = 1 << 20  # bytes: before more than that is sent, it is asked whether it may be
+LARGE = 1 << 20  # bytes: before a larger file is sent, check the permission
 MOST_PACKED = 8 << 20  # bytes: larger files gain little from an archive
 LARGEST_ARCHIVE = 12 << 20  # bytes: it grows in memory, which takes 73 MiB at most; with 16 << 20 it took 88
 SMALLEST_ARCHIVE = 64 << 10  # bytes: whatever a server refuses as too large, archives do not get smaller
@@ -37,7 +37,7 @@ ARCHIVE_NAME = "red-connectors.zip"
 
 
 class Before(NamedTuple):
-    """What was there before a file was sent, if it was looked for."""
+    """What existed before a file was sent, if that was looked up."""
 
     looked: bool
     row: Row | None = None
@@ -59,7 +59,7 @@ class Sender:
         self._largest_archive = LARGEST_ARCHIVE
 
     def check(self, path: str) -> None:
-        """What can be known without changing anything; whether this user may write cannot."""
+        """Check what is possible without changing anything; write permission is not."""
         name = self._place.name(path)
         if self._of_directory or not self._resource.is_owned:
             return
@@ -70,7 +70,7 @@ class Sender:
             raise self._exists(name)
 
     def make_resource(self) -> None:
-        """Make the resource, unless there is something in it."""
+        """Make the resource unless it contains something."""
         with self._writing:
             self._resource.make_owner()
             if not len(self._resource.catalogue()):
@@ -85,7 +85,7 @@ class Sender:
             try:
                 self._write(self._place.name(path), HashedSource(source))
             except RedError:
-                self._resource.forget()  # whatever has come of it: the next attempt looks first
+                self._resource.forget()  # the next attempt looks first
                 raise
 
     def _write(self, name: str, leaving: HashedSource) -> None:
@@ -125,7 +125,7 @@ class Sender:
         return matters and row.size == leaving.size and self._checksum_of(row) == leaving.read_through()
 
     def _put(self, name: str, source: HashedSource | Content, kind: str) -> bool:
-        """Whether XNAT has taken it: False if it says that there is such a file."""
+        """Whether XNAT accepted it: False if it says that the file exists."""
         facts = dict(self._place.facts)
         if self._place.overwrite:
             facts["overwrite"] = "true"
@@ -173,7 +173,7 @@ class Sender:
         )
 
     def _has_arrived(self, row: Row | None, before: Before, leaving: HashedSource) -> bool:
-        """Where the site keeps no digest, a file that may have been there before is read again."""
+        """Without digests on the site, a file that may have existed before is read again."""
         if row is None or row.size != leaving.size:
             return False
         surely_new = before.surely_nothing and not row.checksum
@@ -193,7 +193,7 @@ class Sender:
             raise self._exists(name)
 
     def _repaired(self, name: str) -> Row | None:
-        """A file that is on XNAT's disk and not in its list, once it is in the list (5.9)."""
+        """Make XNAT list a file that is only on its disk (5.9)."""
         facts = query({"resource": self._place.resource_url.removeprefix("/data"), "options": "append"})
         self._session.ask("POST", f"/data/services/refresh/catalog{facts}")
         self._resource.forget()
@@ -253,7 +253,7 @@ class Sender:
         return secrets.shown_url(self._session.base + self._place.url_of(name))
 
     def _checksum_of(self, row: Row) -> Checksum:
-        """Of a file in the archive; where the site keeps none, by fetching the file."""
+        """The checksum of a file in the archive; without digests on the site, fetch the file."""
         if row.checksum:
             return row.checksum
         digest = hasher("md5")
@@ -281,7 +281,7 @@ class Sender:
                 self._resource.forget()
 
     def _sent(self, before: Catalogue, loaded: Iterator[Leaving]) -> Iterator[Leaving]:
-        """Those that have arrived, or need not be sent because they are there."""
+        """Those that have arrived, or are up to date already."""
         archive, under_way = bodies.Archive(), list[tuple[Leaving, Checksum]]()
         for left in loaded:
             name, checksum = self._place.name(left.entry.path), bodies.md5(left.content)
@@ -303,7 +303,7 @@ class Sender:
             yield from self._arrived(archive, under_way)
 
     def _is_easy(self, name: str, row: Row | None, before: Catalogue) -> bool:
-        """Else it is left to ``write``, which has the time and the words."""
+        """Otherwise it is left to ``write``, with its retries and messages."""
         if self._obstacle(name, before):
             return False
         if not row:

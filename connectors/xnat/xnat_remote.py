@@ -22,7 +22,7 @@ OVERHEAD = 4096  # bytes that an archive has for each file beside its content: i
 
 
 class XnatRemote:
-    """The file or folder at ``place``; everything is asked by ``session``."""
+    """The file or folder at ``place``, through ``session``."""
 
     presents_password = False  # a wrong one is found out by the first request, in ``open``
     file_system = None
@@ -46,7 +46,7 @@ class XnatRemote:
         self._resource.resolve()
 
     def inspect(self, opened: Opened, name: str) -> None:
-        """Any file will do."""
+        """Any file may be transferred."""
 
     def check(self, verb: Verb, path: str) -> None:
         if verb.sends:

@@ -1,4 +1,4 @@
-"""SFTP with any number of requests under way at once.
+"""SFTP with any number of concurrent requests.
 
 paramiko's own client waits for each answer; over a distance, and for many small files, that is nearly all
 of the time.
@@ -57,7 +57,7 @@ class Sftp:
     """The subsystem on a channel. All methods may be called from several threads."""
 
     def __init__(self, channel: Any, job: Job, host: str, timeout: float) -> None:
-        """Begin to listen; ``timeout`` is for how many seconds the server may be silent, or take nothing."""
+        """Start receiving. ``timeout``: seconds the server may send nothing, or accept nothing."""
         from connectors.ssh.transport import fast_packets  # paramiko is Session's to import, while it waits
 
         self._channel = channel
@@ -69,12 +69,12 @@ class Sftp:
         self._frames = Frames(self._take)
         self._sending = threading.Lock()
         self._blocked: dict[int, float] = {}
-        """For each thread that is sending, since when nothing of it has been taken."""
+        """For each sending thread, since when the server has accepted nothing."""
         self._received = self._widened = 0
         self._lost: RedError | None = None
         self._begun = False
         self._said = b""
-        """What the server has said before it began to speak SFTP."""
+        """What the server sent before SFTP."""
         self.heard = time.monotonic()
         self.extensions: dict[str, bytes] = {}
         self.block = SAFE_BLOCK
@@ -83,7 +83,7 @@ class Sftp:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def begin(self) -> None:
-        """Agree on the version, and learn what the server can.
+        """Agree on the version and learn the server's extensions.
 
         NotAuthenticated if the server ends the session at once.
         """
@@ -111,7 +111,7 @@ class Sftp:
             name = fields.string()
             self.extensions[name.decode("ascii", "replace")] = fields.string()
         if LIMITS in self.extensions:
-            with suppress(Status):  # it has said that it can, so it may as well
+            with suppress(Status):  # it announced that it can
                 limits = Fields(self.ask(EXTENDED, string(LIMITS.encode()), wanted=EXTENDED_REPLY))
                 limits.take(8)
                 lengths = [int.from_bytes(limits.take(8), "big") or LONGEST_BLOCK for _ in range(2)]
@@ -133,7 +133,7 @@ class Sftp:
         return checked(answer, payload, wanted or ANSWERS.get(kind, STATUS))
 
     def close(self, handle: bytes) -> None:
-        """Of a file that was read, or is given up: nothing depends on it."""
+        """Close a file that was read or given up; errors do not matter."""
         with suppress(RedError):
             self.ask(CLOSE, handle)
 
@@ -144,7 +144,7 @@ class Sftp:
         return RENAME, b"", name, target
 
     def rename(self, name: bytes, target: bytes, aside: bytes) -> None:
-        """Let the file ``name`` be called ``target`` (strings of SFTP), replacing what has that name.
+        """Rename the file ``name`` to ``target`` (strings of SFTP), replacing an existing file.
 
         Where the server cannot do that in one step, the old file is called ``aside`` for a moment.
         """
@@ -171,7 +171,7 @@ class Sftp:
             self._insist(REMOVE, aside)
 
     def _insist(self, kind: int, *parts: bytes) -> None:
-        """As ``ask``, and in a cancelled call too."""
+        """As ``ask``, also in a cancelled call."""
         flow = Flow(self, last=True)
         flow.ask(None, kind, *parts)
         flow.flush()
@@ -191,13 +191,13 @@ class Sftp:
     # -- sending -----------------------------------------------------------------------------------
 
     def register(self, flow: "Flow", tag: Any) -> int:
-        """A number for a request whose answer goes to ``flow``."""
+        """A number for a request of ``flow``."""
         number = next(self._numbers) & 0xFFFFFFFF
         self._waiting[number] = flow, tag
         return number
 
     def send(self, *parts: bytes) -> None:
-        """Whole messages, however long that takes."""
+        """Send whole messages, however long that takes."""
         if self._lost:
             raise self._lost
         with self._sending:
@@ -244,7 +244,7 @@ class Sftp:
     # -- receiving ---------------------------------------------------------------------------------
 
     def _listen(self) -> None:
-        """Take what arrives and is not delivered by the fast packets; watch that sending goes on."""
+        """Receive what the fast packets do not deliver, and watch that sending makes progress."""
         channel = self._channel
         channel.settimeout(LOOK_EVERY)
         while self._lost is None:
@@ -272,7 +272,7 @@ class Sftp:
             self.lose(TemporaryFailure(f"{self.host}: interrupted"))
 
     def _feed(self, view: memoryview) -> None:
-        """The next bytes of the server's, in the thread that received them.
+        """Take the next bytes from the server, in the receiving thread.
 
         Progress is a message that is complete, and every byte of a file's content. Any other message must be
         complete within the time that a server may be silent, however it trickles.
@@ -317,7 +317,7 @@ class Sftp:
         return TemporaryFailure(f"{self.host}: {cause}")
 
     def lose(self, error: RedError) -> None:
-        """End the conversation: everyone who waits for an answer gets ``error``.
+        """End the conversation: every thread that waits for a response gets ``error``.
 
         The connection is cut; before SFTP has begun, that is for ``begin`` to do.
         """
@@ -339,7 +339,7 @@ class Sftp:
 
 
 def sender(channel: Any) -> Callable[[Any, memoryview], int]:
-    """How to send on ``channel``: a function of it and data that says how many bytes it has taken."""
+    """A function of a channel and data that sends on ``channel`` and returns the bytes accepted."""
     from connectors.ssh.transport import fast_packets
 
     if fast_packets.fast_packetizer(channel.get_transport()):

@@ -1,4 +1,4 @@
-"""Requests and their answers, for one piece of work among several in one SFTP conversation."""
+"""The requests and responses of one task; several tasks share an SFTP conversation."""
 
 import struct
 import time
@@ -18,10 +18,10 @@ Reply = tuple[Any, int, bytes]
 
 
 class Flow:
-    """The requests and answers of one piece of work; for one thread, beside the one that receives."""
+    """The requests and responses of one task. Used by one thread, besides the receiving one."""
 
     def __init__(self, sftp: "Sftp", *, last: bool = False) -> None:
-        """With ``last``, answers are waited for in a cancelled call too, as long as such a call has."""
+        """With ``last``, wait for responses in a cancelled call too, as long as that may take."""
         self.sftp = sftp
         self._last = last
         self.replies: SimpleQueue[Reply] = SimpleQueue()
@@ -47,11 +47,11 @@ class Flow:
             self.sftp.send(head, data)
 
     def take(self, tag: Any, kind: int, payload: memoryview) -> None:
-        """An answer, in the thread that received it."""
+        """Deliver a response, in the receiving thread."""
         self.replies.put((tag, kind, bytes(payload)))
 
     def next(self) -> Reply:
-        """The next answer: its tag, kind and payload."""
+        """The next response: its tag, kind and payload."""
         job = self.sftp.job
         asked = time.monotonic()
         while True:
@@ -73,7 +73,7 @@ class Flow:
             return reply
 
     def some(self) -> Iterator[Reply]:
-        """The next answer, and all others that are here by then."""
+        """The next response, and all others that have arrived by then."""
         yield self.next()
         while not self.replies.empty():
             yield self.next()

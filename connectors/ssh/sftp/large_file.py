@@ -1,4 +1,4 @@
-"""One file of any size through SFTP: many blocks under way, in constant memory."""
+"""One file of any size over SFTP: many concurrent blocks, in constant memory."""
 
 import struct
 import threading
@@ -14,7 +14,7 @@ AHEAD = 8 << 20  # bytes that are asked for, or sent, before an answer: 160 MB/s
 
 
 class Download(Flow):
-    """An open file's bytes into a sink, from the sink's size on.
+    """Reads an open file into a sink, from the sink's size on.
 
     Written in the thread that receives: handing each block to another one takes as long as the work.
     """
@@ -30,12 +30,12 @@ class Download(Flow):
         self._end: int | None = None
         """Where the file ends, once the server has said so."""
         self._early: dict[int, bytes] = {}
-        """Blocks that came before those in front of them."""
+        """Blocks that arrived before their turn."""
         self._lock = threading.Lock()
-        """Of what the worker and the thread that receives both change: the next two."""
+        """Guards the next two, which the worker and the receiving thread change."""
         self._under_way = 0  # requests
         self._missing: list[tuple[int, int]] = []
-        """Offset and length of what was asked for and not given."""
+        """Offset and length of requests that were not fully answered."""
         self._failure: BaseException | None = None
         self._low_water = 0
 
@@ -125,7 +125,7 @@ class Download(Flow):
 
 
 def upload(sftp: Sftp, handle: bytes, source: Source) -> None:
-    """The bytes of ``source`` into an open file, and each block answered for."""
+    """Write ``source`` to an open file and wait until each block is acknowledged."""
     flow = Flow(sftp)
     position = 0
     most = max(2, AHEAD // sftp.block)
