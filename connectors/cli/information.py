@@ -45,7 +45,7 @@ def _list(as_json: bool) -> str:
 
 
 def choices(operands: Sequence[str]) -> list[str]:
-    """What may follow ``operands``, the start of CONNECTOR VERB: one line per connector."""
+    """What may follow ``operands``, the start of CONNECTOR VERB: a line per connector."""
     names = list(registry.MODULES)
     if operands and operands[0] in commands.TRANSFERS:
         names = registry.offering(Verb(operands[0]))
