@@ -1,7 +1,7 @@
-"""Where every executable begins: ``python3 connectors/__main__.py EXECUTABLE [ARGUMENT …]``.
+"""Entry point of every executable: ``python3 connectors/__main__.py EXECUTABLE [ARGUMENT …]``.
 
-Makes the packages importable, in a checkout as in the image, and hands over to connectors.cli. It must
-parse on Python 3.6, so that an old Python is answered by a clear line and not by a SyntaxError.
+Makes the packages importable, in a checkout as in the image, and calls connectors.cli. It must
+parse on Python 3.6, so that an old Python gets a clear message instead of a SyntaxError.
 """
 
 import gc
@@ -9,24 +9,24 @@ import os
 import signal
 import sys
 
-UNAVAILABLE = 69  # errors.Exit.UNAVAILABLE; importing it would take the very Python that may be missing
+UNAVAILABLE = 69  # errors.Exit.UNAVAILABLE, which an old Python cannot import
 
 
 def run() -> int:
-    """Call cli.main with the executable's name and arguments; its exit code, or UNAVAILABLE with a hint."""
+    """Call cli.main with name and arguments; return its exit code, or UNAVAILABLE with a hint."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # until cli has its own: no traceback
     here = __file__.rpartition("/")[0]
     home = here.rpartition("/")[0]
-    # The folder of this file comes first on the path, and our http.py would pass for the standard library's.
+    # This file's folder comes first on the path, where our http.py would shadow the standard library's.
     if sys.path and sys.path[0] in (here, ""):
         del sys.path[0]
     sys.path[:0] = [home, home + "/lib"]  # lib: the image's libraries; a checkout uses those of its Python
 
-    if sys.version_info < (3, 11):  # noqa: UP036  # who runs a checkout may have any Python
+    if sys.version_info < (3, 11):  # noqa: UP036  # a checkout may be run by any Python
         found = ".".join(map(str, sys.version_info[:2]))
         return unavailable(f"Python {found} is too old", "put python3 3.11 or later first on PATH")
     try:
-        gc.disable()  # nothing of what is imported is garbage; looking takes a twentieth of the start
+        gc.disable()  # imports create no garbage; collecting takes a twentieth of startup time
         from connectors import cli
 
         return cli.main(sys.argv[1:] or ["red-connectors"])
@@ -36,19 +36,19 @@ def run() -> int:
 
 
 def unavailable(message: str, hint: str) -> int:
-    """Say what this machine lacks; the exit code for it."""
+    """Print what this machine lacks; return exit code."""
     sys.stderr.write(f"{message}\nhint: {hint}\n")
     return UNAVAILABLE
 
 
 def leave(code: int) -> None:
-    """End at once: taking the interpreter down piece by piece takes 4 ms, and the system frees it anyway."""
+    """Exit without shutting the interpreter down, which takes 4 ms; the system frees its memory anyway."""
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:
                 stream.flush()
         except OSError:
-            pass  # who should have read it has gone; what mattered has been said by then
+            pass  # the reader is gone; everything important is already written
     os._exit(code)
 
 

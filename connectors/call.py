@@ -1,7 +1,7 @@
 """One transfer, from its access document to the end: what the command line and RED staging call.
 
-Nothing here knows of a command line: what is wrong is raised, as an error of connectors.errors, and only log
-and progress are written. Any number of transfers may follow each other in one process, or run in threads.
+Independent of the command line: failures are raised as errors of connectors.errors, and only log and
+progress are written. A process may run any number of transfers, one after another or in threads.
 """
 
 import os
@@ -39,7 +39,7 @@ class Transfer(NamedTuple):
     settings: Settings
 
     def check(self) -> None:
-        """Ask the server whether the transfer would work; move nothing. RedError says why it would not."""
+        """Ask the server whether the transfer would work; move nothing. Raises RedError if not."""
         from connectors.transfer import engine
         from connectors.transfer.receipt import Receipts
 
@@ -51,8 +51,8 @@ class Transfer(NamedTuple):
     ) -> None:
         """Move or mount; ``local`` is the path of the file or directory on this side.
 
-        ``receipts`` and ``progress`` may be shared by several transfers; by default they are those that the
-        settings ask for. RedError if anything but the whole was moved.
+        ``receipts`` and ``progress`` may be shared by several transfers; by default the settings determine
+        them. Raises RedError unless everything was moved.
         """
         from connectors.local import container, names
         from connectors.transfer import engine
@@ -70,7 +70,7 @@ class Transfer(NamedTuple):
     def _open(
         self, label: str, receipts: "Receipts", progress: "Progress | None"
     ) -> Iterator[tuple["Remote", "Job"]]:
-        """The remote, after its log-in; and the job, whose progress has the ``label``."""
+        """The logged-in remote, and the job, whose progress shows ``label``."""
         from connectors.transfer import engine
         from connectors.transfer.job import Job
         from connectors.transfer.progress import showing
@@ -95,11 +95,11 @@ def prepare(
     settings: Settings | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Transfer:
-    """Read and check everything that ``verb`` needs; no server is asked.
+    """Read and check everything that ``verb`` needs, without a server.
 
     ``document`` is a path, ``-`` for standard input, or the parsed access document, in any of its three
-    shapes. ``connector`` is the executable to use; without one the document's ``command`` says it.
-    ``listing``, also a path, ``-`` or parsed, takes the place of one in the document. ``settings`` are read
+    shapes. ``connector`` is the executable to use, by default the document's ``command``.
+    ``listing``, also a path, ``-`` or parsed, replaces the one in the document. ``settings`` are read
     from ``environ`` if none are given; variables always are.
 
     ConfigError contains every fault of settings, document and listing; Unavailable if the connector does not
@@ -127,7 +127,7 @@ def prepare(
 
 @contextmanager
 def _placing_faults(document: Document, keys: Container[str]) -> Iterator[None]:
-    """Faults in the access data that only the connector finds get their line and path here."""
+    """Add line and path to faults in the access data that only the connector finds."""
 
     def placed(fault: Fault) -> Fault:
         if fault.path not in keys:
@@ -153,7 +153,7 @@ def _collecting(faults: list[Fault], step: Callable[[], T]) -> T | None:
 def _named(document: Document, faults: list[Fault]) -> str:
     """The connector that the document's ``command`` names.
 
-    ConfigError, with ``faults``, if it names none: what else is wrong depends on the connector.
+    ConfigError, with ``faults``, if it names none: further checks depend on the connector.
     """
     command, path = document.command, document.command_path or "command"
     if command in registry.MODULES:
@@ -163,7 +163,7 @@ def _named(document: Document, faults: list[Fault]) -> str:
         raise ConfigError(document.placed([*faults, unknown]))
     missing = document.fault(path, "required: the name of the connector (a string)")
     faults = [*faults, *document.faults, *_misspelt(document)]
-    if path not in {fault.path for fault in faults}:  # where it is no string
+    if path not in {fault.path for fault in faults}:  # if not a string
         faults.append(missing)
     hint = "add a line such as command: red-connector-http, or call the connector itself"
     if "redVersion" in document.value:
@@ -172,7 +172,7 @@ def _named(document: Document, faults: list[Fault]) -> str:
 
 
 def _misspelt(document: Document) -> list[Fault]:
-    """Keys that may have been meant for those around the access data."""
+    """Keys that look like misspelt keys around the access data."""
     keys = document.unknown or [(key, key, document_.CONNECTOR_KEYS) for key in document.value]
     return [
         document.fault(path, document_.unknown(key, known))

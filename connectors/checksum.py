@@ -1,4 +1,4 @@
-"""Checksums as they are written in listings: ``sha1$…``, after the Common Workflow Language."""
+"""Checksums in the notation of listings: ``sha1$…``, as in the Common Workflow Language."""
 
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ DIGEST_SIZES = {"md5": 16, "sha1": 20, "sha256": 32, "sha512": 64}
 
 
 def parse(text: str) -> Checksum:
-    """``algorithm$hexdigest`` as a Checksum; ValueError, with what would be right, if it is none."""
+    """Parse ``algorithm$hexdigest``; ValueError, with the correct form, if it is invalid."""
     algorithm, dollar, digest = text.partition("$")
     algorithm, digest = algorithm.lower(), digest.lower()
     if not dollar or algorithm not in DIGEST_SIZES:
@@ -24,12 +24,12 @@ def parse(text: str) -> Checksum:
 
 
 def of(algorithm: str, data: bytes) -> Checksum:
-    """That of ``data``."""
+    """Hash ``data``."""
     return Checksum(algorithm, hasher(algorithm, data).hexdigest())
 
 
 def matches(content: bytes, checksum: Checksum | None) -> bool:
-    """Whether ``content`` has the ``checksum``, if there is one."""
+    """Whether ``content`` has the ``checksum``, if one is given."""
     return checksum is None or of(checksum.algorithm, content) == checksum
 
 
@@ -37,5 +37,5 @@ def hasher(algorithm: str, data: bytes = b"") -> "_Hash":
     """A hash object of ``data``; on FIPS machines too, since nothing here defends against an attacker."""
     import hashlib
 
-    # half the time of hashlib.new, which matters where there is one for each of many files
+    # twice as fast as hashlib.new, which matters with one hash for each of many files
     return getattr(hashlib, algorithm)(data, usedforsecurity=False)  # type: ignore[no-any-return]

@@ -1,11 +1,11 @@
-"""What every part of the program speaks of: verbs, access data, checksums, versions, entries of a tree."""
+"""Types used throughout the program: verbs, access data, checksums, versions, entries of a tree."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 Access = Mapping[str, Any]
-"""Access data of a connector: valid, its variables and defaults filled in."""
+"""Valid access data of a connector, with variables and defaults filled in."""
 
 
 class Verb(StrEnum):
@@ -45,10 +45,10 @@ class Checksum(NamedTuple):
 
 
 class Version(NamedTuple):
-    """What the server says of the file that it is about to deliver.
+    """What the server reports about the file that it is about to send.
 
-    ``validator`` tells this version from every other one and is empty where nothing does; ``size`` is
-    in bytes; ``checksums`` are of the whole file; ``executable`` says that it is a program.
+    ``validator`` identifies this version and is empty if the server gives none; ``size`` is
+    in bytes; ``checksums`` are of the whole file; ``executable`` marks a program.
     """
 
     validator: str = ""
@@ -58,10 +58,10 @@ class Version(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One file or directory of a tree: its path below the tree's root, and what is known of it.
+    """One file or directory of a tree: its path below the tree's root, and what is known about it.
 
-    ``size`` is in bytes; ``version`` is what the server has said of a file. Names that are not UTF-8 are as
-    os.fsdecode makes them.
+    ``size`` is in bytes; ``version`` is what the server reported for it. Names that are not UTF-8
+    are decoded as by os.fsdecode.
     """
 
     path: str
@@ -72,10 +72,10 @@ class Entry(NamedTuple):
 
 
 class Promise(NamedTuple):
-    """What the caller says of the content to move, which must be true of it.
+    """What the content to move must match, according to the caller.
 
-    ``listing`` is None where there is none (an empty one is an empty directory). ``size`` (bytes) and
-    ``checksum`` are those of a single file.
+    ``listing`` is None if not given (an empty one is an empty directory). ``size`` (bytes) and
+    ``checksum`` are for a single file.
     """
 
     listing: Sequence[Entry] | None = None

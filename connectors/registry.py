@@ -1,4 +1,4 @@
-"""Which connectors there are. Strings only: a connector is imported when it is chosen, never before."""
+"""The available connectors. Strings only: a connector is imported only when it is chosen."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -31,7 +31,7 @@ class Connector(Protocol):
     SCHEMAS: Mapping[Verb, "Schema"]
 
     def connect(self, access: Access, verb: Verb, job: "Job") -> AbstractContextManager["Remote"]:
-        """Open the conversation that ``access``, valid for ``verb``, describes."""
+        """Open the remote that ``access``, valid for ``verb``, describes."""
 
 
 def load(executable: str) -> Connector:
@@ -42,7 +42,7 @@ def load(executable: str) -> Connector:
 
 
 def no_such(name: str) -> str:
-    """The message for a ``name`` that is none of MODULES: the connector that was meant, or else all."""
+    """The message for a ``name`` not in MODULES: the connector probably meant, otherwise all."""
     from difflib import get_close_matches  # 10 ms, for a fault only
 
     meant = name.lower().replace("_", "-")[:100]

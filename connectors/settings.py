@@ -1,4 +1,4 @@
-"""The environment variables ``RED_*``: read once, checked, and never ignored when they make no sense."""
+"""The environment variables ``RED_*``: read once and checked; invalid ones are never ignored."""
 
 import os
 from collections.abc import Mapping
@@ -12,10 +12,10 @@ LOGS = ("text", "json")
 SWITCH = ("0", "1")
 PROGRESS = ("auto", "off", "log")
 RED_VAR = "RED_VAR_"
-"""Of environment variables that fill in ``{{name}}`` in access documents: see connectors.access.variables."""
+"""Prefix of variables that replace ``{{name}}`` in access documents: see connectors.access.variables."""
 
 
-ALIKE = 0.66  # of 1, as difflib counts
+ALIKE = 0.66  # of 1, by difflib
 LONG = 5  # letters
 
 
@@ -39,7 +39,7 @@ KNOWN = tuple(f"RED_{name.upper()}" for name in (*Settings._fields, "mount", "de
 
 
 def read(environ: Mapping[str, str]) -> Settings:
-    """The settings that ``environ`` holds; ConfigError with every fault at once. Empty means unset."""
+    """The settings in ``environ``; ConfigError lists every fault. Empty means unset."""
     faults: list[Fault] = []
 
     def fault(name: str, message: str, hint: str = "") -> None:
@@ -109,8 +109,8 @@ def read(environ: Mapping[str, str]) -> Settings:
 
 
 def misspelt(environ: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Variables that may have been meant for one of ours, and for which: those of other programs may begin
-    with RED as well."""
+    """Variables that look like misspelt settings, and the settings meant: other programs' variables may also
+    begin with RED."""
     unknown = [
         name
         for name in environ
@@ -129,8 +129,8 @@ def _meant(name: str) -> str:
 
 
 def _is_alike(word: str, known: str) -> bool:
-    """A letter more, less or otherwise; two in a long word."""
-    from difflib import SequenceMatcher  # 10 ms, for a variable that is not ours only
+    """At most one letter apart; two in a long word."""
+    from difflib import SequenceMatcher  # 10 ms, only for unknown variables
 
     shorter, longer = sorted((len(word), len(known)))
     is_near = longer - shorter <= (1 if shorter < LONG else 2)

@@ -1,4 +1,4 @@
-"""A schema for readers: JSON Schema for editors, an example document, a table for the documentation."""
+"""Describes a schema: JSON Schema for editors, an example document, a table for the documentation."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _JSON_TYPES = {"dict": "object", "list": "array"}
 
 
 def json_schema(executable: str, verb: "Verb", schema: "Schema") -> dict[str, Any]:
-    """JSON Schema (draft 7, which editors know best) of the access document, in its three shapes."""
+    """JSON Schema (draft 7, which editors support best) of the access document's three shapes."""
     access = {"$ref": "#/definitions/access"}
     connector = {
         "type": "object",
@@ -90,7 +90,7 @@ def _json_field(field: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def example(executable: str, verb: "Verb", schema: "Schema") -> str:
-    """A document to start from, in YAML; it validates as it is."""
+    """A template in YAML, which validates unchanged."""
     lines = [f"# for: {executable} {verb}", f"command: {json.dumps(executable)}", "access:"]
     return "\n".join(lines + _example_lines(schema, "  ")) + "\n"
 
@@ -108,7 +108,7 @@ def _example_lines(schema: "Schema", indent: str) -> list[str]:
 
 
 def table(schema: "Schema") -> str:
-    """A Markdown table of everything that the access data may hold, nested keys dotted."""
+    """A Markdown table of all fields of the access data, nested keys dotted."""
     lines = [
         "| Access | Type | Optional | Default | Description |",
         "| --- | --- | --- | --- | --- |",

@@ -28,7 +28,7 @@ class Document(Parsed):
 
     ``access`` is None if the document has none; ``access_path`` is its place in the document. ``size`` and
     ``checksum`` are those of a ``class: File`` entry, as written. ``unknown`` are the unknown keys with their
-    paths: what they mean takes the schema.
+    paths: only the schema explains them.
     """
 
     def __init__(self, parsed: Parsed) -> None:

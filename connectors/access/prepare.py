@@ -1,4 +1,4 @@
-"""From a document to what a transfer needs, and all its faults at once."""
+"""Turns a document into a transfer's input, or reports all its faults."""
 
 import os
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ DEEPEST = 32
 
 
 class Prepared(NamedTuple):
-    """Valid access data, its defaults filled in; and what document and listing say of the content."""
+    """Valid access data with defaults; and what document and listing promise about the content."""
 
     access: dict[str, Any]
     promise: Promise
@@ -40,8 +40,8 @@ def prepare(
 ) -> Prepared:
     """Check ``document`` for ``verb`` of the connector ``executable``, whose ``schema`` for it is given.
 
-    ``listing`` (a path, ``-``, or a parsed listing) takes the place of one in the document. Variables are
-    filled from ``secrets_dir`` and ``environ``. Whatever is secret is marked in connectors.secrets before
+    ``listing`` (a path, ``-``, or a parsed listing) replaces the one in the document. Variables are
+    filled from ``secrets_dir`` and ``environ``. All secrets are marked in connectors.secrets before
     this returns or raises. ConfigError contains every fault, in the order of lines.
     """
     secrets.keep(_vocabulary(schema))
@@ -62,7 +62,7 @@ def prepare(
 
 
 def _vocabulary(schema: "Schema") -> set[str]:
-    """The words that messages about this schema are made of."""
+    """The words used in messages about this schema."""
     words = {*CONNECTOR_KEYS, *ENTRY_KEYS}
     for name, field in schema.items():
         words.add(name)
@@ -73,7 +73,7 @@ def _vocabulary(schema: "Schema") -> set[str]:
 
 
 def _unknown_faults(document: Document, schema: "Schema", verb: Verb) -> list[Fault]:
-    """Keys around the access data that mean nothing there."""
+    """Unknown keys around the access data."""
     place = document.access_path or "connector.access"
 
     def message(key: str, known: tuple[str, ...]) -> str:
@@ -147,15 +147,15 @@ class _Access:
         self.schema = schema
         self.variables = variables
         self.protected: set[Path] = set()
-        """Paths whose key is written with an underscore in the document."""
+        """Paths whose key has an underscore prefix in the document."""
         self.broken: set[Path] = set()
-        """Paths of values that are known to be wrong: what the schema says of them would only repeat it."""
+        """Paths of values already reported as wrong: schema faults there would only repeat that."""
         self.faults: list[Fault] = []
 
     def prepare(self) -> tuple[dict[str, Any], list[Fault]]:
         raw = self.document.access
         if not isinstance(raw, dict):
-            if raw is not None:  # None: missing, and a fault of the shape
+            if raw is not None:  # None: missing, already reported
                 self.faults.append(self.document.fault(self.document.access_path, must_be("a mapping", raw)))
             return {}, self.faults
         if _is_too_much(raw):
@@ -168,7 +168,7 @@ class _Access:
         login = auth if isinstance(auth, dict) else access
         username, password = login.get("username"), login.get("password")
         if isinstance(username, str) and isinstance(password, str) and password:
-            secrets.mark(f"{username}:{password}")  # in base64 it is BASIC's header
+            secrets.mark(f"{username}:{password}")  # in base64, the BASIC header
         given = access
         access, findings = validate(access, self.schema)
         broken = self.broken
@@ -180,7 +180,7 @@ class _Access:
         return access, self.faults
 
     def unknown(self, finding: Finding, absent: set[Path]) -> str:
-        """The message for a key that means nothing where it stands; ``absent`` are those that are missing."""
+        """The message for a key that is unknown in its place; ``absent`` are the missing keys."""
         key = self.written(finding.path)[-1]
         if len(finding.path) == 1:
             of_directory = self.verb.of_directory
@@ -194,7 +194,7 @@ class _Access:
         return unknown(key, [mark + name for name in finding.unknown], [mark + name for name in missing])
 
     def written(self, path: Path) -> list[str]:
-        """The steps of ``path`` as they stand in the document, with their underscores."""
+        """The steps of ``path`` as written in the document, with underscores."""
         return [f"_{key}" if path[: i + 1] in self.protected else str(key) for i, key in enumerate(path)]
 
     def fault(self, path: Path, message: str) -> None:
@@ -238,7 +238,7 @@ class _Access:
 
 
 def _is_too_much(access: Any) -> bool:
-    """Whether it has more values than are looked at; those that aliases stand for count each time."""
+    """Whether it has more values than the limit; aliased values count each time."""
     count, rest = 0, [access]
     while rest:
         value = rest.pop()
@@ -251,7 +251,7 @@ def _is_too_much(access: Any) -> bool:
 
 
 def _has(value: Any, path: Path) -> bool:
-    """Whether there is anything at ``path`` of ``value``, as far as that consists of mappings."""
+    """Whether ``path`` exists in ``value``; assumed below anything but a mapping."""
     for step in path:
         if not isinstance(value, dict):
             return True
@@ -270,13 +270,13 @@ def _encodable(text: str) -> bool:
 
 
 def _mark(value: Any, schema: "Schema") -> None:
-    """Mark what ``schema`` calls secret, whatever is wrong with it otherwise."""
+    """Mark what ``schema`` declares secret, even if it is invalid."""
     if not isinstance(value, dict):
         return
     for key, field in schema.items():
         secret = field.get("meta", {}).get("secret")
         if secret == "key" and _is_file(value.get(key)):
-            continue  # the path is none
+            continue  # not a secret
         if secret == "url":
             if isinstance(value.get(key), str):
                 secrets.mark_url(value[key])
@@ -303,5 +303,5 @@ def _mark_all(value: Any) -> None:
 def _as_text(value: Any) -> str:
     try:
         return str(value)
-    except ValueError:  # a number of thousands of digits: nobody would print it either
+    except ValueError:  # a number with thousands of digits, never printed either
         return ""

@@ -1,7 +1,7 @@
-"""Checks of one value, and rules for several fields. Each is one object that knows its JSON Schema as well.
+"""Checks of one value, and rules for several fields. Each object also contains its JSON Schema.
 
 ``error(field, message)`` reports a fault; a dotted field is one level below. A message never contains a
-value. The JSON Schema may accept more than the check does, never less: a variable may stand for any string.
+value. The JSON Schema may accept more than the check does, never less: a variable may be any string.
 """
 
 import re
@@ -22,7 +22,7 @@ VARIABLE = r"\{\{[^\n]*\}\}"
 
 
 def given(key: str) -> Json:
-    """``key`` is there, protected or not."""
+    """``key`` exists, protected or not."""
     return {"anyOf": [{"required": [key]}, {"required": [f"_{key}"]}]}
 
 
@@ -40,7 +40,7 @@ def spelt(*words: str) -> str:
 
 
 def within(key: str, schema: Json) -> Json:
-    """The value of ``key``, if it is there, protected or not, fulfils ``schema``."""
+    """The value of ``key``, if given, protected or not, matches ``schema``."""
     return {"patternProperties": {f"^_?{key}$": schema}}
 
 
@@ -58,7 +58,7 @@ def _is(case: Mapping[str, str]) -> Json:
 
 
 class Check:
-    """What cerberus calls (``check_with``) for a value that has the type of its field.
+    """Called by cerberus (``check_with``) for a value that has its field's type.
 
     ``json`` are the keywords of JSON Schema that describe the same value.
     """
@@ -73,12 +73,12 @@ class Check:
 
 
 def check(**json: Any) -> Callable[[Callable[[str, Any, Error], None]], Check]:
-    """A decorator: the function becomes a Check, with ``json`` as its keywords of JSON Schema."""
+    """Decorator that turns a function into a Check with ``json`` as its JSON Schema keywords."""
     return lambda look: Check(look, json)
 
 
 def matches(pattern: str, message: str, **json: Any) -> Check:
-    """The whole value must match ``pattern``, which Python and ECMAScript must read alike."""
+    """The whole value must match ``pattern``, with one meaning in Python and ECMAScript."""
 
     def look(field: str, value: Any, error: Error) -> None:
         if not re.fullmatch(pattern, value):
@@ -111,7 +111,7 @@ def private_key(field: str, value: Any, error: Error) -> None:
 
 
 def _pem(field: str, value: Any, error: Error, label: str) -> None:
-    """PEM text in the document, or the path of a file that can be read."""
+    """PEM text in the document, or the path of a readable file."""
     text = value
     if not is_pem(value):
         try:
@@ -128,10 +128,10 @@ def _pem(field: str, value: Any, error: Error, label: str) -> None:
 
 
 class Rule(NamedTuple):
-    """What several fields of one mapping must fulfil together.
+    """A condition on several fields of one mapping.
 
     ``check(document, error)`` gets the mapping with plain keys and defaults, its values of any type.
-    ``json`` is a JSON Schema of the mapping that says the same, or empty: then an editor does not check it.
+    ``json`` is the equivalent JSON Schema of the mapping, or empty: then editors do not check it.
     """
 
     check: Callable[[Mapping[str, Any], Error], None]
@@ -139,7 +139,7 @@ class Rule(NamedTuple):
 
 
 def required(key: str, doc: str) -> Rule:
-    """``key`` is given. For mappings where ``"required": True`` of the field would not always be right."""
+    """``key`` is given. For mappings where ``"required": True`` would not always be right."""
 
     def look(document: Mapping[str, Any], error: Error) -> None:
         if key not in document:
@@ -149,7 +149,7 @@ def required(key: str, doc: str) -> Rule:
 
 
 def requires(key: str, other: str, why: str = "") -> Rule:
-    """Where ``key`` is given, so is ``other``; ``why`` may explain that in the message."""
+    """If ``key`` is given, so is ``other``; ``why`` may explain that in the message."""
 
     def look(document: Mapping[str, Any], error: Error) -> None:
         if key in document and other not in document:
@@ -171,7 +171,7 @@ def chain(*keys: str) -> Rule:
 
 
 def exactly_one(*choices: str | tuple[str, ...], note: str) -> Rule:
-    """One of ``choices`` is given; of a tuple, all keys. ``note`` explains them where none is given."""
+    """One of ``choices`` is given; of a tuple, all keys. ``note`` explains them if none is given."""
     ways = [(choice,) if isinstance(choice, str) else choice for choice in choices]
     names = (", or " if any(len(way) > 1 for way in ways) else " or ").join(map(" with ".join, ways))
 
@@ -196,7 +196,7 @@ def exactly_one(*choices: str | tuple[str, ...], note: str) -> Rule:
 
 
 def fields_by_choice(key: str, fields: Mapping[str, tuple[str, ...]], default: str) -> Rule:
-    """``key`` (``default`` if it is left out) chooses which ``fields`` are given; the others are not."""
+    """``key`` (or else ``default``) selects which ``fields`` are given; the others must not be."""
     every = {
         name: [choice for choice in fields if name in fields[choice]]
         for names in fields.values()
@@ -205,7 +205,7 @@ def fields_by_choice(key: str, fields: Mapping[str, tuple[str, ...]], default: s
 
     def look(document: Mapping[str, Any], error: Error) -> None:
         choice = document.get(key, default)
-        if choice not in [*fields]:  # a fault already: what the default requires is required
+        if choice not in [*fields]:  # a fault already: check as for the default
             if any(name in document and default not in choices for name, choices in every.items()):
                 return
             choice = default

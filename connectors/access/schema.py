@@ -1,12 +1,12 @@
-"""The pieces that connectors' schemas share. Data, no library.
+"""Building blocks of the connectors' schemas. Only data.
 
-A field is cerberus' with one addition, ``meta``, which may hold
+A field is a cerberus field plus ``meta``, which may contain
 
     doc       what the field means, one line
-    secret    True: its value, or everything below it, is shown nowhere; "url": what is secret in a URL
+    secret    True: its value, or everything below it, is never shown; "url": the secret parts of a URL
     example   the value in the example document
-    optional  how optional it is, where "required" does not say it: the word in the documentation's table
-    words     what else messages about the field are made of, and stays readable beside a secret
+    optional  the word in the documentation's table, if "required" does not determine it
+    words     further words in messages about the field, which stay readable beside a secret
 
 ``check_with`` is a Check and a nested ``schema`` is a Schema: both are also described as JSON Schema.
 """
@@ -20,7 +20,7 @@ Field = dict[str, Any]
 
 
 class Schema(dict[str, Field]):
-    """The fields of one mapping, and the ``rules`` that several of them must fulfil together."""
+    """The fields of one mapping, and the ``rules`` for combinations of them."""
 
     def __init__(self, fields: Mapping[str, Field], rules: Iterable[rules.Rule] = ()) -> None:
         super().__init__(fields)
@@ -28,7 +28,7 @@ class Schema(dict[str, Field]):
 
 
 def any_case(*choices: str) -> Field:
-    """An enumeration that is taken in any letter case and handed on as it is written in ``choices``."""
+    """An enumeration accepted in any letter case and passed on as written in ``choices``."""
     written = {choice.lower(): choice for choice in choices}
 
     def spell(value: Any) -> Any:

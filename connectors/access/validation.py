@@ -1,4 +1,4 @@
-"""Access data against a connector's schema: cerberus finds the faults, here they become words."""
+"""Validates access data against a connector's schema with cerberus, and words the faults."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -23,7 +23,7 @@ TYPES = {
 
 
 class Finding(NamedTuple):
-    """One fault, by the path of keys that leads to it. ``unknown``: the keys that were possible there."""
+    """One fault and the path of keys to it. ``unknown``: the keys that are valid there."""
 
     path: Path
     message: str
@@ -31,7 +31,7 @@ class Finding(NamedTuple):
 
 
 def validate(access: dict[str, Any], schema: "Schema") -> tuple[dict[str, Any], list[Finding]]:
-    """``access`` with defaults, its enumerations spelt as in the schema; and all that is wrong with it."""
+    """``access`` with defaults, and enumerations spelt as in the schema; and all its faults."""
     access, findings = _without_misshapen(access, schema, ())
     misshapen = {finding.path for finding in findings}
     validator = _validator_class()(schema, error_handler=_error_handler())
@@ -42,7 +42,7 @@ def validate(access: dict[str, Any], schema: "Schema") -> tuple[dict[str, Any], 
 
 
 def _broken_rules(document: dict[str, Any], schema: "Schema", path: Path) -> Iterator[Finding]:
-    """What the rules of ``schema``, and of the schemas in it, find in ``document``, which is at ``path``."""
+    """The faults that the rules of ``schema`` and its nested schemas find in ``document``, at ``path``."""
     faults: list[tuple[str, str]] = []
     for rule in schema.rules:
         rule.check(document, lambda *fault: faults.append(fault))
@@ -54,14 +54,14 @@ def _broken_rules(document: dict[str, Any], schema: "Schema", path: Path) -> Ite
 
 
 def _place(above: Path, field: str) -> Path:
-    """The path of the ``field`` that an error was reported for: its own, or dotted one level below."""
+    """The path of a reported ``field``; a dotted field is one level below."""
     return (*above, *field.split(".", 1))
 
 
 def _without_misshapen(
     access: dict[str, Any], schema: "Schema", path: Path
 ) -> tuple[dict[str, Any], list[Finding]]:
-    """``access`` less what should be a mapping or a list and is not: cerberus trips over that."""
+    """``access`` without values that should be mappings or lists: cerberus fails on them."""
     sound, findings = dict[str, Any](), list[Finding]()
     for key, value in access.items():
         field, here = schema.get(key, {}), (*path, key)
@@ -82,7 +82,7 @@ def _error_handler() -> Any:
     from cerberus.errors import BaseErrorHandler
 
     class AsTheyAre(BaseErrorHandler):  # type: ignore[misc]
-        """Hands cerberus' errors on; its own handlers make texts that hold the values."""
+        """Returns the raw errors; cerberus' own handlers put values into the text."""
 
         def __call__(self, errors: Any) -> Any:
             return list(errors)
@@ -95,28 +95,28 @@ def _validator_class() -> Any:
     imports.import_cerberus()  # 20 ms: not for cli-version, not for --help
     import cerberus
 
-    whole = cerberus.TypeDefinition("integer", (int,), (bool,))  # Python's, and so cerberus', take true for 1
+    whole = cerberus.TypeDefinition("integer", (int,), (bool,))  # in Python, and in cerberus, true is an int
 
     class Validator(cerberus.Validator):  # type: ignore[misc]
         types_mapping: ClassVar = {**cerberus.Validator.types_mapping, "integer": whole}
         _valid_schemas: ClassVar = imports.AllSchemas()
 
         def _error(self, *args: Any) -> None:
-            """cerberus sorts all errors whenever there is another one: 5,000 take minutes."""
+            """cerberus sorts all errors each time one is added: 5,000 take minutes."""
             if len(args) == 1:
                 self._errors.extend(args[0])
             else:
                 super()._error(*args)
 
         def _validate_check_with(self, checks: Any, field: str, value: Any) -> None:
-            if value is not None:  # a fault already; checks need not look out for it
+            if value is not None:  # already a fault; checks need not handle it
                 super()._validate_check_with(checks, field, value)
 
         _validate_check_with.__doc__ = cerberus.Validator._validate_check_with.__doc__
 
         def _normalize_default(self, mapping: dict[str, Any], schema: Any, field: str) -> None:
             """{'nullable': True}"""
-            if field not in mapping:  # cerberus would turn an explicit null, a wrong type, into the default
+            if field not in mapping:  # cerberus would replace an explicit null, a wrong type
                 super()._normalize_default(mapping, schema, field)
 
     return Validator

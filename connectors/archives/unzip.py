@@ -65,7 +65,7 @@ class _Stream:
         self._at -= count
 
     def drain(self) -> None:
-        """Read to the end, so that a truncated transfer is noticed."""
+        """Read to the end to detect a truncated transfer."""
         for _ in self._blocks:
             pass
 

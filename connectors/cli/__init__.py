@@ -22,8 +22,8 @@ SHORTAGES = {
     os.strerror(errno.ENFILE): "close other programs",
     os.strerror(errno.ENOMEM): "is there a limit on memory: docker run --memory?",
 }
-"""What Python says, in an error of any type, when the machine runs short; and a hint for each."""
-SELDOM = 50_000  # new objects before the garbage is looked for; 700, as usual, is 10 ms for 10,000 files
+"""Python's error messages, of any type, for exhausted resources, each with a hint."""
+SELDOM = 50_000  # new objects per garbage collection; the default of 700 costs 10 ms for 10,000 files
 DEBUG = "RED_DEBUG"  # if set, an internal error shows its traceback
 
 
@@ -41,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
         _on_signals(_interrupt)
         log.configure(program, os.environ.get("RED_LOG", ""))
         code = _outcome(program, arguments)
-        _on_signals(signal.SIG_DFL)  # all is done and said
+        _on_signals(signal.SIG_DFL)  # all is reported
         return code
     except Interrupted as interruption:
         log.warning("interrupted" if interruption.code == Exit.INTERRUPTED else "terminated")
@@ -56,7 +56,7 @@ def _outcome(program: str, arguments: Sequence[str]) -> int:
         log.error(error)
         return error.code
     except ModuleNotFoundError:
-        raise  # the caller knows what to say
+        raise  # the caller reports it
     except Exception as error:
         for words, hint in SHORTAGES.items():
             if words in str(error):
@@ -92,7 +92,7 @@ def _run(program: str, arguments: Sequence[str]) -> int:
 
 
 def _move(program: str, line: CommandLine) -> None:
-    """All verbs that take an access document."""
+    """Run a verb with an access document."""
     from connectors import call  # 10 ms, for these verbs only
 
     transfer = call.prepare(
@@ -126,7 +126,7 @@ def _print(text: str) -> None:
     try:
         print(text, flush=True)
     except OSError as error:
-        sys.stdout = None  # or Python tries once more at its end, and has its own exit code for that
+        sys.stdout = None  # or Python retries at exit, and fails with its own exit code
         raise LocalIOError(f"cannot write to standard output: {error.strerror}") from None
 
 
@@ -136,7 +136,7 @@ def _on_signals(handler: "Callable[[int, FrameType | None], None] | signal.Handl
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
-    signal.signal(signum, lambda signum, frame: _leave(Interrupted(signum).code))  # a second one: at once
+    signal.signal(signum, lambda signum, frame: _leave(Interrupted(signum).code))  # a second one
     raise Interrupted(signum)
 
 

@@ -9,7 +9,7 @@ from connectors.errors import UsageError
 
 
 def parse(program: str, arguments: Sequence[str]) -> CommandLine:
-    """Options may stand before, between and behind the operands; which ones, the table says."""
+    """Options may stand before, between or after the operands; the table lists them."""
     import getopt  # argparse does no more for so flat a grammar, and takes 6 ms
 
     os.environ.pop("POSIXLY_CORRECT", None)  # it would end the options at the first operand

@@ -9,7 +9,7 @@ CLI_VERSION = "1"  # of RED Connector CLI
 
 
 class Command(NamedTuple):
-    """What may follow a command's name, and what it does."""
+    """The operands, options and help of a command."""
 
     operands: tuple[str, ...]
     options: tuple[str, ...]
@@ -58,7 +58,7 @@ SPELT_OUT = {"help": "--help", "version": "--version"}
 
 
 def understood(program: str) -> dict[str, Command]:
-    """The commands that ``program`` parses: also the verbs it lacks, which get an error of their own."""
+    """The commands that ``program`` parses, including verbs it lacks, which get their own error."""
     return EVERYWHERE | TRANSFERS | CHECKS | UMOUNT | (FRONT if program == registry.FRONT_DOOR else {})
 
 
@@ -77,7 +77,7 @@ def offered(program: str) -> dict[str, Command]:
 
 
 class CommandLine(NamedTuple):
-    """A command line, understood."""
+    """A parsed command line."""
 
     command: str
     operands: tuple[str, ...]

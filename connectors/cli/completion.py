@@ -1,4 +1,4 @@
-"""Completion for shells: a script that knows the commands, options and connectors, and calls nothing."""
+"""Shell completion: a script that contains the commands, options and connectors, and calls nothing."""
 
 from connectors import __version__, registry
 from connectors.cli import commands
@@ -17,7 +17,7 @@ def script(shell: str) -> str:
 
 
 def _cases(indent: str, table: dict[str, str]) -> str:
-    """The branches of a shell's ``case``; patterns with the same consequence share one."""
+    """The branches of a shell's ``case``; patterns with the same result share a branch."""
     patterns: dict[str, list[str]] = {}
     for pattern, consequence in table.items():
         patterns.setdefault(consequence, []).append(pattern)

@@ -1,4 +1,4 @@
-"""The commands that only the front door, red-connectors, has: they print something about the connectors."""
+"""The commands that only red-connectors has: they print information about the connectors."""
 
 import json
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ def output(line: CommandLine) -> str:
 
 
 def _list(as_json: bool) -> str:
-    """The connectors, what each is for, and its verbs."""
+    """The connectors with their purposes and verbs."""
     connectors = {name: registry.load(name) for name in registry.MODULES}
     if as_json:
         verbs = {name: [str(verb) for verb in connector.SCHEMAS] for name, connector in connectors.items()}
@@ -45,7 +45,7 @@ def _list(as_json: bool) -> str:
 
 
 def choices(operands: Sequence[str]) -> list[str]:
-    """What may follow ``operands``, the beginning of CONNECTOR VERB: a line for each connector."""
+    """What may follow ``operands``, the start of CONNECTOR VERB: a line per connector."""
     names = list(registry.MODULES)
     if operands and operands[0] in commands.TRANSFERS:
         names = registry.offering(Verb(operands[0]))
@@ -65,7 +65,7 @@ def _executable(name: str) -> str:
 
 
 def _chosen(name: str, verb: str) -> tuple[str, Verb]:
-    """The connector and its verb that CONNECTOR VERB mean."""
+    """The connector and verb for CONNECTOR VERB."""
     executable = _executable(name)
     schemas = registry.load(executable).SCHEMAS
     if verb not in commands.TRANSFERS:

@@ -189,7 +189,7 @@ def wrong_words(program: str, words: Sequence[str]) -> UsageError:
 
 
 def _wrong_number(program: str, name: str, command: Command, operands: Sequence[str]) -> UsageError:
-    """``name`` is a command, and the number of its operands is wrong."""
+    """The error for command ``name`` with the wrong operand count."""
     said = f"usage: {_usage(program, name, command)}"
     if len(operands) > len(command.operands):
         wanted = len(command.operands)
@@ -213,7 +213,7 @@ def _wrong_number(program: str, name: str, command: Command, operands: Sequence[
 
 
 def _unknown(program: str, name: str, operands: Sequence[str]) -> UsageError:
-    """``name`` is not a command of ``program``."""
+    """The error for unknown command ``name``."""
     shown = printable(name)
     for executable in (name, f"red-connector-{name}"):
         if executable in registry.MODULES:
@@ -235,7 +235,7 @@ def _unknown(program: str, name: str, operands: Sequence[str]) -> UsageError:
 
 
 def _meant(program: str, name: str) -> list[str]:
-    """The commands that ``name`` is a part of, such as receive or validate; or else the one most like it."""
+    """Commands that contain ``name``, such as receive or validate; otherwise the most similar one."""
     from difflib import get_close_matches
 
     offered = list(commands.offered(program))

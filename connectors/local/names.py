@@ -1,7 +1,6 @@
-"""File names: the ones that come from outside, and the hidden ones that belong to a transfer.
+"""File names: those from outside, and the hidden names of a transfer.
 
-The one door for names from outside is ``safe_path``: whatever a listing, a server or an archive calls a
-file passes it.
+All names from outside pass through ``safe_path``, whether from a listing, a server or an archive.
 """
 
 import os
@@ -21,7 +20,7 @@ LONGEST_STEM = 90  # characters of a name that its hidden name repeats: some fil
 
 
 def safe_segment(name: str) -> str:
-    """``name`` as it is, if it can only mean a file of its own inside a folder; else ValueError says why."""
+    """Return ``name`` if it can only denote a file inside a folder; ValueError says why not."""
     if not name:
         raise ValueError("must not be empty")
     if name in (".", ".."):
@@ -46,7 +45,7 @@ def safe_segment(name: str) -> str:
 
 
 def safe_path(path: str) -> str:
-    """``path`` as it is, if every segment is safe and it is relative; else ValueError says why not."""
+    """Return ``path`` if it is relative and every segment is safe; ValueError says why not."""
     if path.startswith("/"):
         raise ValueError("must not be absolute")
     folder, _, name = path.rpartition("/")
@@ -58,13 +57,13 @@ def safe_path(path: str) -> str:
 
 @lru_cache(maxsize=64)
 def _safe_folder(path: str) -> None:
-    """Once for all of the files that are in it."""
+    """Cached: checked once for all files in it."""
     for segment in path.split("/"):
         safe_segment(segment)
 
 
 def hidden_name(name: str, kind: str) -> str:
-    """The name beside ``name`` for the file of ``kind`` (part, state) that belongs to it, at any time."""
+    """The name of the hidden file of ``kind`` (part, state) for ``name``, always the same."""
     hidden = f".{name}.red-{kind}"
     if 4 * len(hidden) > LONGEST_NAME and len(os.fsencode(hidden)) > LONGEST_NAME:  # UTF-8: 4 at most
         hidden = f".{fingerprint(name)}.red-{kind}"
@@ -72,12 +71,12 @@ def hidden_name(name: str, kind: str) -> str:
 
 
 def is_hidden_name(name: str) -> bool:
-    """Whether ``name`` is one that hidden_name makes: never payload."""
+    """Whether ``name`` has the form of hidden_name: never payload."""
     return name.startswith(".") and name.endswith(HIDDEN_KINDS)
 
 
 def hidden_in(path: str) -> str:
-    """The beginning of ``path`` that is called as hidden_name makes names; "" if there is none."""
+    """``path`` up to and with its first hidden name; "" if there is none."""
     if ".red-" not in path:  # nearly always
         return ""
     segments = path.split("/")
@@ -88,17 +87,17 @@ def hidden_in(path: str) -> str:
 
 
 def warn_of_hidden(paths: Sequence[str]) -> None:
-    """Say that files of such names were left out, if there are any."""
+    """Warn that hidden files were left out, if there are any."""
     if paths:
         more = f" and {len(paths) - MOST_NAMED} more" if len(paths) > MOST_NAMED else ""
         log.warning(f"left out: {', '.join(paths[:MOST_NAMED])}{more}: the names of part files of transfers")
 
 
 def staging_name(name: str, source: str, token: str = "") -> str:
-    """The hidden name to send ``source`` under until it is complete and can be called ``name``.
+    """The hidden name under which ``source`` is sent until it is complete and renamed to ``name``.
 
-    It is the same for this file of this machine in every later call, so that what a killed one has left is
-    written over, and another one for any other sender. ``token`` is what transfer.departure.claim says.
+    It is the same in every call for this file on this machine, so that leftovers of a killed call are
+    overwritten, and differs for any other sender. ``token`` is the result of transfer.departure.claim.
     """
     folder, base = os.path.split(source)
     rest = "" if name == base and len(name) <= LONGEST_STEM else base
@@ -114,7 +113,7 @@ def _about(folder: str, rest: str) -> str:
 
 
 def fingerprint(text: str) -> str:
-    """64 characters that stand for ``text`` and do not tell it."""
+    """A hash of ``text``, 64 characters, not reversible."""
     return hasher("sha256", text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -125,7 +124,7 @@ def clean(path: str) -> str:
 
 
 def parents_first(folders: Iterable[str]) -> list[str]:
-    """The ``folders``, relative paths, and all that they are in, "" too."""
+    """The relative paths ``folders`` and all their parents, with ""."""
     found = {""}
     for folder in folders:
         while folder not in found:
@@ -135,7 +134,7 @@ def parents_first(folders: Iterable[str]) -> list[str]:
 
 
 def below(root: str, path: str) -> str:
-    """The local path of what is called ``path`` in the folder ``root``, a clean one."""
+    """The local path of ``path`` in the folder ``root``, which is clean."""
     if not path or root == ".":
         return path or root
     return f"{root}{path}" if root == "/" else f"{root}/{path}"

@@ -61,9 +61,9 @@ def dial(host: str, port: int, job: waiting.Cancellable, seconds: float, role: s
 def addresses(
     host: str, port: int, key: str = "host"
 ) -> list[tuple[socket.AddressFamily, tuple[object, ...]]]:
-    """Those of ``host``, which the field ``key`` of the access document names.
+    """Resolve ``host``, given in the field ``key`` of the access document.
 
-    HostNotFound if there is no such name; TemporaryFailure if nobody could be asked.
+    HostNotFound if the name does not exist; TemporaryFailure if no server answers.
     """
     if host.rstrip(".").lower().endswith(".invalid"):  # never exists (RFC 6761, 6.4)
         raise _unknown(host, "the name does not exist", key)

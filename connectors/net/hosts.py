@@ -1,4 +1,4 @@
-"""Host names: how they are written, and what to try where one cannot be reached. Cheap to import."""
+"""Host names: their syntax, and what to try if a host is unreachable. Cheap to import."""
 
 import re
 
@@ -9,7 +9,7 @@ RUNNING = "is the server running, and the port right?"
 
 
 def is_name(text: str) -> bool:
-    """Whether it may be the name of a host, or an IPv4 address."""
+    """Whether ``text`` may be a host name or an IPv4 address."""
     try:
         name = text if text.isascii() else text.encode("idna").decode("ascii")  # RFC 3490, 4 ms
     except UnicodeError:
@@ -19,8 +19,8 @@ def is_name(text: str) -> bool:
 
 
 def is_ipv6(text: str) -> bool:
-    """Whether it is an IPv6 address, with or without brackets."""
-    from ipaddress import IPv6Address  # 5 ms, for the few that need it
+    """Whether ``text`` is an IPv6 address, in brackets or not."""
+    from ipaddress import IPv6Address  # 5 ms, rarely needed
 
     try:
         IPv6Address(text[1:-1] if text.startswith("[") and text.endswith("]") else text)

@@ -1,4 +1,4 @@
-"""Waiting that ends in time and does not outlive a cancelled call."""
+"""Waiting with a timeout, ended early if the call is cancelled."""
 
 import threading
 import time
@@ -13,16 +13,16 @@ T = TypeVar("T")
 
 
 class Cancellable(Protocol):
-    """What is being waited for on behalf of, such as a transfer's Job."""
+    """What can be cancelled during a wait, such as a transfer's Job."""
 
     def check_cancelled(self) -> None:
-        """Raise what ends the wait, if it was cancelled."""
+        """Raise to end the wait if it was cancelled."""
 
 
 def for_event(
     event: threading.Event, job: Cancellable, seconds: float, complaint: str, *, since: float | None = None
 ) -> None:
-    """Until ``event`` is set; TemporaryFailure(``complaint``) after ``seconds``, which began at ``since``."""
+    """Wait for ``event``; TemporaryFailure(``complaint``) after ``seconds``, counted from ``since``."""
     deadline = (time.monotonic() if since is None else since) + seconds
     while not event.wait(min(LOOK_EVERY, seconds)):
         job.check_cancelled()
@@ -32,7 +32,7 @@ def for_event(
 
 
 def for_answer(ask: Callable[[], T], job: Cancellable, seconds: float, complaint: str) -> T:
-    """What ``ask`` returns or raises. It cannot be stopped: it has a thread that may be left behind."""
+    """What ``ask`` returns or raises. It cannot be stopped: its thread may be left running."""
     done = threading.Event()
     answers: list[T] = []
     errors: list[BaseException] = []
@@ -40,7 +40,7 @@ def for_answer(ask: Callable[[], T], job: Cancellable, seconds: float, complaint
     def run() -> None:
         try:
             answers.append(ask())
-        except BaseException as error:  # whatever it is, it is the caller's to see
+        except BaseException as error:  # raised again in the caller's thread
             errors.append(error)
         done.set()
 

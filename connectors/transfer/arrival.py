@@ -161,15 +161,15 @@ class Arrival:
         return self
 
     def open(self) -> BinaryIO:
-        """The bytes that are here, to look at them before they are committed."""
+        """The bytes received, to inspect them before they are committed."""
         return self._part.read()
 
     def hexdigest(self, algorithm: str) -> str:
-        """Of the bytes that are here, by an algorithm that was promised, announced, or is for receipts."""
+        """Of the bytes received, by an algorithm that was promised, announced, or is for receipts."""
         return self._hashes[algorithm].hexdigest()
 
     def commit(self) -> None:
-        """Let the file appear under its name."""
+        """Move the file to its name."""
         if self.moved:
             self._part.install(remember=self._refresh)
 
@@ -185,7 +185,7 @@ class Arrival:
             self._part.remove()
 
     def _rehash(self) -> None:
-        """Bring the hashes that will be needed to where the part ends now."""
+        """Update the needed hashes to the current end of the part."""
         wanted = {checksum.algorithm for checksum in (*self._promised, *self._part.version.checksums)}
         if self._job.receipts.wanted:
             wanted.add("sha256")
@@ -200,7 +200,7 @@ class Arrival:
 
 
 def check_target_dir(target: str) -> None:
-    """CannotCreate unless a directory is there or can be made: its parent exists."""
+    """CannotCreate unless the directory exists or can be made: its parent exists."""
     parent = os.path.dirname(clean(target)) or "."
     if os.path.exists(target) and not os.path.isdir(target):
         raise CannotCreate(f"{target} exists and is not a directory")
@@ -211,9 +211,9 @@ def check_target_dir(target: str) -> None:
 
 
 def check_target(target: str, place: LocalFile | None = None) -> os.stat_result | None:
-    """What a file called ``target`` would replace; ``place`` is where that is, if its folder is open.
+    """What a file called ``target`` would replace; ``place`` is its place, if its folder is open.
 
-    CannotCreate unless a file can appear there: its folder exists, and only a file is in the way.
+    CannotCreate unless its folder exists, and only a file is in the way.
     """
     if place and not os.access(place.name, os.F_OK, dir_fd=place.folder):  # faster than a failing stat
         return None

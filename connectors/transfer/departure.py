@@ -1,4 +1,4 @@
-"""A local file that is sent: read from its start for each attempt, and checked for changes meanwhile."""
+"""A local file to send: each attempt reads it from the start and checks that it did not change."""
 
 import fcntl
 import os
@@ -112,14 +112,14 @@ class Departure:
         return self
 
     def open(self) -> BinaryIO:
-        """The file from its start, to look at it before it is sent."""
+        """The file from its start, to inspect it before sending."""
         with reading(self.path):
             self._file.seek(0)
             return open(os.dup(self._file.fileno()), "rb")
 
     @property
     def sha256(self) -> str:
-        """Of what has been sent."""
+        """Of the data sent."""
         return self._sha256.hexdigest() if self._sha256 else ""
 
     def __exit__(
@@ -128,7 +128,7 @@ class Departure:
         self._file.close()
 
     def _look(self) -> None:
-        """See what was opened, and that it is what was promised."""
+        """Check that the opened file is as promised."""
         fd = self._file.fileno()
         with reading(self.path):
             here = os.fstat(fd)
@@ -146,7 +146,7 @@ class Departure:
                 raise ChecksumError(f"{self.path}: checksum should be {self._promised}, is {found}")
 
     def _check_end(self) -> None:
-        """Nothing follows the stated size: files of /proc and the like state 0 whatever they hold."""
+        """DataError if the file exceeds its size: /proc and the like report 0 for any content."""
         with reading(self.path):
             more = os.pread(self._file.fileno(), 1, self.size)
         if more:
@@ -157,24 +157,24 @@ class Departure:
 
 
 def moment(here: os.stat_result) -> Moment:
-    """When a file was last changed: a time of modification can be put back, that of the inode cannot."""
+    """When a file was last changed: its modification time can be reset, its inode's cannot."""
     return here.st_mtime_ns, here.st_ctime_ns, here.st_size
 
 
 def claim(fd: int) -> str:
-    """Claim the open file or folder for sending it, until it is closed: "", or random letters where another
-    process is sending it at the same time, whose hidden name must not be ours as well.
+    """Claim the open file or folder for sending, until it is closed. Returns "", or random letters if another
+    process is sending it too, so that both use different hidden names.
     """
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return ""
-    except OSError:  # that, or a file system that has no locks
+    except OSError:  # claimed, or no locks in this file system
         return os.urandom(8).hex()
 
 
 @contextmanager
 def claimed(folder: str) -> Iterator[str]:
-    """A claim to a local folder, for the time of the block: what ``claim`` says."""
+    """Claim a local folder during the block; yields the result of ``claim``."""
     with reading(folder):
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -184,7 +184,7 @@ def claimed(folder: str) -> Iterator[str]:
 
 
 def check_source(source: str) -> None:
-    """NotFound unless there is a regular file."""
+    """NotFound unless it is a regular file."""
     with reading(source):
         mode = os.stat(source).st_mode
     check_kind(source, mode)
@@ -199,7 +199,7 @@ def check_kind(source: str, mode: int) -> None:
 
 
 def open_file(source: str) -> int:
-    """A descriptor of a file by itself; where ``source`` is a link, of the one that it leads to."""
+    """A descriptor of a single file; if ``source`` is a link, of its target."""
     check_source(source)
     with reading(source):
         return os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # it may have become a FIFO

@@ -18,7 +18,7 @@ from connectors.local.names import below
 
 FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 INNER = FOLDER | os.O_NOFOLLOW
-READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # not blocking: it may be a FIFO by now
+READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # it may be a FIFO by now
 MOST_OPEN = 32  # idle folders; ulimit -n is 256 on some systems, and other things are open as well
 MOST_NAMED = 3
 
@@ -44,10 +44,10 @@ class Folder:
 
 
 class LocalTree:
-    """The directory ``root`` and what is below it, for one transfer; a context manager, used by many threads.
+    """The directory ``root`` and what it contains, for one transfer; a context manager used by many threads.
 
     Paths are relative to the root, which may be or contain a link; it is resolved once, here. Links to
-    folders inside the root are followed, and resolved only once, when first met: by ``make`` if they are
+    folders inside the root are followed, and resolved only once, on first use: by ``make`` if they are
     older than this object, with ``follow`` (for sending) always. Any other link has replaced a folder and is
     an error.
 
@@ -188,7 +188,7 @@ class LocalTree:
         os.close(folder.fd)
 
     def _is_still(self, folder: Folder) -> bool:
-        """Whether the folder still has its path, ignoring case: the kernel reports the spelling last used."""
+        """Whether the folder still has its path, ignoring case: the kernel reports the last spelling used."""
         path = below(self._real_root, folder.path) if folder.path else self._real_root
         try:
             return os.path.realpath(path) == path and os.path.samestat(os.stat(path), os.fstat(folder.fd))

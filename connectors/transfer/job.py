@@ -1,4 +1,4 @@
-"""What every part of one transfer shares: settings, progress, receipts, the pace, and whether to stop."""
+"""The shared state of one transfer: settings, progress, receipts, pace and cancellation."""
 
 import threading
 
@@ -8,7 +8,7 @@ from connectors.transfer.progress import Progress
 from connectors.transfer.receipt import Receipts
 
 TIDY_SECONDS = 1.5
-"""What a cancelled call has left to remove what it has put at the server: see Remote.write."""
+"""Time for a cancelled call to remove its files from the server: see Remote.write."""
 
 
 class Cancelled(BaseException):
@@ -28,6 +28,6 @@ class Job:
             raise Cancelled
 
     def pause(self, seconds: float) -> None:
-        """Sleep, but not through a cancellation."""
+        """Sleep; a cancellation ends it."""
         if self.cancelled.wait(seconds):
             raise Cancelled

@@ -185,7 +185,7 @@ def _ask_server(path: str) -> None:
     try:
         os.statvfs(path)
     except OSError as error:
-        if error.errno != errno.EOPNOTSUPP:  # rclone's server does not know, but it answered
+        if error.errno != errno.EOPNOTSUPP:  # rclone's server lacks this, but it answered
             raise
 
 
@@ -223,7 +223,7 @@ def _start(program: Program, path: str, messages: int) -> "subprocess.Popen[byte
 
     fcntl.fcntl(messages, fcntl.F_SETFL, os.O_APPEND)
     here = os.path.dirname(sys.executable)
-    # Do not pass on our environment: it may contain RED_VAR_… variables, and a mount runs for long.
+    # Do not pass on our environment: it may contain RED_VAR_… variables, and a mount runs long.
     environment = {"PATH": f"{here}:{os.environ.get('PATH', os.defpath)}", "LANG": "C.UTF-8", MARK: path}
     try:
         return subprocess.Popen(
@@ -293,7 +293,7 @@ def umount_dir(local: str) -> None:
 
 
 def _report(path: str, local: str) -> None:
-    """Report errors of the mount since it was made; nothing else reports them."""
+    """Report errors since the mount was made; nothing else reports them."""
     for pid in processes(path):
         with suppress(OSError), open(f"/proc/{pid}/fd/2", "rb") as file:
             if record := _last_error(file.read(1 << 20).decode(errors="replace").splitlines()):
@@ -317,7 +317,7 @@ def _unmount(path: str, mounted: Mounted) -> None:
             raise LocalIOError(f"cannot unmount {path}: {refusal}")
         time.sleep(LOOK_EVERY)
     deadline = time.monotonic() + BUSY_FOR
-    while processes(path) and time.monotonic() < deadline:  # they end by themselves
+    while processes(path) and time.monotonic() < deadline:  # they exit on their own
         time.sleep(LOOK_EVERY)
 
 
@@ -341,7 +341,7 @@ def _kill(path: str) -> None:
     deadline = time.monotonic() + UNMOUNTED_WITHIN
     while (found := processes(path)) and time.monotonic() < deadline:
         for pid in found:
-            with suppress(ProcessLookupError, PermissionError):  # fusermount3 is root's, and ends by itself
+            with suppress(ProcessLookupError, PermissionError):  # fusermount3 runs as root and exits
                 os.kill(pid, signal.SIGKILL)
         time.sleep(LOOK_EVERY)
 

@@ -1,4 +1,4 @@
-"""A line of JSON for every file moved: what went where, its checksum, how long it took."""
+"""One line of JSON per file moved: source, target, checksum, duration."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from connectors.model import Verb
 
 
 class Receipts:
-    """The file that RED_RECEIPT names; without one nothing is written, and no checksum is needed for it."""
+    """The file named by RED_RECEIPT; without one nothing is written, and no checksum computed for it."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -29,7 +29,7 @@ class Receipts:
     def add(
         self, verb: Verb, local: str, remote: str, size: int, sha256: str, seconds: float, attempts: int
     ) -> None:
-        """One file was moved: ``size`` in bytes, in ``seconds``, at the ``attempts``-th attempt."""
+        """Record a moved file: ``size`` in bytes, ``seconds``, and the number of ``attempts``."""
         line = {
             "verb": verb.value,
             "local": secrets.redact(local),

@@ -1,4 +1,4 @@
-"""Small files, many together, for a Remote with ``many`` (connectors.remote.ManyAtOnce).
+"""Small files in batches, for a Remote with ``many`` (connectors.remote.ManyAtOnce).
 
 A file that fits into memory needs no part file to resume from. Failures are not handled here: the first three
 functions return the files that remain, all of them if the Remote has no ``many``, and the engine transfers
@@ -35,7 +35,7 @@ from connectors.transfer.mode import settle_mode
 from connectors.transfer.part import NEW, is_called, ready_name, remember_version
 from connectors.transfer.retry import persistently
 
-IN_VAIN = 1  # further attempts after one that ended without a single file more
+IN_VAIN = 1  # further attempts after one that completed no file
 
 Files = Sequence[Entry]
 
@@ -50,9 +50,9 @@ def check(remote: Remote, job: Job, files: Files) -> Files:
 
 
 def receive(remote: Remote, job: Job, tree: LocalTree, files: Files, there: set[str]) -> Files:
-    """Receive the small ones of the ``files`` into ``tree``; ``there`` is what was in it before.
+    """Receive the small ``files`` into ``tree``; ``there`` are the paths that existed before.
 
-    Where an earlier call has left something of a file, an Arrival goes on from there, and tidies up.
+    Files that an earlier call left unfinished are skipped: an Arrival resumes them and cleans up.
     """
     left = {path for path in there if path.endswith(HIDDEN_KINDS)}
     wanted = [file for file in files if is_small(file) and not (left and left & _hidden(file.path))]
@@ -61,7 +61,7 @@ def receive(remote: Remote, job: Job, tree: LocalTree, files: Files, there: set[
         began = time.monotonic()
         for arrived in many.read_small(rest):
             path, size = arrived.entry.path, len(arrived.content)
-            replace = path in there or tree.has_links  # of what is behind those it says nothing
+            replace = path in there or tree.has_links  # it omits what links lead to
             if not install(job, places, remote.identity(path), arrived, replace=replace):
                 continue
             done.add(path)
@@ -78,13 +78,13 @@ def receive(remote: Remote, job: Job, tree: LocalTree, files: Files, there: set[
 
 
 def _hidden(path: str) -> set[str]:
-    """The hidden names that an earlier call may have left for the file."""
+    """The hidden files that an earlier call may have left for ``path``."""
     folder, slash, name = path.rpartition("/")
     return {f"{folder}{slash}{hidden_name(name, kind)}" for kind in ("part", "state")}
 
 
 def send(remote: Remote, job: Job, tree: LocalTree, files: Files) -> Files:
-    """Send the small ones of the ``files`` in ``tree``."""
+    """Send the small ``files`` in ``tree``."""
     most = remote.many.most_packed if remote.many else SMALL
     wanted = [file for file in files if is_small(file, most)]
 
@@ -112,11 +112,11 @@ def _left(
     wanted: Files,
     step: Callable[[ManyAtOnce, Files, set[str]], None],
 ) -> Files:
-    """Those of the ``files`` that are not done when ``step`` has had the ones that are ``wanted``, if that is
-    worth while; it adds the paths of what is done to the set it gets.
+    """The ``files`` that remain after ``step`` has processed those ``wanted``, if worthwhile; ``step`` adds
+    the paths of finished files to the set it gets.
 
-    After a cut it gets the rest, and once more if that was in vain. What fails for longer, or for all files
-    alike, is met again one by one.
+    After an interruption ``step`` gets the rest, and once more if that completed no file. Files that still
+    fail are left for one by one.
     """
     many = remote.many
     if many is None or len(wanted) < 2:
@@ -153,10 +153,10 @@ def _left(
 
 
 def install(job: Job, places: OneByOne, source: str, arrived: Arrived, *, replace: bool) -> bool:
-    """Let the file appear in its place if it is what was promised; False, and nothing done, if not.
+    """Put the file in its place if it is as promised; otherwise do nothing and return False.
 
-    With ``replace`` there may be something already, which is only replaced if it is a regular file. The new
-    file is not synced by itself, as a larger one is: on a disk that would take most of the time.
+    With ``replace`` the path may exist already; only a regular file is replaced. Unlike a larger file, the
+    new file is not synced individually: on a disk that would take most of the time.
     """
     job.check_cancelled()
     entry, version, content = arrived
@@ -202,8 +202,7 @@ def _old(folder: int, name: str) -> os.stat_result | None:
 
 
 def load(job: Job, tree: LocalTree, token: str, most: int, entries: Sequence[Entry]) -> Iterator[Leaving]:
-    """Those of the ``entries`` of ``tree`` that can be read, have ``most`` bytes at most and are what was
-    promised."""
+    """Yield the ``entries`` of ``tree`` that can be read, have at most ``most`` bytes and are as promised."""
     with tree.one_by_one() as places:
         for entry in entries:
             job.check_cancelled()

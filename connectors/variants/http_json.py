@@ -1,4 +1,4 @@
-"""JSON files over HTTP and HTTPS: like connectors.http, and what is not JSON is not moved."""
+"""JSON files over HTTP and HTTPS: like connectors.http, but rejects anything else."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""HTTP for tests of experiments: receives like connectors.http, and only says what it would have sent."""
+"""HTTP for testing experiments: receives like connectors.http, but only logs what it would send."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

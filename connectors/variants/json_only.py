@@ -1,4 +1,4 @@
-"""JSON files of any connector: what is not JSON is not moved."""
+"""JSON files with any connector; other files are rejected."""
 
 import sys
 from contextlib import suppress
@@ -14,11 +14,11 @@ LONGEST_INTEGER = (
 TOO_LARGE = "a number that is too large to be checked"
 BLOCK = 64 << 10  # bytes
 STEPS = (BLOCK, 1024, 32, 1)  # bytes
-CONTINUATION_BYTES = bytes(range(0x80, 0xC0))  # of UTF-8: they begin no character
+CONTINUATION_BYTES = bytes(range(0x80, 0xC0))  # of UTF-8: never a first byte
 
 
 class JsonOnly(Decorated):
-    """The bytes stay as they are, order of keys and big numbers included; they are only looked at."""
+    """Checks the content without changing it: key order and big numbers are kept."""
 
     def inspect(self, opened: Opened, name: str) -> None:
         self.remote.inspect(opened, name)
@@ -32,23 +32,23 @@ def check_json(file: BinaryIO, name: str) -> None:
 
     sys.set_int_max_str_digits(LONGEST_INTEGER)
     try:
-        for _ in ijson.basic_parse(file):  # not use_float=True: that takes no number beyond 64 bits
+        for _ in ijson.basic_parse(file):  # not use_float=True: it rejects numbers over 64 bits
             pass
         return
     except ArithmeticError:
         why = TOO_LARGE
     except (ijson.JSONError, ValueError, SystemError) as error:
-        cause = error.__cause__ if isinstance(error, SystemError) else error  # so its C part hands it on
+        cause = error.__cause__ if isinstance(error, SystemError) else error  # from its C part
         why = _words(cause)
     line, column = _position_of_fault(file)
     raise DataError(f"{name} is not JSON: line {line}, column {column}: {why}")
 
 
 def _position_of_fault(file: BinaryIO) -> tuple[int, int]:
-    """Line and column, both from 1, of the character at which the file is no longer JSON.
+    """Line and column, both from 1, of the first character that makes the file invalid JSON.
 
-    The parser does not say. So the file is given to it again, in smaller and smaller pieces where it refuses
-    it; byte by byte all along would take long.
+    The parser does not report it, so the file is parsed again, in smaller and smaller pieces near the fault;
+    parsing it all byte by byte is slow.
     """
     end = 0
     for step in STEPS:
@@ -63,7 +63,7 @@ def _position_of_fault(file: BinaryIO) -> tuple[int, int]:
 
 
 def _accepted(file: BinaryIO, known: int, step: int) -> int:
-    """How many bytes a parser takes that gets ``step`` of them at once, after the first ``known`` ones."""
+    """How many bytes the parser accepts, in steps of ``step`` bytes after the first ``known`` bytes."""
     import ijson
 
     events = ijson.sendable_list()
@@ -79,7 +79,7 @@ def _accepted(file: BinaryIO, known: int, step: int) -> int:
 
 
 def _words(error: BaseException | None) -> str:
-    """What the parser says, without the text that it quotes in further lines."""
+    """The parser's message, without the text it quotes on further lines."""
     said = error.args[0] if error and error.args else ""
     text = said.decode("ascii", "replace") if isinstance(said, bytes) else str(said)
     return TOO_LARGE if "digits" in text else text.strip().partition("\n")[0]

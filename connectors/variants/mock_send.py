@@ -1,4 +1,4 @@
-"""For tests of experiments, with any connector: receives, and only says what it would have sent."""
+"""For testing experiments with any connector: receives, but only logs what it would send."""
 
 from connectors import log
 from connectors.model import Verb
@@ -6,7 +6,7 @@ from connectors.remote import Decorated, Remote, Source
 
 
 class MockSend(Decorated):
-    """``sends``: what it is opened for, so that nobody is contacted when sending."""
+    """``sends``: opened for sending, so that no server is contacted."""
 
     def __init__(self, remote: Remote, *, sends: bool) -> None:
         super().__init__(remote)
