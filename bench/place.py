@@ -21,7 +21,7 @@ from tests.servers.xnat import Xnat
 from tests.servers.xnat import start as start_xnat
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-CACHE = CHECKOUT / ".cache" / "bench"
+CACHE = CHECKOUT / ".cache" / "existing"  # not "bench": that environment draws the figures
 EXISTING = "existing connector"
 # The existing connectors: package versions, and package names that differ from the program's.
 VERSIONS = {"red-connector-http": "1.0", "red-connector-ssh": "1.3", "red-connector-xnat": "1.0"}
