@@ -42,9 +42,7 @@ TOO_MUCH: dict[str, tuple[Callable[[], str], str]] = {
 
 
 @pytest.mark.parametrize("name", TOO_MUCH)
-def test_a_document_that_holds_too_much_takes_little_memory_and_is_told_why(
-    documents: Documents, name: str
-) -> None:
+def test_an_oversized_document_is_refused_in_little_memory(documents: Documents, name: str) -> None:
     make, message = TOO_MUCH[name]
     text = make()
     source = documents.write(text)
@@ -103,7 +101,7 @@ def test_a_fault_deep_in_a_listing_is_found_with_its_line(documents: Documents) 
         ("access: {url: http://h/}\n", "comand{}: v\n"),
     ],
 )
-def test_thousands_of_faults_are_all_told_with_their_lines(
+def test_thousands_of_errors_are_all_reported_with_their_lines(
     documents: Documents, start: str, entry: str
 ) -> None:
     faults = documents.faults(start + listing(5_000, entry))

@@ -80,7 +80,7 @@ def test_the_json_schema_knows_the_class_and_the_variables() -> None:
     assert checker("red-connector-http", RECEIVE_DIR).is_valid({**directory, "listing": []})
 
 
-def test_the_table_says_what_the_documentation_said() -> None:
+def test_the_table_has_the_documented_columns_and_rows() -> None:
     """The rows that the documentation of the HTTP connector has had, and the columns."""
     table = describe.table(registry.load("red-connector-http").SCHEMAS[SEND_FILE])
     rows = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in table.splitlines()]

@@ -62,7 +62,7 @@ def test_a_document_that_cannot_be_read_is_a_configuration_error(tmp_path: Path,
         document.read(str(tmp_path / name) if name else name)
 
 
-def test_a_missing_document_is_told_where_it_was_looked_for(
+def test_a_missing_document_is_reported_with_the_folder_searched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -122,7 +122,7 @@ def test_yaml_is_bounded_more_tightly_than_json(
         ('"http://h/"', 0, "is not an access document: must be a mapping, is a string"),
     ],
 )
-def test_what_is_no_document_is_reported_with_its_line_and_what_the_parser_says(
+def test_an_invalid_document_is_reported_with_its_line_and_the_parsers_message(
     documents: Documents, text: str | bytes, line: int, message: str
 ) -> None:
     fault = documents.fault(text)
@@ -209,7 +209,7 @@ def test_aliases_and_merge_keys_are_taken(documents: Documents) -> None:
     assert (access["method"], access["auth"]["password"]) == ("PUT", "me")
 
 
-def test_aliases_that_stand_for_too_much_are_refused(documents: Documents) -> None:
+def test_aliases_that_expand_too_far_are_refused(documents: Documents) -> None:
     ten_times = [
         f"{new}: &{new} [{', '.join(['*' + old] * 10)}]"
         for old, new in zip("abcdefgh", "bcdefghi", strict=True)
@@ -275,7 +275,7 @@ def test_aliases_that_stand_for_too_much_are_refused(documents: Documents) -> No
         ),
     ],
 )
-def test_faults_of_the_shape_say_where_and_what_would_be_right(
+def test_errors_in_the_shape_name_the_key_and_the_correction(
     documents: Documents, text: str, path: str, message: str
 ) -> None:
     faults = {fault.path: fault for fault in documents.faults(text)}
@@ -332,7 +332,9 @@ def test_a_fault_in_a_huge_listing_has_its_path_but_no_line(
     assert places(documents.faults("url: http://h/", RECEIVE_DIR, listing)) == [("[1].basename", 0)]
 
 
-def test_faults_of_document_and_listing_come_together_each_with_its_own_source(documents: Documents) -> None:
+def test_errors_in_document_and_listing_are_reported_together_each_with_its_source(
+    documents: Documents,
+) -> None:
     listing = '[\n{"class": "File", "basename": "../x"}]'
     faults = documents.faults("url: http://h/\nmethod: NO\nextra: 1\n", RECEIVE_DIR, listing)
     assert [(os.path.basename(fault.source), fault.path, fault.line) for fault in faults] == [
@@ -342,7 +344,7 @@ def test_faults_of_document_and_listing_come_together_each_with_its_own_source(d
     ]
 
 
-def test_a_listing_that_is_no_list_is_a_fault(documents: Documents) -> None:
+def test_a_listing_that_is_not_a_list_is_refused(documents: Documents) -> None:
     assert "must be a list" in documents.fault("url: http://h/", RECEIVE_DIR, '{"class": "File"}').message
     text = "class: Directory\nlisting: {}\nconnector: {access: {url: 'http://h/'}}"
     assert places([documents.fault(text, RECEIVE_DIR)]) == [("listing", 2)]
@@ -361,7 +363,7 @@ def test_a_listing_that_is_no_list_is_a_fault(documents: Documents) -> None:
         ("access: {}\ncommand: 7", "2: command: must be a string, is an integer: put it in quotes"),
     ],
 )
-def test_the_front_door_says_in_which_line_it_misses_the_connector(
+def test_red_connectors_reports_the_line_where_the_connector_is_missing(
     documents: Documents, text: str, told: str
 ) -> None:
     source = documents.write(text)
@@ -380,7 +382,7 @@ def test_the_front_door_says_in_which_line_it_misses_the_connector(
         ("url: http://h/", []),
     ],
 )
-def test_the_front_door_names_what_may_have_been_meant_for_the_connector(
+def test_red_connectors_suggests_keys_that_may_be_a_misspelt_connector(
     documents: Documents, text: str, told: list[str]
 ) -> None:
     source = documents.write(text)
@@ -392,14 +394,14 @@ def test_the_front_door_names_what_may_have_been_meant_for_the_connector(
         assert f"{source}:{line}" in result.stderr
 
 
-def test_the_front_door_knows_a_whole_red_file(documents: Documents) -> None:
+def test_red_connectors_recognises_a_whole_red_file(documents: Documents) -> None:
     result = run("red-connectors", "receive-file", documents.write('redVersion: "9"\ninputs: {}'), "x")
     assert result.code == 78
     assert "cut out the connector of one input or output" in result.stderr
 
 
 @pytest.mark.parametrize("name", ["ssh", "red-connector-ssh", "http-json"])
-def test_a_connectors_name_at_the_front_door_is_told_how_to_call_it(name: str) -> None:
+def test_a_connector_given_to_red_connectors_is_refused_with_the_right_call(name: str) -> None:
     result = run("red-connectors", name, "receive-file", "in.yml", "x")
     short = name.removeprefix("red-connector-")
     assert result.code == 64
@@ -420,7 +422,7 @@ def test_a_connectors_name_at_the_front_door_is_told_how_to_call_it(name: str) -
         ("", "there are red-connector-http, "),
     ],
 )
-def test_a_connector_that_there_is_not_is_told_which_one_was_meant(name: str, advice: str) -> None:
+def test_an_unknown_connector_is_refused_with_a_suggestion(name: str, advice: str) -> None:
     assert registry.no_such(name).startswith(f"there is no connector {name}; {advice}")
 
 
@@ -444,7 +446,7 @@ def test_yaml_is_read_by_the_rules_of_version_1_2(documents: Documents, scalar: 
 @pytest.mark.parametrize(
     "scalar", ["!!int no", "!!bool 1", "!!float x", "!!null x", "2026-13-01", "!!int true", "9" * 5000]
 )
-def test_what_looks_like_a_number_or_a_date_and_is_none_is_a_fault(documents: Documents, scalar: str) -> None:
+def test_an_invalid_number_or_date_must_be_quoted(documents: Documents, scalar: str) -> None:
     with pytest.raises(ConfigError, match="looks like a number or a date but is not one: put it in quotes"):
         document.read(documents.write(f"x: {scalar}\n"))
 

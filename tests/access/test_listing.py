@@ -51,14 +51,14 @@ def test_a_tree_becomes_entries_with_parents_before_their_children() -> None:
     ]
 
 
-def test_a_directory_may_be_empty_or_say_nothing_of_its_contents() -> None:
+def test_a_directory_may_have_an_empty_listing_or_none() -> None:
     entry = Entry("b", True)
     assert parsed([folder("b")]) == parsed([{"class": "Directory", "basename": "b"}]) == [entry]
     assert parsed([{"class": "Directory", "basename": "b", "listing": None}]) == [entry]
     assert parsed([]) == []
 
 
-def test_what_cwl_writes_beside_is_passed_over_and_null_means_nothing() -> None:
+def test_other_cwl_fields_are_ignored_and_null_means_unset() -> None:
     raw = file(
         "a",
         size=None,
@@ -101,12 +101,12 @@ def test_what_cwl_writes_beside_is_passed_over_and_null_means_nothing() -> None:
         (folder("../x", file("..")), "[0].listing[0].basename", "must not be '..'"),
     ],
 )
-def test_every_fault_has_its_place_and_says_what_would_be_right(item: Any, path: str, message: str) -> None:
+def test_every_error_names_its_path_and_the_correction(item: Any, path: str, message: str) -> None:
     found = dict(faults([item]))
     assert found[path].startswith(message)
 
 
-def test_all_faults_of_a_tree_are_reported_at_once() -> None:
+def test_all_errors_in_a_tree_are_reported_together() -> None:
     tree = [file("../a", size=-1), folder("b", file(""), folder(".", file("x/y"))), file("ok", extra=1)]
     assert [path for path, _ in faults(tree)] == [
         "[0].basename",
@@ -124,7 +124,7 @@ def test_two_entries_of_one_folder_may_not_share_a_name() -> None:
     ]
 
 
-def test_what_is_no_list_is_a_fault() -> None:
+def test_anything_but_a_list_is_refused() -> None:
     for raw in ({}, "a", 3, None):
         assert faults(raw) == [("", "must be a list of files and directories")]
 
@@ -140,7 +140,7 @@ UNSAFE = ["", ".", "..", "/", "a/b", "../x", "/etc/passwd", "a/", "nul\0", "x" *
 
 
 @pytest.mark.parametrize("name", UNSAFE)
-def test_unsafe_names_are_refused_at_the_one_door(name: str) -> None:
+def test_unsafe_names_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         names.safe_segment(name)
     assert [path for path, _ in faults([file(name)])] == ["[0].basename"]

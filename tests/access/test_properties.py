@@ -172,7 +172,7 @@ def test_any_listing_is_taken_or_refused(value: Any) -> None:
 
 @patient
 @given(st.dictionaries(st.text(max_size=8), SCALARS.filter(lambda value: value == value), max_size=4))
-def test_json_is_read_as_json_says_and_yaml_as_yaml_says(value: dict[str, Any]) -> None:
+def test_json_and_yaml_are_read_by_their_own_rules(value: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "in")
         path.write_bytes(json.dumps({"x": value}).encode())

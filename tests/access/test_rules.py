@@ -121,7 +121,7 @@ def test_there_are_rules_and_checks_to_compare() -> None:
     ("rule", "schema"), TOLD, ids=lambda value: "" if isinstance(value, Schema) else None
 )
 @given(data=st.data())
-def test_a_rule_refuses_what_its_json_schema_refuses_and_nothing_else(
+def test_a_rule_and_its_json_schema_refuse_the_same_documents(
     rule: Rule, schema: Schema, data: st.DataObject
 ) -> None:
     concerned = [key for key in schema if key in json.dumps(rule.json)]

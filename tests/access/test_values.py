@@ -106,7 +106,7 @@ def test_a_variables_value_is_literal_and_secret(documents: Documents) -> None:
     assert secrets.redact("Somebody") == "********"
 
 
-def test_all_unresolved_variables_are_listed_at_once_with_all_other_faults(documents: Documents) -> None:
+def test_unresolved_variables_are_reported_together_with_all_other_errors(documents: Documents) -> None:
     text = "url: 'http://{{one}}/{{two}}'\nmethod: '{{three}}'\nauth:\n  username: '{{four}}'\nextra: 1\n"
     faults = documents.faults(text)
     assert places(faults) == [
@@ -174,7 +174,7 @@ def test_what_cannot_be_read_in_place_of_a_secret_is_a_fault_with_its_name(
     assert documents.access("url: http://h/")["url"] == "http://h/", "nobody asked for it"
 
 
-def test_a_secret_that_is_no_text_is_a_fault_without_its_content(documents: Documents) -> None:
+def test_a_secret_that_is_not_text_is_refused_without_showing_it(documents: Documents) -> None:
     (documents.secrets_dir / "v").write_bytes(b"hunter22\xff")
     fault = documents.fault("url: '{{v}}'")
     assert "is not UTF-8 text" in fault.message
@@ -190,7 +190,7 @@ def test_a_secret_file_that_cannot_be_read_is_a_fault_with_its_name(documents: D
     assert "cannot be read" in fault.message
 
 
-def test_a_secret_file_of_somebody_else_is_a_fault_that_says_who_we_are(documents: Documents) -> None:
+def test_an_unreadable_secret_file_is_reported_with_our_user_id(documents: Documents) -> None:
     secret = documents.secrets_dir / "v"
     secret.write_text("hunter22")
     secret.chmod(0)
@@ -209,7 +209,7 @@ def test_a_secret_file_of_somebody_else_is_a_fault_that_says_who_we_are(document
 # The schema
 
 
-def test_all_faults_are_reported_at_once_in_the_order_of_lines(documents: Documents) -> None:
+def test_all_errors_are_reported_together_in_line_order(documents: Documents) -> None:
     text = """\
 access:
   urk: http://example.com/
@@ -246,7 +246,7 @@ access:
         ("{username: a, method: null}", {"auth.method", "auth.password"}),
     ],
 )
-def test_beside_a_method_that_is_none_it_is_told_what_the_default_one_requires(
+def test_with_an_invalid_method_the_requirements_of_the_default_are_reported(
     documents: Documents, auth: str, paths: set[str]
 ) -> None:
     assert {fault.path for fault in documents.faults(f"url: http://h/\nauth: {auth}")} == paths
@@ -281,7 +281,7 @@ def test_beside_a_method_that_is_none_it_is_told_what_the_default_one_requires(
         ),
     ],
 )
-def test_a_key_at_the_wrong_level_is_told_where_it_belongs(
+def test_a_key_at_the_wrong_level_is_refused_with_the_right_level(
     documents: Documents, text: str, verb: Verb, path: str, told: str
 ) -> None:
     fault = documents.fault(text, verb)
@@ -289,7 +289,7 @@ def test_a_key_at_the_wrong_level_is_told_where_it_belongs(
     assert fault.message.startswith(told)
 
 
-def test_an_unknown_key_that_resembles_nothing_is_told_what_there_is(documents: Documents) -> None:
+def test_an_unknown_key_is_refused_with_the_list_of_known_keys(documents: Documents) -> None:
     fault = documents.fault("url: http://h/\nzzzzzz: 1\n")
     assert fault.message.startswith("unknown; known are: url, method, auth, headers, ")
 
@@ -304,7 +304,9 @@ def test_a_null_is_not_taken_for_the_default(documents: Documents) -> None:
     ("value", "what"),
     [("2026-01-31", "a date"), ("12", "an integer"), ("1.5", "a number"), ("true", "a boolean")],
 )
-def test_yaml_that_is_no_string_is_told_to_use_quotes(documents: Documents, value: str, what: str) -> None:
+def test_a_yaml_value_that_is_not_a_string_must_be_quoted(
+    documents: Documents, value: str, what: str
+) -> None:
     fault = documents.fault(f"url: http://h/\nauth: {{username: a, password: {value}}}")
     assert fault.message == f"must be a string, is {what}: put it in quotes"
 
@@ -325,7 +327,7 @@ zzz: hunter35
     assert "hunter3" not in " ".join(map(str, faults))
 
 
-def test_half_a_character_is_a_fault(documents: Documents) -> None:
+def test_a_lone_surrogate_is_refused(documents: Documents) -> None:
     fault = documents.fault('{"url": "http://h/",\n"auth": {"username": "\\ud800", "password": "x"}}')
     assert places([fault]) == [("auth.username", 2)]
 
@@ -363,7 +365,7 @@ def test_user_and_password_are_redacted_as_http_sends_them_however_short(documen
     assert secrets.redact(f"Basic {b64encode(b'me:pw').decode()}") == "Basic ********"
 
 
-def test_without_a_password_there_is_no_pair_to_hide(documents: Documents) -> None:
+def test_without_a_password_the_username_is_not_redacted(documents: Documents) -> None:
     for password in ('""', "", "null"):
         with suppress(ConfigError):
             documents.access(f"url: http://h/\nauth: {{username: me, password: {password}}}")
