@@ -114,9 +114,7 @@ def test_without_a_connector_and_a_verb_the_choices_are_listed(command: str) -> 
         (FRONT, "receive-dir - x --listing -", "only one of ACCESS and LISTING can be standard input"),
     ],
 )
-def test_what_is_wrong_with_a_command_line_is_said_in_plain_words(
-    program: str, words: str, said: str
-) -> None:
+def test_a_wrong_command_line_is_explained_in_plain_words(program: str, words: str, said: str) -> None:
     result = run(program, *words.split())
     assert (result.code, result.stdout) == (64, "")
     assert said in result.stderr
@@ -136,7 +134,7 @@ def test_a_file_that_begins_with_a_hyphen_can_be_written_with_its_folder(tmp_pat
     assert run(FRONT, "receive-file", "./-in.yml", "x", cwd=tmp_path).code == 78
 
 
-def test_a_verb_that_the_connector_lacks_is_69_and_those_that_have_it_are_named() -> None:
+def test_an_unsupported_verb_is_69_and_connectors_that_have_it_are_named() -> None:
     for words in (["mount-dir", "a", "b"], ["mount-dir-validate", "a"], ["umount-dir", "a"]):
         result = run(HTTP, *words)
         assert result.code == 69

@@ -150,7 +150,7 @@ def offer(name: str, folder: Path) -> Callable[..., set[str]]:
         (f"{SSH} mount-dir-", f"{SSH} mount-dir-validate "),
     ],
 )
-def test_what_can_be_only_one_word_is_completed(shell: Shell, line: str, whole: str) -> None:
+def test_a_word_with_only_one_completion_is_completed(shell: Shell, line: str, whole: str) -> None:
     assert shell.says(f"{line}\t\x14") == whole
 
 
@@ -166,7 +166,7 @@ def test_the_commands_of_an_executable_are_offered_and_no_others(
     assert offer(program, "") == {*commands.offered(program), *commands.SPELT_OUT}
 
 
-def test_a_function_of_ones_own_is_offered_what_the_front_door_has(offer: Callable[..., set[str]]) -> None:
+def test_a_shell_function_gets_the_completions_of_red_connectors(offer: Callable[..., set[str]]) -> None:
     assert offer("red", "") == {*commands.offered(FRONT), *commands.SPELT_OUT}
     assert "mount-dir" in offer("red", "ssh", "")
     assert "mount-dir" not in offer("red", "http", "")

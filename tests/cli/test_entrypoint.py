@@ -77,7 +77,7 @@ COMMANDS += ["help", "version", "completion", "--help", "--version", "--listing=
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_goes_to_the_front_door_even_if_a_program_has_its_name(
+def test_a_command_goes_to_red_connectors_even_if_a_program_has_its_name(
     command: str, echoing: dict[str, str]
 ) -> None:
     fakes = echoing["PATH"].partition(":")[0]
@@ -88,7 +88,7 @@ def test_a_command_goes_to_the_front_door_even_if_a_program_has_its_name(
 @pytest.mark.parametrize(
     "words", [[], [""], ["nonsense"], ["./nonsense"], ["../entrypoint.sh"], ["no such", "x"]]
 )
-def test_what_is_neither_ours_nor_a_program_is_for_the_front_door_to_refuse(
+def test_an_unknown_first_word_goes_to_red_connectors(
     words: list[str], echoing: dict[str, str], tmp_path: Path
 ) -> None:
     assert program(ENTRYPOINT, *words, env=echoing, cwd=tmp_path) == ["red-connectors", *words]
@@ -191,7 +191,7 @@ def test_a_missing_library_is_one_clear_line_and_a_hint(tmp_path: Path) -> None:
     assert "pip install -r requirements.txt" in result.stderr
 
 
-def test_an_interruption_while_it_starts_is_no_traceback() -> None:
+def test_an_interrupt_during_start_up_shows_no_traceback() -> None:
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # a child inherits "ignored"
     try:
         for milliseconds in range(0, 60, 3):

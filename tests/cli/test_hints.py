@@ -49,22 +49,20 @@ def test_a_mistaken_call_comes_with_what_to_try(tmp_path: Path, words: str, code
         ("url: 1\nurk: 2\n", "2 errors"),
     ],
 )
-def test_what_is_wrong_in_a_document_is_told_with_what_is_right(
-    tmp_path: Path, text: str, message: str
-) -> None:
+def test_an_error_in_a_document_comes_with_its_correction(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "in.yml").write_text(text)
     result = run(HTTP, "receive-file", "in.yml", "x", cwd=tmp_path)
     assert result.code == 78
     assert message in result.stderr
 
 
-def test_what_the_user_may_not_read_or_write_names_user_and_option() -> None:
+def test_a_denied_read_or_write_names_the_user_and_the_docker_option() -> None:
     refused = PermissionError(errno.EACCES, "Permission denied")
     for error in (cannot_create("out.csv", refused), cannot_read("in.csv", refused)):
         assert "--user" in error.hint
 
 
-def test_a_document_that_may_not_be_read_names_user_and_option(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_document_names_the_user_and_the_docker_option(monkeypatch: pytest.MonkeyPatch) -> None:
     from connectors.access import document
 
     def refuse(*_: object) -> None:
@@ -76,16 +74,16 @@ def test_a_document_that_may_not_be_read_names_user_and_option(monkeypatch: pyte
     assert "--user" in caught.value.hint
 
 
-def test_a_read_only_folder_is_perhaps_mounted_so() -> None:
+def test_a_read_only_folder_comes_with_a_hint_about_the_mount() -> None:
     assert ":ro" in cannot_create("out.csv", OSError(errno.EROFS, "Read-only file system")).hint
 
 
-def test_a_directory_that_is_not_there_may_be_a_file() -> None:
+def test_a_missing_directory_comes_with_a_hint_to_receive_a_file() -> None:
     assert "receive-file" in http_failures.of_reply(Reply(404, "", {}, "http://h/x/"), sending=False).hint
     assert "receive-file" not in http_failures.of_reply(Reply(404, "", {}, "http://h/x"), sending=False).hint
 
 
-def test_a_closed_port_here_is_a_server_that_is_not_running(tmp_path: Path) -> None:
+def test_a_closed_local_port_comes_with_a_hint_to_start_the_server(tmp_path: Path) -> None:
     (tmp_path / "in.yml").write_text(f"url: http://127.0.0.1:{free_port()}/x\n")
     result = run(HTTP, "receive-file", "in.yml", "x", cwd=tmp_path, env={"RED_RETRIES": "0"})
     assert result.code == 75

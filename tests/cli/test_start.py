@@ -83,7 +83,7 @@ def test_missing_a_passphrase_costs_no_library_of_keys(tmp_path: Path) -> None:
     assert not modules & {"paramiko", "cryptography"}
 
 
-def test_a_failure_before_anybody_is_called_does_not_cost_libcurl(access: str, tmp_path: Path) -> None:
+def test_a_failure_before_the_first_request_does_not_import_libcurl(access: str, tmp_path: Path) -> None:
     code, modules = start("red-connector-http", "send-file", access, str(tmp_path / "missing"))
     assert code == 66
     assert "pycurl" not in modules

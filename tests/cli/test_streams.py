@@ -91,7 +91,9 @@ def test_posixly_correct_does_not_change_where_options_may_stand(tmp_path: Path)
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
-def test_a_second_signal_ends_at_once(faulty: FaultServer, tmp_path: Path, sign: signal.Signals) -> None:
+def test_a_second_signal_ends_the_process_immediately(
+    faulty: FaultServer, tmp_path: Path, sign: signal.Signals
+) -> None:
     """The first lets it tidy up (here a server that does not answer makes that long), the second does not."""
     (tmp_path / "source").write_bytes(b"hello")
     faulty.on("/d/x", Reply(headers={"DAV": "1"}), method="OPTIONS")
