@@ -45,7 +45,7 @@ def test_the_documented_example_is_taken_as_it_is(documents: Documents, connecto
 
 
 @pytest.mark.parametrize("connector", [http_json, http_mock_send])
-def test_the_documented_stub_without_access_data_is_told_what_is_missing(
+def test_the_documented_stub_without_access_data_is_refused_with_the_missing_keys(
     documents: Documents, connector: Any
 ) -> None:
     text = f'command: "{connector.EXECUTABLE}"\n# refer to HTTP connector for more details\n'
@@ -159,7 +159,7 @@ def test_unsound_urls_are_refused(documents: Documents, url: str) -> None:
         ("{method: BEARER, token: ä}", "auth.token", "must be visible ASCII"),
     ],
 )
-def test_auth_must_hold_what_its_method_needs_and_nothing_else(
+def test_auth_must_contain_exactly_the_keys_of_its_method(
     documents: Documents, auth: str, path: str, message: str
 ) -> None:
     faults = {fault.path: fault.message for fault in documents.faults(f"url: http://h/\nauth: {auth}")}

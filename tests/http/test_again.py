@@ -77,7 +77,9 @@ def test_a_second_receive_without_checksums_fetches_only_what_changed_here_or_th
     assert fetched() == {"f1"}
 
 
-def test_what_another_url_has_delivered_is_no_proof(web: Nginx, fresh: str, remembering: Path) -> None:
+def test_a_file_received_from_another_url_is_not_up_to_date(
+    web: Nginx, fresh: str, remembering: Path
+) -> None:
     """Two servers may give two files one ETag: nginx makes it of time and size."""
     for folder, content in (("one", b"1" * 5000), ("two", b"2" * 5000)):
         placed = web.place(f"{fresh}/{folder}/x", content)
@@ -105,7 +107,7 @@ def test_a_listing_that_names_a_hidden_name_is_refused(web: Nginx, fresh: str, t
         assert not (tmp_path / "d").exists() or read(tmp_path / "d") == {}
 
 
-def test_validate_with_an_empty_listing_still_asks_the_server(web: Nginx, fresh: str) -> None:
+def test_validate_with_an_empty_listing_still_contacts_the_server(web: Nginx, fresh: str) -> None:
     web.folder(web.root / fresh)
     wrong = {"username": USERNAME, "password": "wrong"}
     for code, access in (

@@ -51,7 +51,7 @@ def outcome(client: Client, method: str, url: str) -> Answer | TemporaryFailure:
 
 
 @pytest.mark.parametrize("kind", IMAGES)
-def test_an_answer_that_is_cut_at_any_byte_is_75(faulty: FaultServer, client: Client, kind: str) -> None:
+def test_a_response_cut_at_any_byte_is_75(faulty: FaultServer, client: Client, kind: str) -> None:
     image = IMAGES[kind]
     for length in range(len(image)):
         url = faulty.on("/x", Reply(raw=image[:length]))
@@ -60,7 +60,7 @@ def test_an_answer_that_is_cut_at_any_byte_is_75(faulty: FaultServer, client: Cl
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_so_it_is_for_every_method(faulty: FaultServer, client: Client, method: str) -> None:
+def test_a_cut_response_is_75_for_every_method(faulty: FaultServer, client: Client, method: str) -> None:
     image = LENGTH if method == "HEAD" else IMAGES["length"]
     for length in range(len(image)):
         url = faulty.on("/x", Reply(raw=image[:length]), method=method)
@@ -72,7 +72,7 @@ def test_so_it_is_for_every_method(faulty: FaultServer, client: Client, method: 
 
 
 @pytest.mark.parametrize("kind", ["length", "trailer", "100", "204"])
-def test_so_it_is_when_the_connection_is_reset(faulty: FaultServer, client: Client, kind: str) -> None:
+def test_a_response_cut_by_a_reset_is_75(faulty: FaultServer, client: Client, kind: str) -> None:
     image = IMAGES[kind]
     for length in range(1, len(image), 7):
         url = faulty.on("/x", Reply(raw=image[:length], reset=True))
@@ -81,7 +81,7 @@ def test_so_it_is_when_the_connection_is_reset(faulty: FaultServer, client: Clie
 
 @pytest.mark.parametrize("notify", [False, True], ids=["without close_notify", "with close_notify"])
 @pytest.mark.parametrize("kind", ["length", "trailer", "100", "204"])
-def test_so_it_is_over_tls(web: Nginx, kind: str, notify: bool) -> None:
+def test_a_cut_response_over_tls_is_75(web: Nginx, kind: str, notify: bool) -> None:
     image = IMAGES[kind]
     with fault.start((str(web.pki.certificate), str(web.pki.key))) as secure:
         work = job(retries=0, timeout=5, ca_bundle=str(web.pki.ca))
@@ -112,7 +112,7 @@ def test_over_tls_a_body_without_a_length_is_complete_only_with_close_notify(web
         b"HTTP/1.1 100 Continue\r\n\r\n" + OK,
     ],
 )
-def test_an_answer_without_its_header_does_not_replace_a_file(
+def test_a_response_without_its_header_does_not_replace_a_file(
     faulty: FaultServer, target: Path, cut: bytes
 ) -> None:
     target.write_text("good old content")
@@ -123,7 +123,7 @@ def test_an_answer_without_its_header_does_not_replace_a_file(
     assert run(HTTP, "receive-file-validate", {"url": url}, env={"RED_RETRIES": "0"}).code == 75
 
 
-def test_a_put_whose_answer_is_cut_is_sent_again(faulty: FaultServer, target: Path) -> None:
+def test_a_put_whose_response_is_cut_is_sent_again(faulty: FaultServer, target: Path) -> None:
     target.write_bytes(b"content")
     url = faulty.on("/x", Reply(raw=b"HTTP/1.1 201 Created\r\n"), Reply(status=201), method="PUT")
     result = run(HTTP, "send-file", {"url": url, "method": "PUT"}, target)
@@ -134,7 +134,7 @@ def test_a_put_whose_answer_is_cut_is_sent_again(faulty: FaultServer, target: Pa
     assert result.code == 75, result.stderr
 
 
-def test_a_post_whose_answer_is_cut_is_not_sent_again(faulty: FaultServer, target: Path) -> None:
+def test_a_post_whose_response_is_cut_is_not_sent_again(faulty: FaultServer, target: Path) -> None:
     target.write_bytes(b"content")
     url = faulty.on("/x", Reply(raw=b"HTTP/1.1 201 Created\r\n"), method="POST")
     result = run(HTTP, "send-file", {"url": url}, target, env={"RED_RETRIES": "3"})
@@ -173,14 +173,12 @@ STRANGE = {
 
 
 @pytest.mark.parametrize("kind", STRANGE)
-def test_an_answer_that_breaks_the_rules_of_http_is_76(
-    faulty: FaultServer, client: Client, kind: str
-) -> None:
+def test_a_response_that_violates_http_is_76(faulty: FaultServer, client: Client, kind: str) -> None:
     with pytest.raises(ProtocolViolation):
         client.request("GET", faulty.on("/x", Reply(raw=STRANGE[kind])))
 
 
-def test_what_breaks_the_rules_is_not_asked_for_again(faulty: FaultServer, target: Path) -> None:
+def test_a_response_that_violates_http_is_not_retried(faulty: FaultServer, target: Path) -> None:
     for number, kind in enumerate(("identity", "four digits", "chunk size of letters")):
         url = faulty.on(f"/{number}", Reply(raw=STRANGE[kind]))
         assert run(HTTP, "receive-file", {"url": url}, target, env={"RED_RETRIES": "3"}).code == 76
@@ -189,7 +187,7 @@ def test_what_breaks_the_rules_is_not_asked_for_again(faulty: FaultServer, targe
 
 
 @pytest.mark.parametrize("fields", [b"Content-Length: 5\r\n" * 2, b"Content-Length: 5, 5\r\n"])
-def test_a_length_said_twice_is_one_length(faulty: FaultServer, target: Path, fields: bytes) -> None:
+def test_a_repeated_content_length_counts_once(faulty: FaultServer, target: Path, fields: bytes) -> None:
     url = faulty.on("/x", Reply(raw=OK + fields + b"\r\nhello"))
     result = run(HTTP, "receive-file", {"url": url}, target)
     assert result.code == 0, result.stderr

@@ -77,7 +77,7 @@ def asked(faulty: FaultServer) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", WRONG)
-def test_a_part_that_may_be_of_another_version_is_thrown_away(
+def test_a_part_that_may_be_of_another_version_is_discarded(
     faulty: FaultServer, target: Path, kind: str
 ) -> None:
     wrong = replace(WRONG[kind], body=WRONG[kind].body.translate(bytes(range(255, -1, -1))))
@@ -88,7 +88,7 @@ def test_a_part_that_may_be_of_another_version_is_thrown_away(
 
 
 @pytest.mark.parametrize("right", [RIGHT, part(f"bytes {CUT}-{SIZE - 1}/*"), replace(RIGHT, chunked=True)])
-def test_a_part_that_is_provably_of_the_same_version_is_taken(
+def test_a_part_that_is_provably_of_the_same_version_is_used(
     faulty: FaultServer, target: Path, right: Reply
 ) -> None:
     code = receive(faulty, target, Reply(BODY, etag=TAG, cut=CUT), right)
@@ -96,7 +96,7 @@ def test_a_part_that_is_provably_of_the_same_version_is_taken(
     assert target.read_bytes() == BODY
 
 
-def test_a_part_that_ends_early_and_says_so_is_progress(faulty: FaultServer, target: Path) -> None:
+def test_a_range_shorter_than_requested_counts_as_progress(faulty: FaultServer, target: Path) -> None:
     some = part(f"bytes {CUT}-{CUT + 9}/{SIZE}", BODY[CUT : CUT + 10])
     code = receive(faulty, target, Reply(BODY, etag=TAG, cut=CUT), some, Reply(BODY, etag=TAG))
     assert code == 0
@@ -105,7 +105,7 @@ def test_a_part_that_ends_early_and_says_so_is_progress(faulty: FaultServer, tar
 
 
 @pytest.mark.parametrize("size", [f"{SIZE}", "*"])
-def test_a_file_of_unknown_size_is_gone_on_with_only_if_its_end_is_known(
+def test_a_file_of_unknown_size_is_resumed_only_if_its_end_is_known(
     faulty: FaultServer, target: Path, size: str
 ) -> None:
     """The first answer comes in chunks, and does not say how long it is."""
@@ -117,7 +117,7 @@ def test_a_file_of_unknown_size_is_gone_on_with_only_if_its_end_is_known(
 
 
 @pytest.mark.parametrize("said", [DATE, LATER, JUST_NOW, {}])
-def test_so_it_is_where_a_date_tells_the_versions_apart(
+def test_last_modified_distinguishes_versions_without_an_etag(
     faulty: FaultServer, target: Path, said: dict[str, str]
 ) -> None:
     content = BODY if said is DATE else OTHER
@@ -129,14 +129,14 @@ def test_so_it_is_where_a_date_tells_the_versions_apart(
     assert len(asked(faulty)) == (2 if said is DATE else 3)
 
 
-def test_what_comes_compressed_is_not_gone_on_with(faulty: FaultServer, target: Path) -> None:
+def test_a_compressed_response_is_not_resumed(faulty: FaultServer, target: Path) -> None:
     first = Reply(OTHER, etag=TAG, cut=CUT, headers={"Content-Encoding": "gzip"})
     assert receive(faulty, target, first, Reply(BODY, etag=TAG)) == 0
     assert target.read_bytes() == BODY
 
 
 @pytest.mark.parametrize("length", [SIZE - 10, SIZE + 10])
-def test_the_same_tag_with_another_length_is_another_file(
+def test_the_same_etag_with_another_length_is_another_file(
     faulty: FaultServer, target: Path, length: int
 ) -> None:
     changed = (OTHER + OTHER)[:length]
@@ -146,14 +146,14 @@ def test_the_same_tag_with_another_length_is_another_file(
 
 
 @pytest.mark.parametrize("said", [f"bytes {CUT}-{SIZE - 1}/{SIZE}", f"bytes 0-{CUT}/{SIZE}", "bytes 0-9/*"])
-def test_a_part_that_nobody_asked_for_is_no_file(faulty: FaultServer, target: Path, said: str) -> None:
+def test_an_unrequested_range_is_76(faulty: FaultServer, target: Path, said: str) -> None:
     for status in (200, 206):
         reply = Reply(BODY[CUT:], status, {"Content-Range": said}, ranges=False)
         assert receive(faulty, target, reply) == 76
         assert not target.exists()
 
 
-def test_a_whole_file_that_says_that_it_is_whole_is_taken(faulty: FaultServer, target: Path) -> None:
+def test_a_content_range_that_covers_the_whole_file_is_accepted(faulty: FaultServer, target: Path) -> None:
     whole = Reply(BODY, headers={"Content-Range": f"bytes 0-{SIZE - 1}/{SIZE}"}, ranges=False)
     assert receive(faulty, target, whole) == 0
     assert target.read_bytes() == BODY

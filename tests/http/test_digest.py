@@ -19,7 +19,7 @@ BY_DIGEST = {"username": UMLAUT, "password": PASSWORD, "method": "DIGEST"}
 
 @pytest.mark.parametrize("folder", ["", "/other"], ids=["realm", "realm with an umlaut"])
 @pytest.mark.parametrize("user", [USERNAME, UMLAUT])
-def test_digest_knows_names_that_are_not_ascii(
+def test_digest_supports_usernames_that_are_not_ascii(
     httpd: Apache, fresh: str, target: Path, user: str, folder: str
 ) -> None:
     httpd.place(f"{fresh}{folder}/x y", CONTENT)
@@ -29,7 +29,9 @@ def test_digest_knows_names_that_are_not_ascii(
     assert target.read_bytes() == CONTENT
 
 
-def test_such_a_user_sends_and_receives_a_directory(httpd: Apache, fresh: str, tmp_path: Path) -> None:
+def test_a_user_with_a_non_ascii_name_sends_and_receives_a_directory(
+    httpd: Apache, fresh: str, tmp_path: Path
+) -> None:
     tree = {f"d/f{number}": b"x" * number for number in range(20)}
     for name, content in tree.items():
         (tmp_path / "out" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +45,7 @@ def test_such_a_user_sends_and_receives_a_directory(httpd: Apache, fresh: str, t
     assert read(tmp_path / "in") == tree
 
 
-def test_a_wrong_password_of_such_a_user_is_tried_once(httpd: Apache, fresh: str, target: Path) -> None:
+def test_a_wrong_password_of_a_non_ascii_user_is_tried_once(httpd: Apache, fresh: str, target: Path) -> None:
     httpd.place(f"{fresh}/x", CONTENT)
     auth = {**BY_DIGEST, "password": "wrong"}
     result = receive({"url": f"{httpd.digest}/{fresh}/x", "auth": auth}, target, RED_RETRIES="3")
@@ -51,7 +53,7 @@ def test_a_wrong_password_of_such_a_user_is_tried_once(httpd: Apache, fresh: str
     assert len([one for one in httpd.requests(f"/{fresh}") if "authorization" in one.headers]) == 1
 
 
-def test_basic_at_a_server_that_wants_digest_is_told_so(httpd: Apache, fresh: str, target: Path) -> None:
+def test_basic_for_a_digest_server_fails_with_a_hint(httpd: Apache, fresh: str, target: Path) -> None:
     httpd.place(f"{fresh}/x", CONTENT)
     result = receive({"url": f"{httpd.digest}/{fresh}/x", "auth": AUTH}, target)
     assert result.code == 77
@@ -76,7 +78,7 @@ def test_the_schemes_of_a_challenge_are_found(said: str, wanted: list[str]) -> N
     assert schemes(said) == wanted
 
 
-def test_a_login_that_is_refused_names_what_the_server_wants(faulty: FaultServer, target: Path) -> None:
+def test_a_refused_login_names_the_schemes_that_the_server_offers(faulty: FaultServer, target: Path) -> None:
     fields = {"WWW-Authenticate": 'Bearer realm="x", Negotiate'}
     result = receive({"url": faulty.on("/x", Reply(b"", 401, fields))}, target)
     assert result.code == 77
@@ -91,7 +93,7 @@ def test_a_login_that_is_refused_names_what_the_server_wants(faulty: FaultServer
         (AUTH, "Bearer", "the server wants Bearer (auth.method)"),
     ],
 )
-def test_a_refused_login_is_told_from_a_wrong_method(
+def test_a_refused_login_and_a_wrong_method_have_different_messages(
     faulty: FaultServer, target: Path, auth: dict[str, str], scheme: str, said: str
 ) -> None:
     url = faulty.on("/x", Reply(b"", 401, {"WWW-Authenticate": f'{scheme} realm="x"'}))
@@ -100,7 +102,7 @@ def test_a_refused_login_is_told_from_a_wrong_method(
     assert said in result.stderr
 
 
-def test_an_answer_is_that_of_the_rfc(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_digest_responses_match_the_examples_of_the_rfc(monkeypatch: pytest.MonkeyPatch) -> None:
     """RFC 7616, 3.9.1."""
 
     class Fixed:
@@ -126,7 +128,7 @@ def test_an_answer_is_that_of_the_rfc(monkeypatch: pytest.MonkeyPatch) -> None:
         assert "nc=00000001" in answer
 
 
-def test_a_user_whose_name_is_to_be_hidden_is_hashed() -> None:
+def test_a_username_is_hashed_if_the_challenge_asks_for_it() -> None:
     """RFC 7616, 3.9.2."""
     login = Digest("Jäsøn Doe", "Secret, or not?")
     said = 'Digest realm="api@example.org", qop=auth, algorithm=SHA-512-256, nonce="n", userhash=true'
@@ -136,7 +138,7 @@ def test_a_user_whose_name_is_to_be_hidden_is_hashed() -> None:
     assert 'username="793263caabb707a56211940d90411ea4a575adeccb7e360aeb624ed06ece9b0b"' in answer
 
 
-def test_only_a_challenge_that_has_become_too_old_is_answered_again() -> None:
+def test_only_a_stale_challenge_is_answered_again() -> None:
     login = Digest(UMLAUT, PASSWORD)
     said = 'Digest realm="x", nonce="n"'
     assert login.hears(said, refused=False)

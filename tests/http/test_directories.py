@@ -80,7 +80,7 @@ SERVERS = {"nginx": "web", "apache": "httpd", "rclone": "rclone_web"}
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_webdav_tells_what_there_is(
+def test_a_webdav_directory_is_listed(
     request: pytest.FixtureRequest, fresh: str, tmp_path: Path, server: str
 ) -> None:
     web = request.getfixturevalue(SERVERS[server])
@@ -158,7 +158,9 @@ def test_the_query_of_the_base_url_goes_with_every_file(faulty: FaultServer, tmp
     }
 
 
-def test_connections_are_reused_and_files_go_side_by_side(web: Nginx, fresh: str, tmp_path: Path) -> None:
+def test_connections_are_reused_and_files_are_received_in_parallel(
+    web: Nginx, fresh: str, tmp_path: Path
+) -> None:
     tree = {f"f{number}": b"x" * 100 for number in range(60)}
     place(web, fresh, tree)
     port = int(web.plain.rpartition(":")[2])
@@ -176,9 +178,7 @@ def test_connections_are_reused_and_files_go_side_by_side(web: Nginx, fresh: str
 
 
 @pytest.mark.parametrize("parallel", [1, 3, 6])
-def test_red_parallel_is_the_number_of_files_under_way(
-    faulty: FaultServer, tmp_path: Path, parallel: int
-) -> None:
+def test_red_parallel_limits_concurrent_transfers(faulty: FaultServer, tmp_path: Path, parallel: int) -> None:
     tree = {f"f{number}": b"x" for number in range(12)}
     for name in tree:
         faulty.on(f"/d/{name}", Reply(b"x", pause=SLOW))
@@ -192,7 +192,9 @@ def test_red_parallel_is_the_number_of_files_under_way(
     assert max(under_way) == parallel
 
 
-def test_one_file_that_fails_for_good_does_not_stop_the_others(faulty: FaultServer, tmp_path: Path) -> None:
+def test_a_permanent_failure_of_one_file_does_not_stop_the_others(
+    faulty: FaultServer, tmp_path: Path
+) -> None:
     faulty.on("/d/bad", Reply(b"", 503))
     for number in range(5):
         faulty.on(f"/d/f{number}", Reply(b"fine"))
@@ -204,7 +206,7 @@ def test_one_file_that_fails_for_good_does_not_stop_the_others(faulty: FaultServ
     assert len(read(tmp_path / "d")) == 5
 
 
-def test_only_passing_failures_are_75(faulty: FaultServer, tmp_path: Path) -> None:
+def test_only_temporary_failures_are_75(faulty: FaultServer, tmp_path: Path) -> None:
     faulty.on("/d/a", Reply(b"", 503))
     faulty.on("/d/b", Reply(b"b"))
     facts = [file("a"), file("b")]
@@ -213,7 +215,7 @@ def test_only_passing_failures_are_75(faulty: FaultServer, tmp_path: Path) -> No
     assert receive({"url": f"{faulty.url}/d"}, tmp_path / "d", "--listing", facts).code == 0
 
 
-def test_a_deep_or_long_listing_is_no_crash(tmp_path: Path) -> None:
+def test_a_deep_or_long_listing_does_not_crash(tmp_path: Path) -> None:
     deep: list[Any] = [file("x")]
     for _ in range(3000):
         deep = [{"class": "Directory", "basename": "d", "listing": deep}]
@@ -254,9 +256,7 @@ def send(access: dict[str, Any], source: Path, **env: str) -> Result:
     return run(HTTP, "send-dir", access, source, env={"RED_RETRIES": "0", "RED_TIMEOUT": "3", **env})
 
 
-def test_a_directory_is_put_file_by_file_where_there_is_no_webdav(
-    web: Nginx, fresh: str, tmp_path: Path
-) -> None:
+def test_a_directory_is_put_file_by_file_without_webdav(web: Nginx, fresh: str, tmp_path: Path) -> None:
     write(tmp_path / "d", TREE)
     result = send({"url": f"{web.put}/{fresh}/to"}, tmp_path / "d")
     assert result.code == 0, result.stderr
@@ -264,7 +264,7 @@ def test_a_directory_is_put_file_by_file_where_there_is_no_webdav(
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_folders_are_made_where_the_server_is_webdav(
+def test_folders_are_created_on_a_webdav_server(
     request: pytest.FixtureRequest, fresh: str, tmp_path: Path, server: str
 ) -> None:
     web = request.getfixturevalue(SERVERS[server])
@@ -279,7 +279,7 @@ def test_folders_are_made_where_the_server_is_webdav(
     assert (web.root / fresh / "new" / "to" / "nothing in it").is_dir()
 
 
-def test_the_method_is_put_unless_told_otherwise(faulty: FaultServer, tmp_path: Path) -> None:
+def test_the_default_method_is_put(faulty: FaultServer, tmp_path: Path) -> None:
     write(tmp_path / "d", {"a b": b"1", "s/c": b"2"})
     assert send({"url": f"{faulty.url}/put?v=1"}, tmp_path / "d").code == 0
     assert send({"url": f"{faulty.url}/post", "method": "POST"}, tmp_path / "d").code == 0

@@ -91,7 +91,7 @@ ELSEWHERE = {
 
 
 @pytest.mark.parametrize("name", ELSEWHERE)
-def test_entries_that_a_page_links_elsewhere_are_told(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_entries_linked_elsewhere_are_reported(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ProtocolViolation, match="cannot be received"):
         shown(page(ELSEWHERE[name]))
     assert names(page(GOOD, SUB, ELSEWHERE[name])) == EXPECTED
@@ -113,7 +113,7 @@ def test_entries_that_a_page_links_elsewhere_are_told(name: str, capsys: pytest.
         ("javascript:void(0)", "List"),
     ],
 )
-def test_links_that_are_no_entries_are_not_told(
+def test_links_that_are_not_entries_are_ignored(
     link: tuple[str, str], row: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert names(page(GOOD, SUB, link, row=row)) == EXPECTED
@@ -121,7 +121,7 @@ def test_links_that_are_no_entries_are_not_told(
     assert capsys.readouterr().err == ""
 
 
-def test_a_comment_that_is_left_open_does_not_make_a_directory_empty() -> None:
+def test_an_unclosed_comment_does_not_make_a_directory_empty() -> None:
     """Some versions of Python read on in it, others take all the rest for the comment."""
     try:
         assert names(page(GOOD, SUB).replace("<table>", "<!-- <table>")) == EXPECTED
@@ -131,13 +131,13 @@ def test_a_comment_that_is_left_open_does_not_make_a_directory_empty() -> None:
         names(page().removesuffix("</body></html>"))
 
 
-def test_a_foot_note_is_no_entry(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_footnote_is_not_an_entry(capsys: pytest.CaptureFixture[str]) -> None:
     for link in (("https://nginx.org/", "nginx.org"), ("https://example.org/caddy", "Caddy")):
         assert names(page(GOOD, SUB, link, row="<p>{}</p>")) == EXPECTED
     assert capsys.readouterr().err == ""
 
 
-def test_an_entry_with_a_second_link_to_a_view_of_it_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_entry_with_a_second_link_is_listed_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert names(page(("a%20b.txt?download", "get"), GOOD, SUB, ("sub/?zip=1", "zip"))) == EXPECTED
     assert capsys.readouterr().err == ""
 
@@ -150,7 +150,7 @@ def test_links_may_be_absolute(prefix: str) -> None:
     assert names(page((prefix + "a%20b.txt", "a b.txt"), (prefix + "sub/", "sub"))) == EXPECTED
 
 
-def test_a_page_behind_a_proxy_that_takes_off_a_prefix_is_understood(
+def test_a_page_behind_a_proxy_that_strips_a_prefix_is_understood(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     links = [("/d/a%20b.txt", "a b.txt"), ("/d/sub/", "sub"), ("/", "[To Parent Directory]")]
@@ -167,7 +167,7 @@ def test_a_page_behind_a_proxy_that_takes_off_a_prefix_is_understood(
         """<a href="#" onclick="open('a.txt')">a.txt</a>""",
     ],
 )
-def test_a_page_whose_entries_have_no_address_is_no_empty_directory(link: str) -> None:
+def test_a_page_whose_entries_have_no_href_is_not_an_empty_directory(link: str) -> None:
     body = f"<html><title>Index of /data/d</title><body><pre>{link}</pre></body></html>"
     with pytest.raises(ProtocolViolation, match=r"a\.txt"):
         shown(body)
@@ -180,7 +180,7 @@ def test_a_base_element_changes_what_links_mean() -> None:
         names(page(GOOD).replace("<head>", '<head><base href="/elsewhere/">'))
 
 
-def test_a_directory_is_one_when_its_name_ends_in_a_slash_or_its_link_does() -> None:
+def test_a_trailing_slash_in_name_or_link_marks_a_directory() -> None:
     assert names(page(GOOD, ("sub", "sub/"))) == EXPECTED
     assert names(page(GOOD, ("/data/d/sub", "sub/"))) == EXPECTED
 
@@ -196,7 +196,7 @@ def test_a_directory_is_one_when_its_name_ends_in_a_slash_or_its_link_does() -> 
         '{"name": "x", "type": "file"}',
     ],
 )
-def test_any_other_page_is_none_of_a_directory(body: str) -> None:
+def test_any_other_page_is_not_a_listing(body: str) -> None:
     for kind in ("text/html", "application/json"):
         with pytest.raises(ConfigError, match="does not list"):
             shown(body, headers={"content-type": kind, "content-length": "1"})
@@ -218,7 +218,7 @@ def test_a_page_without_a_length_must_show_its_end(server: str) -> None:
         assert isinstance(failure.value, TemporaryFailure) or server in ("caddy", "go", "miniserve")
 
 
-def test_a_webdav_answer_without_a_length_must_show_its_end() -> None:
+def test_a_webdav_response_without_a_length_must_show_its_end() -> None:
     body = multistatus(member("/data/d/", "<D:collection/>"), member("/data/d/a%20b.txt"))
     with pytest.raises(TemporaryFailure, match="too early"):
         shown(body[:-30], 207, {})
@@ -226,7 +226,7 @@ def test_a_webdav_answer_without_a_length_must_show_its_end() -> None:
         shown(body[:-30], 207, {"content-length": "1"})
 
 
-def test_what_shows_no_entry_for_long_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_listing_without_entries_for_too_long_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index, "LONGEST_GAP", 100_000)
     for body in (page(GOOD) + "<p> </p>" * 20_000, page(GOOD) + '<a href="x">x</a>' * 10_000):
         with pytest.raises(ProtocolViolation, match="no entry"):
@@ -236,7 +236,7 @@ def test_what_shows_no_entry_for_long_is_an_error(monkeypatch: pytest.MonkeyPatc
             shown(body, 207, pieces=5000)
 
 
-def test_entries_without_end_that_cannot_be_received_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endless_entries_that_cannot_be_received_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(found, "MOST_LEFT_OUT", 1000)
     monkeypatch.setattr("connectors.http.directory.multistatus.MOST_ASTRAY", 1000)
     links = [(f"/elsewhere/{number}", str(number)) for number in range(1001)]
@@ -262,7 +262,7 @@ def endless(kind: str) -> Iterator[bytes]:
 
 @pytest.mark.parametrize("behind_proxy", [False, True])
 @pytest.mark.parametrize("kind", ["html", "json", "207"])
-def test_entries_are_there_before_the_page_ends(kind: str, behind_proxy: bool) -> None:
+def test_entries_are_yielded_before_the_page_ends(kind: str, behind_proxy: bool) -> None:
     url = "http://h.example/proxy/data/d/" if behind_proxy and kind == "207" else URL
     headers = {"content-type": "application/json" if kind == "json" else "text/html"}
 
@@ -282,7 +282,7 @@ def test_entries_are_there_before_the_page_ends(kind: str, behind_proxy: bool) -
 
 
 @pytest.mark.parametrize("kind", ["html", "json", "207"])
-def test_a_directory_without_end_is_76_and_takes_little_memory(tmp_path: Path, kind: str) -> None:
+def test_an_endless_directory_is_76_and_takes_little_memory(tmp_path: Path, kind: str) -> None:
     peaks: list[str] = []
     memory = re.compile(r"VmHWM:\s+(\d+) kB")
     kinds = {"html": "text/html", "json": "application/json", "207": "application/xml"}
@@ -345,7 +345,7 @@ PREFIXES = {
 
 @pytest.mark.parametrize("slash", ["/", ""])
 @pytest.mark.parametrize("name", PREFIXES)
-def test_a_server_may_have_another_address_for_the_directory(name: str, slash: str) -> None:
+def test_hrefs_may_have_another_prefix_than_the_requested_url(name: str, slash: str) -> None:
     prefix = PREFIXES[name]
     itself = member((prefix + slash) or "/", FOLDER)
     children = [member(f"{prefix}/a%20b.txt", "", "2"), member(f"{prefix}/sub{slash}", FOLDER)]
@@ -382,12 +382,12 @@ def test_children_may_be_relative_and_badly_quoted() -> None:
         '<multistatus xmlns="OTHER:"></multistatus>',
     ],
 )
-def test_an_answer_that_does_not_fit_is_no_empty_directory(body: str) -> None:
+def test_an_unusable_multistatus_is_not_an_empty_directory(body: str) -> None:
     with pytest.raises(ProtocolViolation):
         shown(body, 207)
 
 
-def test_what_does_not_fit_is_told_beside_what_does(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unusable_entries_are_reported_and_the_others_listed(capsys: pytest.CaptureFixture[str]) -> None:
     body = multistatus(
         member("/data/d/", FOLDER),
         member("/data/d/a%20b.txt"),
@@ -415,12 +415,14 @@ def test_what_does_not_fit_is_told_beside_what_does(capsys: pytest.CaptureFixtur
         ("501 No", ProtocolViolation),
     ],
 )
-def test_a_failure_inside_the_answer_is_one(form: Any, status: str, kind: type[RedError], href: str) -> None:
+def test_an_error_status_inside_a_multistatus_is_an_error(
+    form: Any, status: str, kind: type[RedError], href: str
+) -> None:
     with pytest.raises(kind):
         shown(multistatus(form(href, status)), 207)
 
 
-def test_a_directory_that_is_missing_inside_the_answer_is_66() -> None:
+def test_a_directory_that_is_404_inside_a_multistatus_is_66() -> None:
     empty = "<D:propstat><D:prop/><D:status>HTTP/1.1 404 Not Found</D:status></D:propstat>"
     for href in ("/data/d/", "/behind/a/proxy/d/"):
         for body in (
@@ -440,24 +442,24 @@ def test_a_directory_that_is_missing_inside_the_answer_is_66() -> None:
         "<D:propstat><D:prop><D:getcontentlength/></D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat>",
     ],
 )
-def test_what_is_not_said_to_be_a_directory_is_no_empty_one(inside: str, href: str) -> None:
+def test_a_response_without_a_collection_is_not_an_empty_directory(inside: str, href: str) -> None:
     with pytest.raises(ProtocolViolation):
         shown(multistatus(f"<D:response><D:href>{href}</D:href>{inside}</D:response>"), 207)
 
 
-def test_a_directory_that_is_said_to_be_there_and_not_to_be_is_a_failure() -> None:
+def test_contradictory_statuses_for_a_directory_are_a_failure() -> None:
     both = [member("/data/d/", FOLDER), failed("/data/d/", "507 Insufficient Storage")]
     for order in (both, both[::-1]):
         with pytest.raises(TemporaryFailure):
             shown(multistatus(*order), 207)
 
 
-def test_a_child_that_may_not_be_seen_is_asked_for() -> None:
+def test_a_forbidden_child_is_listed_as_a_file() -> None:
     body = multistatus(member("/data/d/", FOLDER), failed("/data/d/secret", "403 Forbidden"))
     assert names(body, 207) == [("secret", False)], "receiving it says why not"
 
 
-def test_only_properties_that_were_found_count() -> None:
+def test_only_properties_with_status_200_count() -> None:
     no_type = "<D:prop><D:resourcetype><D:collection/></D:resourcetype></D:prop>"
     no_type = f"<D:propstat>{no_type}<D:status>HTTP/1.1 403 No</D:status></D:propstat>"
     size = "<D:prop><D:getcontentlength>7</D:getcontentlength></D:prop>"
@@ -466,12 +468,12 @@ def test_only_properties_that_were_found_count() -> None:
     assert shown(multistatus(member("/data/d/", FOLDER), child), 207) == [index.Child("x", False, 7)]
 
 
-def test_a_file_is_no_empty_directory() -> None:
+def test_a_file_is_not_an_empty_directory() -> None:
     for href in ("/data/d/", "/data/d", "http://inner/d"):
         with pytest.raises(NotFound, match="is a file"):
             shown(multistatus(member(href, "", "5")), 207)
 
 
-def test_a_server_that_shows_all_that_is_below_shows_the_directories() -> None:
+def test_a_listing_of_all_descendants_yields_the_children() -> None:
     body = multistatus(member("/data/d/", FOLDER), member("/data/d/a%20b.txt"), member("/data/d/sub/deep/x"))
     assert names(body, 207) == EXPECTED

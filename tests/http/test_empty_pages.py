@@ -85,7 +85,7 @@ NO_LINKS = {
 
 @pytest.mark.parametrize("kind", NO_LINKS)
 @pytest.mark.parametrize("pieces", [7, 100_000])
-def test_a_page_whose_entries_are_no_links_is_no_empty_directory(kind: str, pieces: int) -> None:
+def test_a_page_whose_entries_are_not_links_is_not_an_empty_directory(kind: str, pieces: int) -> None:
     with pytest.raises(ProtocolViolation, match="cannot be received"):
         shown(NGINX.replace(LIST, NO_LINKS[kind] + LIST), pieces=pieces)
 
@@ -103,7 +103,7 @@ def test_links_in_a_template_are_entries(tag: str) -> None:
 
 
 @pytest.mark.parametrize("tag", ["style", "script", "textarea", "!--"])
-def test_what_is_left_open_does_not_make_a_directory_empty(tag: str) -> None:
+def test_unclosed_markup_does_not_make_a_directory_empty(tag: str) -> None:
     body = NGINX.replace(LIST, f"<{tag}><a href='/x'>README</a>{LIST}")
     with pytest.raises((ConfigError, ProtocolViolation)):
         shown(body)

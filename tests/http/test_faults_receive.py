@@ -60,7 +60,7 @@ def test_a_body_that_is_always_cut_short_is_75_and_no_file(faulty: FaultServer, 
     assert not target.exists()
 
 
-def test_every_cut_that_brings_something_is_progress(faulty: FaultServer, target: Path) -> None:
+def test_every_cut_attempt_that_brings_bytes_is_progress(faulty: FaultServer, target: Path) -> None:
     """Each attempt brings half a megabyte: with four retries that start from zero it would never end."""
     replies = [Reply(BODY, etag=TAG, cut=700_000)] * 4
     result = receive(faulty.on("/x", *replies, Reply(BODY, etag=TAG)), target, retries=5)
@@ -68,7 +68,7 @@ def test_every_cut_that_brings_something_is_progress(faulty: FaultServer, target
     assert target.read_bytes() == BODY
 
 
-def test_the_next_process_goes_on_where_the_last_one_ended(faulty: FaultServer, target: Path) -> None:
+def test_the_next_process_resumes_where_the_last_one_ended(faulty: FaultServer, target: Path) -> None:
     url = faulty.on("/x", Reply(BODY, etag=TAG, cut=2 << 20), Reply(BODY, etag=TAG))
     assert receive(url, target, retries=0).code == 75
     assert not target.exists()
@@ -100,7 +100,7 @@ def test_a_source_that_changed_between_processes_is_fetched_afresh(faulty: Fault
 
 
 @pytest.mark.parametrize("second", ['W/"v1"', ""], ids=["weak", "none"])
-def test_without_a_strong_validator_nothing_is_put_together(
+def test_nothing_is_resumed_without_a_strong_validator(
     faulty: FaultServer, target: Path, second: str
 ) -> None:
     url = faulty.on("/x", Reply(BODY, etag=second, cut=2 << 20), Reply(OTHER, etag=second))
@@ -108,7 +108,7 @@ def test_without_a_strong_validator_nothing_is_put_together(
     assert target.read_bytes() == OTHER
 
 
-def test_another_url_does_not_go_on_with_the_part_of_the_first(faulty: FaultServer, target: Path) -> None:
+def test_another_url_does_not_resume_the_part_of_the_first(faulty: FaultServer, target: Path) -> None:
     assert receive(faulty.on("/x", Reply(BODY, etag=TAG, cut=2 << 20)), target, retries=0).code == 75
     assert receive(faulty.on("/y", Reply(OTHER, etag=TAG)), target, retries=0).code == 0
     assert target.read_bytes() == OTHER
@@ -130,7 +130,9 @@ def test_a_server_that_ignores_ranges_still_gives_a_whole_file(faulty: FaultServ
         "bytes */3145728",
     ],
 )
-def test_a_wrong_content_range_is_not_believed(faulty: FaultServer, target: Path, said: str) -> None:
+def test_a_wrong_content_range_never_yields_a_wrong_file(
+    faulty: FaultServer, target: Path, said: str
+) -> None:
     url = faulty.on(
         "/x",
         Reply(BODY, etag=TAG, cut=2 << 20),
@@ -142,7 +144,7 @@ def test_a_wrong_content_range_is_not_believed(faulty: FaultServer, target: Path
     assert not target.exists() or target.read_bytes() == BODY
 
 
-def test_a_part_without_any_content_range_is_not_believed(faulty: FaultServer, target: Path) -> None:
+def test_a_206_without_content_range_is_refused(faulty: FaultServer, target: Path) -> None:
     url = faulty.on("/x", Reply(BODY, etag=TAG, cut=2 << 20), Reply(BODY[2 << 20 :], 206, ranges=False))
     result = receive(url, target)
     assert result.code in (75, 76), result.stderr
@@ -159,7 +161,7 @@ def test_416_starts_afresh(faulty: FaultServer, target: Path) -> None:
 # --- lies about the length ----------------------------------------------------------------------
 
 
-def test_a_body_shorter_than_its_length_is_no_success(faulty: FaultServer, target: Path) -> None:
+def test_a_body_shorter_than_its_length_is_a_failure(faulty: FaultServer, target: Path) -> None:
     assert receive(faulty.on("/x", Reply(BODY, length=len(BODY) + 1)), target, retries=0).code == 75
     assert not target.exists()
 
@@ -170,7 +172,7 @@ def test_a_body_longer_than_its_length_ends_at_its_length(faulty: FaultServer, t
     assert not target.exists() or (result.code == 0 and target.read_bytes() == BODY[:1000])
 
 
-def test_nonsense_as_length_is_no_crash(faulty: FaultServer, target: Path) -> None:
+def test_an_invalid_content_length_does_not_crash(faulty: FaultServer, target: Path) -> None:
     for number, value in enumerate(("-5", "abc", "5, 6", "99999999999999999999999")):
         raw = f"HTTP/1.1 200 OK\r\nContent-Length: {value}\r\n\r\nhello".encode()
         result = receive(faulty.on(f"/{number}", Reply(raw=raw)), target, retries=0)
@@ -207,7 +209,7 @@ def test_validate_does_not_hang_either(faulty: FaultServer) -> None:
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
-def test_what_may_pass_is_tried_again(faulty: FaultServer, target: Path, status: int) -> None:
+def test_temporary_failures_are_retried(faulty: FaultServer, target: Path, status: int) -> None:
     result = receive(faulty.on("/x", Reply(b"busy", status), Reply(BODY)), target)
     assert result.code == 0, result.stderr
     assert len(ranges(faulty)) == 2
@@ -215,7 +217,7 @@ def test_what_may_pass_is_tried_again(faulty: FaultServer, target: Path, status:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 410, 451])
-def test_what_will_not_pass_is_not_tried_again(faulty: FaultServer, target: Path, status: int) -> None:
+def test_permanent_failures_are_not_retried(faulty: FaultServer, target: Path, status: int) -> None:
     result = receive(faulty.on("/x", Reply(b"no", status)), target, retries=3)
     assert result.code in (66, 76, 77, 78), result.stderr
     assert len(ranges(faulty)) == 1
@@ -235,7 +237,7 @@ def test_retry_after_is_honoured(faulty: FaultServer, target: Path, as_date: boo
     assert second - first >= 1.9
 
 
-def test_a_retry_after_beyond_reason_is_not_waited_for(faulty: FaultServer, target: Path) -> None:
+def test_an_excessive_retry_after_is_not_waited_for(faulty: FaultServer, target: Path) -> None:
     url = faulty.on("/x", Reply(b"", 503, {"Retry-After": "86400"}))
     result = receive(url, target, retries=1)
     assert result.code == 75
@@ -273,13 +275,13 @@ def test_garbage_is_76_and_no_traceback(faulty: FaultServer, target: Path, raw: 
     assert not target.exists()
 
 
-def test_an_empty_answer_may_pass_later(faulty: FaultServer, target: Path) -> None:
+def test_an_empty_response_is_retried(faulty: FaultServer, target: Path) -> None:
     result = receive(faulty.on("/x", Reply(raw=b""), Reply(BODY)), target)
     assert result.code == 0, result.stderr
     assert receive(faulty.on("/y", Reply(raw=b"")), target, retries=0).code in (75, 76)
 
 
-def test_headers_without_end_are_given_up(faulty: FaultServer, target: Path) -> None:
+def test_endless_headers_are_given_up(faulty: FaultServer, target: Path) -> None:
     result = receive(faulty.on("/x", Reply(endless=True)), target, retries=0)
     assert result.code in (75, 76)
     assert result.seconds < 10
@@ -302,7 +304,7 @@ def digests(body: bytes) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.parametrize("kind", digests(b""))
-def test_a_digest_of_the_server_is_checked(faulty: FaultServer, target: Path, kind: str) -> None:
+def test_a_digest_from_the_server_is_checked(faulty: FaultServer, target: Path, kind: str) -> None:
     assert receive(faulty.on("/good", Reply(BODY, headers=digests(BODY)[kind])), target).code == 0
     target.unlink()
     result = receive(faulty.on("/bad", Reply(BODY, headers=digests(OTHER)[kind])), target)
@@ -311,7 +313,7 @@ def test_a_digest_of_the_server_is_checked(faulty: FaultServer, target: Path, ki
 
 
 @pytest.mark.parametrize("kind", digests(b""))
-def test_a_digest_behind_the_bytes_is_checked_too(faulty: FaultServer, target: Path, kind: str) -> None:
+def test_a_digest_in_the_trailer_is_checked_too(faulty: FaultServer, target: Path, kind: str) -> None:
     good = Reply(BODY, chunked=True, trailer=digests(BODY)[kind])
     assert receive(faulty.on("/good", good), target).code == 0
     assert target.read_bytes() == BODY
@@ -322,7 +324,7 @@ def test_a_digest_behind_the_bytes_is_checked_too(faulty: FaultServer, target: P
     assert left(target) == []
 
 
-def test_a_digest_behind_a_part_is_that_of_the_whole(faulty: FaultServer, target: Path) -> None:
+def test_a_digest_in_the_trailer_of_a_range_is_of_the_whole_file(faulty: FaultServer, target: Path) -> None:
     for number, content in enumerate((BODY, OTHER)):
         cut = Reply(BODY, etag=TAG, cut=2 << 20)
         rest = Reply(BODY, etag=TAG, chunked=True, trailer=digests(content)["repr"])
@@ -330,7 +332,7 @@ def test_a_digest_behind_a_part_is_that_of_the_whole(faulty: FaultServer, target
         assert result.code == (0 if content is BODY else 65), result.stderr
 
 
-def test_a_part_that_fails_its_checksum_is_thrown_away_once(faulty: FaultServer, target: Path) -> None:
+def test_a_part_that_fails_its_checksum_is_discarded_once(faulty: FaultServer, target: Path) -> None:
     right = digests(BODY)["repr"]
     url = faulty.on("/x", Reply(OTHER, headers=right), Reply(BODY, headers=right))
     assert receive(url, target).code == 0
@@ -339,7 +341,7 @@ def test_a_part_that_fails_its_checksum_is_thrown_away_once(faulty: FaultServer,
     assert len(ranges(faulty, "/y")) == 2
 
 
-def test_a_digest_of_a_resumed_file_is_that_of_the_whole(faulty: FaultServer, target: Path) -> None:
+def test_a_digest_of_a_resumed_file_is_of_the_whole_file(faulty: FaultServer, target: Path) -> None:
     """Content-Digest of a 206 is about the part only (RFC 9530, 2), Repr-Digest about the whole."""
     right = digests(BODY)["repr"]
     url = faulty.on(
@@ -350,7 +352,7 @@ def test_a_digest_of_a_resumed_file_is_that_of_the_whole(faulty: FaultServer, ta
     assert target.read_bytes() == BODY
 
 
-def test_a_digest_that_nobody_knows_or_can_read_is_passed_over(faulty: FaultServer, target: Path) -> None:
+def test_an_unknown_or_unreadable_digest_is_ignored(faulty: FaultServer, target: Path) -> None:
     for number, value in enumerate(("crc32c=:AAAAAA==:", "sha-256=nonsense", "", ":::", "unixsum=30637")):
         for header in ("Repr-Digest", "Digest"):
             url = faulty.on(f"/{number}-{header}", Reply(BODY, headers={header: value}))
@@ -382,13 +384,13 @@ def test_the_receipt_counts_attempts(faulty: FaultServer, target: Path, tmp_path
         (Reply(b""), 0),
     ],
 )
-def test_validate_asks_the_server(faulty: FaultServer, reply: Reply, code: int) -> None:
+def test_validate_contacts_the_server(faulty: FaultServer, reply: Reply, code: int) -> None:
     access = {"url": faulty.on("/x", reply)}
     result = run(HTTP, "receive-file-validate", access, env={"RED_RETRIES": "0", "RED_TIMEOUT": "2"})
     assert result.code == code, result.stderr
 
 
-def test_validate_retries_what_may_pass(faulty: FaultServer) -> None:
+def test_validate_retries_temporary_failures(faulty: FaultServer) -> None:
     url = faulty.on("/x", Reply(BODY))
     faulty.on("/x", Reply(b"", 503), Reply(BODY), method="HEAD")
     assert run(HTTP, "receive-file-validate", {"url": url}).code == 0

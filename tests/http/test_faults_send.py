@@ -61,7 +61,7 @@ def test_a_source_that_changes_while_it_is_sent_does_not_get_its_final_name(
 
 
 @pytest.mark.parametrize("of_directory", [False, True])
-def test_a_listed_link_that_leads_out_of_the_directory_is_not_followed(
+def test_a_listed_link_to_outside_the_directory_is_not_followed(
     faulty: FaultServer, tmp_path: Path, of_directory: bool
 ) -> None:
     write(tmp_path, {"outside/secret": b"secret", "d/good": b"good"})
@@ -119,7 +119,7 @@ CUT = Reply(b"hello", cut=2)
 @pytest.mark.parametrize(
     "reply", [Reply(b"", 503), Reply(b"hello", cut=2), WRONG], ids=["503", "cut", "wrong"]
 )
-def test_every_further_request_is_announced_and_no_other(
+def test_every_retry_is_announced_and_nothing_else(
     faulty: FaultServer, target: Path, retries: int, reply: Reply
 ) -> None:
     url = faulty.on("/x", reply)

@@ -114,12 +114,12 @@ def all_at_once(server: FaultServer, here: Path, replies: list[Reply]) -> None:
     assert result.code in (0, 65, 66, 73, 75, 76, 77), result.stderr
 
 
-def test_a_strange_status_line_is_never_a_fault_of_ours(faulty: FaultServer, tmp_path: Path) -> None:
+def test_a_strange_status_line_is_never_an_internal_error(faulty: FaultServer, tmp_path: Path) -> None:
     rest = b"\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"
     all_at_once(faulty, tmp_path, [Reply(raw=line + rest) for line in STATUS_LINES])
 
 
-def test_a_strange_header_field_is_never_a_fault_of_ours(faulty: FaultServer, tmp_path: Path) -> None:
+def test_a_strange_header_field_is_never_an_internal_error(faulty: FaultServer, tmp_path: Path) -> None:
     heads = [OK, OK.replace(b"200 OK", b"503 x"), OK.replace(b"200 OK", b"206 x"), b"HTTP/1.1 401 x\r\n"]
     for head in heads:
         all_at_once(
@@ -130,11 +130,11 @@ def test_a_strange_header_field_is_never_a_fault_of_ours(faulty: FaultServer, tm
 
 
 @pytest.mark.parametrize("raw", [OK + b"\xff\xfe\x00\r\n\r\nhello", b"HTTP/1.1 200\tOK\r\n\r\nhello"])
-def test_every_verb_takes_a_strange_answer_calmly(faulty: FaultServer, tmp_path: Path, raw: bytes) -> None:
+def test_no_verb_crashes_on_a_strange_response(faulty: FaultServer, tmp_path: Path, raw: bytes) -> None:
     every_verb(faulty, tmp_path, Reply(raw=raw))
 
 
-def test_a_location_that_is_none_is_76(faulty: FaultServer, tmp_path: Path) -> None:
+def test_an_invalid_location_is_76(faulty: FaultServer, tmp_path: Path) -> None:
     fits = [place.encode("latin-1", "replace").decode("latin-1") for place in LOCATIONS]
     for status in (302, 307):
         all_at_once(faulty, tmp_path, [Reply(status=status, headers={"Location": place}) for place in fits])
@@ -144,7 +144,7 @@ def test_a_location_that_is_none_is_76(faulty: FaultServer, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("said", CONTENT_RANGES)
-def test_a_garbled_content_range_is_never_a_fault_of_ours(
+def test_a_garbled_content_range_is_never_an_internal_error(
     faulty: FaultServer, tmp_path: Path, said: str
 ) -> None:
     body = b"0123456789abcdef" * 131_072
@@ -161,21 +161,21 @@ def test_a_garbled_content_range_is_never_a_fault_of_ours(
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_strange_index_page_is_never_a_fault_of_ours(
+def test_a_strange_index_page_is_never_an_internal_error(
     faulty: FaultServer, tmp_path: Path, name: str
 ) -> None:
     directory(faulty, tmp_path, Reply(PAGES[name], headers={"Content-Type": "text/html"}), "GET")
 
 
 @pytest.mark.parametrize("name", MULTISTATUS)
-def test_a_strange_webdav_answer_is_never_a_fault_of_ours(
+def test_a_strange_webdav_response_is_never_an_internal_error(
     faulty: FaultServer, tmp_path: Path, name: str
 ) -> None:
     directory(faulty, tmp_path, Reply(MULTISTATUS[name], 207, {"Content-Type": "text/xml"}), "PROPFIND")
 
 
 @pytest.mark.parametrize("name", JSON_INDEXES)
-def test_a_strange_json_index_is_never_a_fault_of_ours(
+def test_a_strange_json_index_is_never_an_internal_error(
     faulty: FaultServer, tmp_path: Path, name: str
 ) -> None:
     directory(
@@ -240,7 +240,9 @@ LINES = st.lists(st.one_of(st.sampled_from(WORDS), st.binary(max_size=4)), max_s
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.lists(LINES, min_size=20, max_size=40))
-def test_any_answer_is_an_answer_or_an_error(faulty: FaultServer, tmp_path: Path, lines: list[bytes]) -> None:
+def test_any_bytes_are_a_response_or_an_error(
+    faulty: FaultServer, tmp_path: Path, lines: list[bytes]
+) -> None:
     heads = [b"HTTP/1.1 200 OK\r\n" if number % 3 else b"" for number in range(len(lines))]
     all_at_once(
         faulty,

@@ -54,9 +54,7 @@ def head(client: socket.socket) -> bytes:
     return data
 
 
-def test_a_put_that_cannot_be_looked_at_for_now_is_not_taken_for_granted(
-    faulty: FaultServer, tmp_path: Path
-) -> None:
+def test_a_put_that_cannot_be_verified_for_now_is_75(faulty: FaultServer, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"payload")
     faulty.on("/x", Reply(status=503), Reply(status=503), method="HEAD")
     result = run(HTTP, "send-file", {"url": f"{faulty.url}/x", "method": "PUT"}, tmp_path / "x", env=AT_ONCE)
@@ -213,20 +211,20 @@ def test_a_reason_that_holds_the_password_is_redacted_before_it_is_cut(tmp_path:
 
 
 @pytest.mark.parametrize("proxy", ["http://[bad", "socks9://x", "http://x:99999", "::::"])
-def test_a_proxy_that_is_none_is_a_fault_of_the_environment(tmp_path: Path, proxy: str) -> None:
+def test_an_invalid_proxy_is_78_and_its_variable_is_named(tmp_path: Path, proxy: str) -> None:
     env = {**AT_ONCE, "HTTP_PROXY": proxy}
     result = run(HTTP, "receive-file", {"url": "http://127.0.0.1:9/x"}, tmp_path / "x", env=env)
     assert result.code == 78
     assert "HTTP_PROXY" in result.stderr
 
 
-def test_a_local_file_that_is_called_like_a_directory_is_refused(faulty: FaultServer, tmp_path: Path) -> None:
+def test_a_local_file_name_with_a_trailing_slash_is_refused(faulty: FaultServer, tmp_path: Path) -> None:
     faulty.on("/x", Reply(b"x"))
     assert run(HTTP, "receive-file", {"url": f"{faulty.url}/x"}, f"{tmp_path}/new/").code == 73
     assert list(tmp_path.iterdir()) == []
 
 
-def test_few_file_descriptors_are_no_fault_of_the_program(faulty: FaultServer, tmp_path: Path) -> None:
+def test_too_few_file_descriptors_are_not_an_internal_error(faulty: FaultServer, tmp_path: Path) -> None:
     names = [f"f{number}" for number in range(60)]
     for name in names:
         faulty.on(f"/d/{name}", Reply(b"x", pause=0.05))
@@ -239,7 +237,7 @@ def test_few_file_descriptors_are_no_fault_of_the_program(faulty: FaultServer, t
 
 
 @pytest.mark.parametrize("key", ["password", "_username"])
-def test_a_number_of_thousands_of_digits_is_a_fault_of_the_document(tmp_path: Path, key: str) -> None:
+def test_a_number_of_thousands_of_digits_is_refused(tmp_path: Path, key: str) -> None:
     document = tmp_path / "in.yml"
     document.write_text(f"url: http://example.com/x\nauth:\n  {key}: 0x{'f' * 5000}\n")
     result = run(HTTP, "receive-file-validate", "--offline", document)
@@ -247,7 +245,7 @@ def test_a_number_of_thousands_of_digits_is_a_fault_of_the_document(tmp_path: Pa
     assert f"auth.{key}: must be a string" in result.stderr
 
 
-def test_an_answer_without_a_body_that_breaks_http_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_bodiless_response_that_violates_http_is_not_waited_for(tmp_path: Path) -> None:
     """libcurl reads until the connection is closed, as it does not count the length then."""
     (tmp_path / "source").write_bytes(b"hello")
 

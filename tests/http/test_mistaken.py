@@ -37,7 +37,7 @@ def test_a_directory_that_is_received_as_a_file_is_66_with_a_hint(
 
 
 @pytest.mark.parametrize("server", ["nginx", "apache", "python", "jetty", "tomcat", "rclone-new"])
-def test_a_page_that_is_titled_as_that_of_a_directory_is_not_received_as_a_file(
+def test_a_page_with_the_title_of_a_listing_is_not_received_as_a_file(
     faulty: FaultServer, tmp_path: Path, server: str
 ) -> None:
     for headers in (PAGE, {}):
@@ -60,7 +60,7 @@ def test_a_redirect_to_the_name_with_a_slash_leads_to_a_directory(
     assert run(HTTP, "receive-file-validate", {"url": url}, env=AT_ONCE).code == 66
 
 
-def test_files_of_html_and_answers_of_programs_are_received(faulty: FaultServer, tmp_path: Path) -> None:
+def test_html_files_and_program_output_are_received(faulty: FaultServer, tmp_path: Path) -> None:
     faulty.on("/api/", Reply(b'{"a": 1}', headers={"Content-Type": "application/json"}))
     urls = [
         faulty.on("/d/index.html", Reply(TITLED, headers=PAGE)),

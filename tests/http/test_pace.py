@@ -65,7 +65,7 @@ def test_a_directory_goes_to_a_server_that_takes_few_requests(faulty: FaultServe
     assert len(taken) == len(TREE)
 
 
-def test_all_workers_wait_as_long_as_the_server_says(
+def test_all_workers_wait_for_retry_after(
     faulty: FaultServer, directory: dict[str, str], tmp_path: Path
 ) -> None:
     faulty.on("/d/f00", Reply(b"", 429, {"Retry-After": "2"}), Reply(TREE["f00"]))
@@ -119,7 +119,7 @@ def test_one_file_that_is_refused_for_ever_does_not_slow_the_others_down(
     assert result.seconds < 15
 
 
-def test_an_answer_that_is_refused_for_good_is_the_callers(faulty: FaultServer, client: Client) -> None:
+def test_a_final_refusal_is_passed_to_the_caller(faulty: FaultServer, client: Client) -> None:
     client._pace = Pace(0, 1, time.sleep)
     url = faulty.on("/x", Reply(b"why", 503))
     parts: list[bytes] = []
@@ -128,7 +128,7 @@ def test_an_answer_that_is_refused_for_good_is_the_callers(faulty: FaultServer, 
     assert (heard, parts) == ([503], [b"why"])
 
 
-def test_a_pace_that_nothing_gets_through_is_lost_until_something_does() -> None:
+def test_a_pace_is_lost_until_a_request_succeeds() -> None:
     waited: list[float] = []
     pace = Pace(1, 60, waited.append)
     for expected in (True, False):
@@ -141,7 +141,7 @@ def test_a_pace_that_nothing_gets_through_is_lost_until_something_does() -> None
     assert not pace.is_lost
 
 
-def test_requests_of_one_burst_are_one_refusal() -> None:
+def test_refusals_of_one_burst_count_once() -> None:
     pace = Pace(1, 60, lambda seconds: None)
     turns = [pace.enter() for _ in range(8)]
     for turn in turns:
@@ -150,7 +150,7 @@ def test_requests_of_one_burst_are_one_refusal() -> None:
     assert not pace.is_lost
 
 
-def test_a_failure_of_the_line_is_no_refusal(faulty: FaultServer, client: Client) -> None:
+def test_a_network_failure_does_not_count_as_a_refusal(faulty: FaultServer, client: Client) -> None:
     with pytest.raises(TemporaryFailure):
         client.request("GET", faulty.on("/x", Reply(silent=True)))
     assert client._pace.enter() == 0

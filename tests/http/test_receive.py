@@ -109,7 +109,7 @@ def test_401_and_403_are_77_and_not_tried_again(faulty: FaultServer, target: Pat
 # --- TLS ----------------------------------------------------------------------------------------
 
 
-def test_an_unknown_authority_is_76_and_says_what_to_do(web: Nginx, fresh: str, target: Path) -> None:
+def test_an_unknown_authority_is_76_with_a_hint(web: Nginx, fresh: str, target: Path) -> None:
     web.place(f"{fresh}/x", CONTENT)
     for result in (
         receive({"url": f"{web.tls}/{fresh}/x"}, target),
@@ -128,7 +128,7 @@ def test_an_authority_can_be_trusted_by_the_environment(
     assert result.code == 0, result.stderr
 
 
-def test_our_own_variable_wins_over_the_others(web: Nginx, fresh: str, target: Path) -> None:
+def test_red_ca_bundle_overrides_ssl_cert_file(web: Nginx, fresh: str, target: Path) -> None:
     web.place(f"{fresh}/x", CONTENT)
     env = {"RED_CA_BUNDLE": str(web.pki.ca), "SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt"}
     assert receive({"url": f"{web.tls}/{fresh}/x"}, target, **env).code == 0
@@ -161,7 +161,7 @@ def test_a_client_certificate_is_a_path_or_the_text_itself(
     assert receive({"url": f"{web.client}/{fresh}/x"}, target, RED_CA_BUNDLE=str(pki.ca)).code in (76, 77)
 
 
-def test_plain_http_on_a_tls_port_and_tls_on_a_plain_one_are_76_at_once(
+def test_plain_http_to_a_tls_port_and_tls_to_a_plain_one_are_76_without_retries(
     web: Nginx, plain: Simple, target: Path
 ) -> None:
     for url in (web.plain, plain.url):
@@ -269,7 +269,7 @@ def test_a_url_that_is_not_http_is_78(target: Path, url: str) -> None:
         assert result.code == 78
 
 
-def test_the_server_on_ipv6_is_reached_or_refused_but_never_a_crash(target: Path) -> None:
+def test_a_server_on_ipv6_is_reached_or_refused_without_a_crash(target: Path) -> None:
     assert receive({"url": "http://[::1]:9/x"}, target).code == 75
 
 
@@ -287,7 +287,7 @@ def test_bytes_are_stored_as_sent_even_if_the_server_compresses(faulty: FaultSer
     assert faulty.seen[0].headers["accept-encoding"] == "identity"
 
 
-def test_a_sparse_body_without_length_is_taken_as_it_comes(faulty: FaultServer, target: Path) -> None:
+def test_a_sparse_body_without_length_is_received_unchanged(faulty: FaultServer, target: Path) -> None:
     for number, reply in enumerate(
         (Reply(CONTENT, chunked=True), Reply(CONTENT, length=-1), Reply(b"", chunked=True))
     ):

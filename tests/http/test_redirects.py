@@ -66,13 +66,13 @@ def test_credentials_are_not_sent_from_https_to_http(web: Nginx, faulty: FaultSe
 @pytest.mark.parametrize(
     "location", ["file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://127.0.0.1/x", "http://"]
 )
-def test_a_redirect_to_something_else_is_76(faulty: FaultServer, target: Path, location: str) -> None:
+def test_a_redirect_to_an_unsupported_url_is_76(faulty: FaultServer, target: Path, location: str) -> None:
     url = faulty.on("/x", Reply(status=302, headers={"Location": location}))
     assert receive({"url": url}, target).code == 76
     assert not target.exists()
 
 
-def test_a_redirect_without_end_is_76(faulty: FaultServer, target: Path) -> None:
+def test_an_endless_redirect_is_76(faulty: FaultServer, target: Path) -> None:
     url = faulty.on("/x", Reply(status=302, headers={"Location": "/y"}))
     faulty.on("/y", Reply(status=302, headers={"Location": "/x"}))
     assert receive({"url": url}, target).code == 76
@@ -87,9 +87,7 @@ def cookies(server: FaultServer, path: str = "") -> list[str]:
 
 
 @pytest.mark.parametrize("attributes", ["", "; Path=/; HttpOnly", "; Max-Age=60", "; SameSite=Lax"])
-def test_a_cookie_that_a_redirect_sets_is_brought_back(
-    faulty: FaultServer, target: Path, attributes: str
-) -> None:
+def test_a_cookie_set_by_a_redirect_is_sent_back(faulty: FaultServer, target: Path, attributes: str) -> None:
     access = {"url": faulty.on("/d/x", Reply(CONTENT, wants_cookie=f"seen=yes{attributes}"))}
     result = receive(access, target)
     assert result.code == 0, result.stderr
@@ -98,7 +96,7 @@ def test_a_cookie_that_a_redirect_sets_is_brought_back(
     assert validate(access).code == 0
 
 
-def test_a_cookie_that_is_meant_for_elsewhere_is_not_brought_back(faulty: FaultServer, target: Path) -> None:
+def test_a_cookie_for_another_path_or_domain_is_not_sent_back(faulty: FaultServer, target: Path) -> None:
     for number, attributes in enumerate(("; Path=/other", "; Domain=example.com", "; Max-Age=0")):
         url = faulty.on(f"/{number}", Reply(CONTENT, wants_cookie=f"seen=yes{attributes}"))
         assert receive({"url": url}, target).code == 76
@@ -135,14 +133,14 @@ def test_cookies_of_two_origins_are_kept_apart(faulty: FaultServer, target: Path
         assert cookies(other) == ["", "theirs=2"]
 
 
-def test_a_cookie_of_the_access_document_goes_along_in_one_field(faulty: FaultServer, target: Path) -> None:
+def test_a_cookie_from_the_access_document_is_sent_in_one_field(faulty: FaultServer, target: Path) -> None:
     url = faulty.on("/x", Reply(CONTENT, wants_cookie="seen=yes"))
     result = receive({"url": url, "headers": {"Cookie": "mine=1"}}, target)
     assert result.code == 0, result.stderr
     assert [sorted(one.split("; ")) for one in cookies(faulty)] == [["mine=1"], ["mine=1", "seen=yes"]]
 
 
-def test_an_upload_brings_a_cookie_back_too(faulty: FaultServer, target: Path) -> None:
+def test_an_upload_sends_a_cookie_back_too(faulty: FaultServer, target: Path) -> None:
     target.write_bytes(CONTENT)
     again = Reply(status=307, headers={"Location": "/x", "Set-Cookie": "seen=yes"})
     url = faulty.on("/x", again, Reply(status=201), method="PUT")
@@ -155,7 +153,7 @@ def test_an_upload_brings_a_cookie_back_too(faulty: FaultServer, target: Path) -
 
 
 @pytest.mark.parametrize("scheme", ["http", "ftp"])
-def test_of_a_redirect_that_is_refused_only_scheme_and_host_are_shown(
+def test_a_refused_redirect_shows_only_scheme_and_host(
     faulty: FaultServer, target: Path, scheme: str
 ) -> None:
     target.write_bytes(CONTENT)

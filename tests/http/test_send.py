@@ -37,9 +37,7 @@ def uploads(server: FaultServer, path: str = "/x") -> list[str]:
 # --- what is sent -------------------------------------------------------------------------------
 
 
-def test_a_file_is_sent_with_its_length_by_post_unless_told_otherwise(
-    faulty: FaultServer, source: Path
-) -> None:
+def test_a_file_is_sent_by_post_with_its_length_by_default(faulty: FaultServer, source: Path) -> None:
     assert send({"url": f"{faulty.url}/x"}, source).code == 0
     assert send({"url": f"{faulty.url}/y", "method": "put"}, source).code == 0
     assert uploads(faulty) == ["POST"]
@@ -81,9 +79,7 @@ def test_headers_token_and_query_go_with_an_upload(faulty: FaultServer, source: 
     assert (sent.headers["content-type"], sent.headers["x-test"]) == ("text/csv", "yes")
 
 
-def test_a_presigned_url_is_put_to_directly_and_nothing_else_is_asked_for(
-    faulty: FaultServer, source: Path
-) -> None:
+def test_a_presigned_url_gets_only_a_put(faulty: FaultServer, source: Path) -> None:
     """A signature is good for one method and one name: nothing else can be asked for."""
     for method in ("HEAD", "OPTIONS", "PROPFIND", "GET"):
         faulty.on("/x", Reply(b"<Error>SignatureDoesNotMatch</Error>", 403), method=method)
@@ -166,7 +162,7 @@ def test_a_server_that_refuses_the_temporary_name_gets_the_file_under_its_own(
 
 
 @pytest.mark.parametrize(("method", "status"), [("PUT", 500), ("PUT", 502), ("MOVE", 504), ("MOVE", 599)])
-def test_a_temporary_name_that_fails_again_is_done_without(
+def test_a_temporary_name_that_keeps_failing_is_not_used(
     faulty: FaultServer, source: Path, method: str, status: int
 ) -> None:
     faulty.on("/d/x", Reply(headers={"DAV": "1"}), method="OPTIONS")
@@ -176,9 +172,7 @@ def test_a_temporary_name_that_fails_again_is_done_without(
     assert faulty.stored == {"/d/x": BODY}
 
 
-def test_a_rename_to_which_there_is_never_an_answer_is_done_without(
-    faulty: FaultServer, source: Path
-) -> None:
+def test_a_rename_that_is_never_answered_is_not_used(faulty: FaultServer, source: Path) -> None:
     faulty.on("/d/x", Reply(headers={"DAV": "1"}), method="OPTIONS")
     faulty.on(next_hidden_name(faulty, source), Reply(raw=b""), method="MOVE")
     result = send({"url": f"{faulty.url}/d/x", "method": "PUT"}, source, retries=1)
@@ -187,7 +181,7 @@ def test_a_rename_to_which_there_is_never_an_answer_is_done_without(
 
 
 @pytest.mark.parametrize("status", [200, 201, 202])
-def test_a_rename_that_is_said_to_be_done_and_is_not_leaves_no_temporary_name(
+def test_a_rename_falsely_reported_as_done_leaves_no_temporary_name(
     faulty: FaultServer, source: Path, status: int
 ) -> None:
     faulty.on("/d/x", Reply(headers={"DAV": "1"}), method="OPTIONS")
@@ -206,7 +200,7 @@ def test_a_rename_that_is_redirected_does_not_end_the_transfer(faulty: FaultServ
     assert faulty.stored == {"/d/x": BODY}
 
 
-def test_a_directory_is_sent_where_temporary_names_are_refused_and_that_is_said_once(
+def test_a_directory_is_sent_without_temporary_names_if_refused_with_one_warning(
     faulty: FaultServer, tmp_path: Path
 ) -> None:
     faulty.on("/d", Reply(headers={"DAV": "1"}), method="OPTIONS")
@@ -292,7 +286,7 @@ def test_a_post_to_a_server_that_is_not_there_is_tried_again(source: Path) -> No
     ("status", "codes"), [(401, {77}), (403, {77}), (413, {65, 73, 76, 77}), (507, {73, 74, 75, 76})]
 )
 @pytest.mark.parametrize("accept", [0, None], ids=["before-the-body", "after-it"])
-def test_an_upload_that_is_refused_says_so(
+def test_a_refused_upload_is_reported(
     faulty: FaultServer, source: Path, status: int, codes: set[int], accept: int | None
 ) -> None:
     """The answer counts even when the server closes while the body is still on its way."""
@@ -304,7 +298,9 @@ def test_an_upload_that_is_refused_says_so(
     assert len(uploads(faulty)) == 1
 
 
-def test_a_missing_folder_at_a_server_without_webdav_says_so(httpd: Apache, source: Path, fresh: str) -> None:
+def test_a_missing_folder_on_a_server_without_webdav_is_an_error(
+    httpd: Apache, source: Path, fresh: str
+) -> None:
     result = send({"url": f"{httpd.plain}/{fresh}/x", "method": "PUT"}, source, retries=0)
     assert result.code in (66, 73, 76, 77)
 
@@ -316,9 +312,7 @@ def test_a_200_that_stored_something_else_is_noticed(faulty: FaultServer, source
     assert result.code in (65, 75, 76), result.stderr
 
 
-def test_an_accepted_upload_without_trace_is_noticed_or_taken_at_its_word(
-    faulty: FaultServer, source: Path
-) -> None:
+def test_an_accepted_upload_that_was_not_stored_is_an_error(faulty: FaultServer, source: Path) -> None:
     """201 and then 404 to HEAD: nothing was stored, and PUT promises that it would be."""
     faulty.on("/x", Reply(status=201, store=False), method="PUT")
     result = send({"url": f"{faulty.url}/x", "method": "PUT"}, source, retries=0)
@@ -326,7 +320,7 @@ def test_an_accepted_upload_without_trace_is_noticed_or_taken_at_its_word(
 
 
 @pytest.mark.parametrize("method", ["PUT", "POST"])
-def test_a_server_that_knows_no_expectation_gets_the_file_without_one(
+def test_a_server_without_expect_support_gets_the_file_without_expect(
     faulty: FaultServer, tmp_path: Path, method: str
 ) -> None:
     content = random.Random(3).randbytes(3 << 20)
@@ -341,9 +335,7 @@ def test_a_server_that_knows_no_expectation_gets_the_file_without_one(
     assert faulty.stored == {"/d/a": content, "/d/b": content}
 
 
-def test_a_server_that_refuses_an_expectation_that_nobody_has_is_asked_once_more(
-    faulty: FaultServer, tmp_path: Path
-) -> None:
+def test_417_without_expect_is_retried_once(faulty: FaultServer, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"x")
     url = faulty.on("/x", Reply(status=417), method="PUT")
     assert run(HTTP, "send-file", {"url": url, "method": "PUT"}, tmp_path / "x").code == 76
@@ -352,7 +344,7 @@ def test_a_server_that_refuses_an_expectation_that_nobody_has_is_asked_once_more
 
 @pytest.mark.parametrize("wrong", [Reply(b""), Reply(b"a page"), Reply(b"", 404), Reply(b"", 500)])
 @pytest.mark.parametrize("right", [{}, {"ranges": False}, {"ranges": False, "chunked": True}])
-def test_a_look_that_contradicts_the_answer_to_put_is_made_again_in_another_way(
+def test_a_head_that_contradicts_put_is_repeated_as_get(
     faulty: FaultServer, source: Path, wrong: Reply, right: dict[str, bool]
 ) -> None:
     faulty.on("/x", wrong, method="HEAD")
@@ -363,7 +355,7 @@ def test_a_look_that_contradicts_the_answer_to_put_is_made_again_in_another_way(
 
 @pytest.mark.parametrize("kept", [BODY[:-1], BODY + b"x", b""])
 @pytest.mark.parametrize("ways", [{}, {"ranges": False}, {"ranges": False, "chunked": True}])
-def test_a_look_that_finds_another_length_in_both_ways_is_65(
+def test_another_length_by_head_and_get_is_65(
     faulty: FaultServer, source: Path, kept: bytes, ways: dict[str, bool]
 ) -> None:
     faulty.on("/x", Reply(b""), method="HEAD")
@@ -372,7 +364,7 @@ def test_a_look_that_finds_another_length_in_both_ways_is_65(
     assert result.code == 65, result.stderr
 
 
-def test_a_look_takes_no_payload_where_the_length_is_stated(faulty: FaultServer, source: Path) -> None:
+def test_verifying_the_length_by_get_transfers_no_payload(faulty: FaultServer, source: Path) -> None:
     faulty.on("/x", Reply(b""), method="HEAD")
     faulty.on("/x", Reply(BODY))
     assert send({"url": f"{faulty.url}/x", "method": "PUT"}, source, retries=0).code == 0
@@ -393,7 +385,7 @@ def test_the_status_of_a_refused_upload_has_its_exit_code(
     assert says in result.stderr
 
 
-def test_a_post_that_meets_a_lock_is_sent_again(faulty: FaultServer, source: Path) -> None:
+def test_a_post_refused_by_a_lock_is_sent_again(faulty: FaultServer, source: Path) -> None:
     faulty.on("/x", Reply(status=423), Reply(status=201), method="POST")
     result = send({"url": f"{faulty.url}/x"}, source)
     assert result.code == 0, result.stderr
@@ -408,7 +400,7 @@ def test_a_post_that_meets_a_lock_is_sent_again(faulty: FaultServer, source: Pat
         ("PUT", 501, "this server does not accept uploads"),
     ],
 )
-def test_a_server_without_this_way_to_upload_comes_with_what_to_try(
+def test_an_unsupported_upload_method_comes_with_a_hint(
     faulty: FaultServer, source: Path, method: str, status: int, hint: str
 ) -> None:
     faulty.on("/x", Reply(status=status), method=method)
@@ -426,7 +418,7 @@ def test_a_server_without_this_way_to_upload_comes_with_what_to_try(
         ("POST", "GET, HEAD", "it allows GET, HEAD"),
     ],
 )
-def test_a_method_that_is_not_allowed_comes_with_one_that_is(
+def test_a_method_that_is_not_allowed_comes_with_an_allowed_one(
     faulty: FaultServer, source: Path, method: str, allow: str, hint: str
 ) -> None:
     faulty.on("/x", Reply(status=405, headers={"Allow": allow} if allow else {}), method=method)
@@ -443,7 +435,7 @@ def test_a_method_that_is_not_allowed_comes_with_one_that_is(
 
 
 @pytest.mark.parametrize("server", ["nginx", "apache"])
-def test_validate_lets_every_send_pass_that_works(
+def test_validate_accepts_every_send_that_works(
     request: pytest.FixtureRequest, fresh: str, source: Path, server: str
 ) -> None:
     web = request.getfixturevalue("web" if server == "nginx" else "httpd")
@@ -558,7 +550,7 @@ def test_json_numbers_may_be_longer_than_python_likes(faulty: FaultServer, tmp_p
         assert result.code == 0 or (number == 3 and result.code == 65), result.stderr
 
 
-def test_deep_json_is_no_crash(faulty: FaultServer, tmp_path: Path) -> None:
+def test_deep_json_does_not_crash(faulty: FaultServer, tmp_path: Path) -> None:
     deep = b"[" * 200_000 + b"]" * 200_000
     url = faulty.on("/x", Reply(deep))
     result = run("red-connector-http-json", "receive-file", {"url": url}, tmp_path / "out.json")
@@ -580,7 +572,7 @@ def test_deep_json_is_no_crash(faulty: FaultServer, tmp_path: Path) -> None:
         (b'\n"\xff"', 2, 2),
     ],
 )
-def test_the_place_of_what_is_not_json_is_told_and_its_text_is_not(
+def test_invalid_json_is_reported_by_position_without_its_text(
     faulty: FaultServer, tmp_path: Path, bad: bytes, line: int, column: int
 ) -> None:
     (tmp_path / "in.json").write_bytes(bad)
@@ -592,7 +584,7 @@ def test_the_place_of_what_is_not_json_is_told_and_its_text_is_not(
     assert "html" not in result.stderr
 
 
-def test_mock_send_says_so_and_sends_nothing(faulty: FaultServer, source: Path) -> None:
+def test_mock_send_warns_and_sends_nothing(faulty: FaultServer, source: Path) -> None:
     mock = "red-connector-http-mock-send"
     result = run(mock, "send-file", {"url": f"{faulty.url}/x"}, source)
     assert result.code == 0
@@ -605,7 +597,7 @@ def test_mock_send_says_so_and_sends_nothing(faulty: FaultServer, source: Path) 
 
 
 @pytest.mark.parametrize("method", UPLOADS)
-def test_mock_send_contacts_nobody_when_sending(faulty: FaultServer, tmp_path: Path, method: str) -> None:
+def test_mock_send_contacts_no_server(faulty: FaultServer, tmp_path: Path, method: str) -> None:
     mock = "red-connector-http-mock-send"
     access = {"url": f"{faulty.url}/x", "method": method}
     (tmp_path / "d" / "empty").mkdir(parents=True)
@@ -621,7 +613,7 @@ def test_mock_send_contacts_nobody_when_sending(faulty: FaultServer, tmp_path: P
     assert faulty.connections == 0
 
 
-def test_a_directory_that_may_not_be_looked_at_may_be_sent_to(faulty: FaultServer) -> None:
+def test_validate_accepts_a_directory_that_head_may_not_read(faulty: FaultServer) -> None:
     """nginx forbids to look at a directory without an index page."""
     faulty.on("/d", Reply(status=405), method="OPTIONS")
     faulty.on("/d", Reply(status=403), method="HEAD")
