@@ -42,7 +42,7 @@ def test_the_documented_example_is_taken_as_it_is(documents: Documents, verb: Ve
 
 
 @pytest.mark.parametrize("verb", [*FILES, *DIRECTORIES])
-def test_both_generations_name_the_same_place(documents: Documents, verb: Verb) -> None:
+def test_old_and_new_keys_name_the_same_target(documents: Documents, verb: Verb) -> None:
     if verb.of_directory:
         old, new = {"dirName": "x/y"}, {"dirPath": "x/y"}
     else:
@@ -55,7 +55,7 @@ def test_both_generations_name_the_same_place(documents: Documents, verb: Verb) 
     assert first == Place(Server("h", 22, Login("me", PASSWORD)), "x/y")
 
 
-def test_a_key_may_stand_flat_or_under_auth(documents: Documents) -> None:
+def test_a_key_may_be_at_the_top_level_or_under_auth(documents: Documents) -> None:
     who = {"username": "me", "privateKey": KEY, "passphrase": "pass phrase"}
     first = taken(documents, flat(password=None, **who))
     assert first.server.login == Login("me", private_key=KEY, passphrase="pass phrase")
@@ -109,7 +109,7 @@ def test_file_names_that_name_no_file_below_file_dir_are_refused(documents: Docu
 
 
 @pytest.mark.parametrize("path", ["", "a\0b"])
-def test_paths_that_no_directory_can_have_are_refused(documents: Documents, path: str) -> None:
+def test_impossible_directory_paths_are_refused(documents: Documents, path: str) -> None:
     for key in ("dirPath", "dirName"):
         assert list(refused(documents, later(filePath=None, **{key: path}), RECEIVE_DIR)) == [key]
     assert list(refused(documents, flat(fileDir=path))) == ["fileDir"]
@@ -208,7 +208,7 @@ def test_paths_that_no_directory_can_have_are_refused(documents: Documents, path
         ),
     ],
 )
-def test_mixed_doubled_and_missing_forms_are_refused_with_their_exact_keys(
+def test_mixed_duplicate_and_missing_keys_are_refused_by_name(
     documents: Documents, access: dict[str, Any], verb: Verb, expected: dict[str, str]
 ) -> None:
     found = refused_by_both(documents, access, verb)
@@ -217,7 +217,7 @@ def test_mixed_doubled_and_missing_forms_are_refused_with_their_exact_keys(
         assert found[path].startswith(message)
 
 
-def test_everything_that_is_wrong_is_said_at_once(documents: Documents) -> None:
+def test_all_errors_are_reported_together(documents: Documents) -> None:
     access = {
         "hosts": "h",
         "port": "22",
@@ -248,7 +248,7 @@ def test_everything_that_is_wrong_is_said_at_once(documents: Documents) -> None:
         ({"jump": {"hostname": "h", "auth": BOTH}}, "jump.hostname", "unknown; did you mean host?"),
     ],
 )
-def test_a_first_guess_is_told_what_was_meant(
+def test_a_likely_mistake_is_refused_with_the_right_key(
     documents: Documents, fields: dict[str, Any], path: str, message: str
 ) -> None:
     assert refused_by_both(documents, later(**fields))[path].startswith(message)
@@ -296,7 +296,7 @@ def test_the_json_schema_takes_exactly_the_forms_that_validation_takes(documents
         assert sound == {SEND_FILE: 8, MOUNT_DIR: 6}[verb]
 
 
-def test_a_mount_is_read_only_unless_it_says_otherwise(documents: Documents) -> None:
+def test_a_mount_is_read_only_by_default(documents: Documents) -> None:
     access = later(filePath=None, dirPath="a")
     assert documents.access(json.dumps(access), MOUNT_DIR, connector=ssh)["writable"] is False
     access["writable"] = True
@@ -338,7 +338,7 @@ def test_no_message_holds_a_password_a_key_or_a_passphrase(documents: Documents)
     assert secrets.redact("pass phrase") == "********"
 
 
-def test_the_path_of_a_key_is_no_secret_and_what_is_none_is_one(documents: Documents) -> None:
+def test_the_path_of_a_key_is_not_secret_but_an_invalid_key_is(documents: Documents) -> None:
     path = documents.write(KEY, "key")
     documents.access(json.dumps(later(auth={"username": "me", "privateKey": path})), connector=ssh)
     assert secrets.redact(f"the key {path}") == f"the key {path}"

@@ -62,7 +62,7 @@ def test_hosts_are_names_or_addresses(documents: Documents, host: str, meant: st
         *("[::1", "::1]", "a..b", ".a", "ä" * 70, "a" * 64, "$(x)", "`x`", "h;x", "h,x", "\u2028", ":::"),
     ],
 )
-def test_what_is_no_host_is_refused(documents: Documents, host: str) -> None:
+def test_invalid_hosts_are_refused(documents: Documents, host: str) -> None:
     found = refused(documents, later(host=host))
     assert found == {
         "host": "must be a host name or address alone: username, port and path have keys of their own"
@@ -82,13 +82,13 @@ def test_time_limits_are_seconds(documents: Documents) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0, -1, -0.5, "5", True, 86401, 1e300])
-def test_time_limits_that_no_clock_has_are_refused(documents: Documents, seconds: Any) -> None:
+def test_time_limits_out_of_range_are_refused(documents: Documents, seconds: Any) -> None:
     for key in ("timeout", "authTimeout", "bannerTimeout"):
         assert list(refused_by_both(documents, later(**{key: seconds}))) == [key]
 
 
 @pytest.mark.parametrize("seconds", [".nan", ".inf", "-.inf"])
-def test_time_limits_that_are_no_numbers_are_refused(documents: Documents, seconds: str) -> None:
+def test_time_limits_that_are_not_numbers_are_refused(documents: Documents, seconds: str) -> None:
     text = yaml.safe_dump(later()) + f"timeout: {seconds}\n"
     assert {fault.path for fault in documents.faults(text, connector=ssh)} == {"timeout"}
 
@@ -106,7 +106,7 @@ def test_host_keys_are_fingerprints_or_public_keys(documents: Documents) -> None
             assert named.jump.host_key == written
 
 
-def test_what_is_no_host_key_is_refused(documents: Documents) -> None:
+def test_invalid_host_keys_are_refused(documents: Documents) -> None:
     ed25519, rsa = HOST_KEYS[-1], HOST_KEYS[0]
     swapped = f"{ed25519.split()[0]} {rsa.split()[1]}"
     wrong = [
@@ -128,7 +128,7 @@ def test_what_is_no_host_key_is_refused(documents: Documents) -> None:
 
 
 @pytest.mark.parametrize("key", ENCRYPTED, ids=lambda key: key.name)
-def test_an_encrypted_key_without_its_passphrase_is_a_fault_with_its_place(
+def test_an_encrypted_key_without_its_passphrase_is_refused_by_path(
     documents: Documents, key: Key, tmp_path: Path
 ) -> None:
     file = tmp_path / "id"
@@ -148,28 +148,28 @@ def test_an_encrypted_key_without_its_passphrase_is_a_fault_with_its_place(
 
 
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: key.name)
-def test_no_other_key_is_told_to_need_one(documents: Documents, key: Key) -> None:
+def test_an_unencrypted_key_needs_no_passphrase(documents: Documents, key: Key) -> None:
     who = {"username": "me", "privateKey": key.text}
     taken(documents, later(auth={**who, "passphrase": "x"}))
     if not key.encrypted:
         taken(documents, later(auth=who))
 
 
-def test_an_encrypted_key_beside_auth_is_told_only_where_to_stand(documents: Documents) -> None:
+def test_an_encrypted_key_outside_auth_is_reported_once(documents: Documents) -> None:
     access = later(privateKey=ENCRYPTED[0].text, auth={"username": "me"})
     assert refused(documents, access) == {"privateKey": "is given beside auth: put it under auth"}
     access = later(passphrase="x", auth={"username": "me", "privateKey": ENCRYPTED[0].text})
     assert refused(documents, access) == {"passphrase": "is given beside auth: put it under auth"}
 
 
-def test_a_passphrase_that_is_not_set_is_not_told_to_be_missing_as_well(documents: Documents) -> None:
+def test_an_unset_variable_for_a_passphrase_is_reported_once(documents: Documents) -> None:
     auth = {"username": "me", "privateKey": ENCRYPTED[0].text, "passphrase": "{{p}}"}
     assert list(refused(documents, later(auth=auth))) == ["auth.passphrase"]
     auth = {"username": "me", "privateKey": "{{k}}"}
     assert list(refused(documents, later(auth=auth))) == ["auth.privateKey"]
 
 
-def test_host_keys_are_taken_as_people_find_them(documents: Documents) -> None:
+def test_host_keys_are_accepted_as_ssh_keygen_and_known_hosts_show_them(documents: Documents) -> None:
     """What ssh-keygen -lf shows, and a line of known_hosts or of ssh-keyscan."""
     fingerprint = "SHA256:" + "a/" * 21 + "b"
     for before, after in (
@@ -183,7 +183,7 @@ def test_host_keys_are_taken_as_people_find_them(documents: Documents) -> None:
             assert taken(documents, later(hostKey=f"{host} {line}")).server.host_key == line
 
 
-def test_host_keys_that_are_not_to_be_trusted_are_not_taken(documents: Documents) -> None:
+def test_revoked_authority_and_commented_host_keys_are_refused(documents: Documents) -> None:
     for before in ("@revoked h", "@cert-authority *.example.com", "@revoked", "# h", "#h", "h h"):
         assert list(refused_by_both(documents, later(hostKey=f"{before} {HOST_KEYS[0]}"))) == ["hostKey"]
 
@@ -221,6 +221,6 @@ def test_ciphers_are_names_in_a_string_or_a_list(documents: Documents, written: 
         *([], ["aes256-ctr\n"], ["aes256-ctr", 7], [["aes256-ctr"]], 7, None, {"a": "b"}),
     ],
 )
-def test_nothing_but_ciphers_gets_among_the_ciphers(documents: Documents, written: Any) -> None:
+def test_invalid_ciphers_are_refused(documents: Documents, written: Any) -> None:
     access = later(filePath=None, dirPath="a") | {"ciphers": written}
     assert list(refused(documents, access, MOUNT_DIR)) == ["ciphers"]

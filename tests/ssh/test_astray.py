@@ -47,13 +47,15 @@ def showing(*found: tuple[bytes, int]) -> Answer:
 @pytest.mark.parametrize(
     "name", [b"../up", b"/tmp/absolute", b"a/b", b"", b"nul\0x", b"..\0", b"x" * 300, b"./x", b"f0/../../x"]
 )
-def test_a_name_that_leads_outside_is_76_and_nothing_is_made(caller: Caller, name: bytes, mode: int) -> None:
+def test_a_name_that_leads_outside_is_76_and_nothing_is_created(
+    caller: Caller, name: bytes, mode: int
+) -> None:
     caller.server.fault = showing((b"f0", FILE), (name, mode))
     assert caller.receive_dir() in SENSIBLE
     assert mode == stat.S_IFLNK | 0o777 or not caller.target.exists()
 
 
-def test_dots_and_hidden_names_of_transfers_are_passed_over(caller: Caller) -> None:
+def test_dots_and_hidden_names_of_transfers_are_skipped(caller: Caller) -> None:
     entries = [b".", b"..", b".f0.red-part", b".f0.red-state", b"f0", b"f1", b"f2"]
     caller.server.fault = showing(*((name, FOLDER if name in (b".", b"..") else FILE) for name in entries))
     assert caller.receive_dir() == Exit.OK
@@ -65,12 +67,12 @@ def test_the_same_name_twice_is_one_file(caller: Caller) -> None:
     assert caller.receive_dir() == Exit.OK
 
 
-def test_a_name_that_is_file_and_folder_is_no_crash(caller: Caller) -> None:
+def test_a_name_that_is_file_and_folder_does_not_crash(caller: Caller) -> None:
     caller.server.fault = showing((b"f0", FILE), (b"f0", FOLDER))
     assert caller.receive_dir() in SENSIBLE | {0}
 
 
-def test_folders_in_folders_without_end_are_76(caller: Caller) -> None:
+def test_endlessly_nested_folders_are_76(caller: Caller) -> None:
     def open_any(request: Request) -> Answers:
         return [packet(HANDLE, request.number, string(b"%d" % request.count))]
 
@@ -79,14 +81,14 @@ def test_folders_in_folders_without_end_are_76(caller: Caller) -> None:
     assert caller.receive_dir() == Exit.PROTOCOL
 
 
-def test_a_directory_that_repeats_itself_without_end_is_76(caller: Caller) -> None:
+def test_a_directory_that_repeats_itself_endlessly_is_76(caller: Caller) -> None:
     page = [(b"f%d" % number, attributes(9, FILE)) for number in range(3)]
     caller.server.fault = to(READDIR, lambda request: [names(request, page)])
     assert caller.receive_dir() == Exit.PROTOCOL
 
 
 @pytest.mark.parametrize("mode", [FILE, FOLDER, stat.S_IFIFO | 0o644, stat.S_IFLNK | 0o777])
-def test_a_directory_with_new_names_without_end_comes_to_an_end(
+def test_an_endless_directory_with_new_names_is_given_up(
     caller: Caller, monkeypatch: pytest.MonkeyPatch, mode: int
 ) -> None:
     monkeypatch.setenv("RED_MAX_ENTRIES", "5000")
@@ -100,7 +102,7 @@ def test_a_directory_with_new_names_without_end_comes_to_an_end(
     assert caller.receive_dir() in SENSIBLE
 
 
-def test_a_directory_that_shows_only_itself_without_end_is_76(caller: Caller) -> None:
+def test_a_directory_that_lists_only_itself_endlessly_is_76(caller: Caller) -> None:
     def page(request: Request) -> Answers:
         return [names(request, [(b".", attributes(0, FOLDER, request.count))])]
 
@@ -137,14 +139,14 @@ def test_an_answer_without_names_in_the_middle_is_not_the_end(caller: Caller) ->
 
 @pytest.mark.parametrize("code", [FAILURE, PERMISSION_DENIED, NO_SUCH_FILE, UNSUPPORTED, OK])
 @pytest.mark.parametrize("after", [0, 1])
-def test_a_listing_that_breaks_off_is_no_success(caller: Caller, code: int, after: int) -> None:
+def test_a_listing_that_breaks_off_is_a_failure(caller: Caller, code: int, after: int) -> None:
     """Whether or not it has shown something before."""
     caller.server.fault = to(READDIR, lambda request: [status(request, code)], after=after)
     assert caller.receive_dir() in SENSIBLE
     assert not caller.target.exists()
 
 
-def test_entries_of_which_nothing_is_known_are_looked_at_or_reported(caller: Caller) -> None:
+def test_entries_without_attributes_are_stated_or_reported(caller: Caller) -> None:
     """Modes may come when asked for; a name that leads nowhere is an error."""
     shown = [*WHOLE, b"nowhere"]
 
@@ -162,12 +164,12 @@ def test_entries_of_which_nothing_is_known_are_looked_at_or_reported(caller: Cal
 
 
 @pytest.mark.parametrize("real", [b"", b"/", b"..", b"relative", b"/data/d\0", b"\xff", b"/" * 5000])
-def test_a_real_name_that_makes_no_sense_leads_nowhere(caller: Caller, real: bytes) -> None:
+def test_an_invalid_realpath_response_does_no_harm(caller: Caller, real: bytes) -> None:
     caller.server.fault = to(REALPATH, lambda request: [names(request, [(real, attributes(0, FOLDER))])])
     assert caller.receive_dir() in SENSIBLE | {0}
 
 
-def test_sizes_in_a_directory_that_are_lies_are_no_success(caller: Caller) -> None:
+def test_wrong_sizes_in_a_listing_are_a_failure(caller: Caller) -> None:
     for size in (0, 8, 10, 1 << 40, (1 << 64) - 1):
         opened: set[bytes] = set()
 

@@ -65,7 +65,7 @@ READ_AGAINST: dict[type, dict[str, str]] = {
 
 
 @pytest.mark.parametrize("owner", READ_AGAINST, ids=lambda owner: owner.__name__)
-def test_paramiko_is_still_what_we_have_read(owner: type) -> None:
+def test_paramikos_functions_are_unchanged(owner: type) -> None:
     """When this fails: compare the functions with those of the version before. The tests below show whether
     the corrections still work; see that the rest of what corrections.py takes for granted still holds, and
     put the digests here that are shown.
@@ -90,7 +90,7 @@ def way(request: pytest.FixtureRequest, sshd: Sshd, monkeypatch: pytest.MonkeyPa
     return {}
 
 
-def test_only_the_ordinary_way_has_fast_packets(
+def test_only_the_default_settings_have_fast_packets(
     request: pytest.FixtureRequest, sshd: Sshd, way: dict[str, Any]
 ) -> None:
     with opened(at(sshd), **way) as session:
@@ -98,7 +98,7 @@ def test_only_the_ordinary_way_has_fast_packets(
         assert is_fast == (request.node.callspec.params["way"] == "fast packets")
 
 
-def test_a_channel_that_closes_during_an_exchange_of_keys_does_no_harm(
+def test_a_channel_that_closes_during_a_key_exchange_does_no_harm(
     sshd: Sshd, monkeypatch: pytest.MonkeyPatch, way: dict[str, Any]
 ) -> None:
     """paramiko's receiving thread would wait for 30 s for what only it can bring about."""
@@ -120,7 +120,7 @@ def status(session: Session, command: str) -> int:
     return found
 
 
-def test_a_channel_that_closes_while_we_talk_on_it_does_no_harm(
+def test_a_channel_that_closes_during_a_transfer_does_no_harm(
     sshd: Sshd, monkeypatch: pytest.MonkeyPatch, way: dict[str, Any]
 ) -> None:
     """What paramiko says after it has agreed to the end makes OpenSSH disconnect."""
@@ -145,7 +145,7 @@ def test_a_channel_that_closes_while_we_talk_on_it_does_no_harm(
         assert session.transport is transport
 
 
-def test_new_keys_in_the_middle_of_everything_change_nothing(
+def test_a_rekey_during_a_transfer_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: dict[str, Any]
 ) -> None:
     monkeypatch.setattr(Packetizer, "REKEY_BYTES", 2 * MIB)
@@ -153,7 +153,9 @@ def test_new_keys_in_the_middle_of_everything_change_nothing(
         moves_everything(session, far, tmp_path)
 
 
-def test_a_server_that_takes_one_service_request_lets_us_log_in(asyncssh: Sshd, way: dict[str, Any]) -> None:
+def test_login_works_on_a_server_that_accepts_one_service_request(
+    asyncssh: Sshd, way: dict[str, Any]
+) -> None:
     """With a password: the first attempt asks which methods there are."""
     with opened(at(asyncssh), **way) as session:
         assert session.transport
@@ -165,7 +167,7 @@ def test_a_server_that_knows_only_the_new_name_of_curve25519_is_reached(way: dic
         assert session.transport
 
 
-def test_a_connection_that_is_cut_sets_threads_free(sshd: Sshd, way: dict[str, Any]) -> None:
+def test_a_cut_connection_releases_waiting_threads(sshd: Sshd, way: dict[str, Any]) -> None:
     with opened(at(sshd), **way) as session:
         channel = session.channel()
         channel.exec_command("sleep 20")

@@ -59,7 +59,7 @@ def test_an_empty_directory_is_a_directory(far: Far, tmp_path: Path) -> None:
     assert (far.root / "a/b").is_dir()
 
 
-def test_files_of_all_sizes_go_together(far: Far, tmp_path: Path) -> None:
+def test_files_of_all_sizes_are_transferred_together(far: Far, tmp_path: Path) -> None:
     tree: Snapshot = {b"%d" % size: random.Random(size).randbytes(size) for size in SIZES}
     place(far, tree)
     assert far.receive_dir("", tmp_path / "d").code == 0
@@ -68,7 +68,7 @@ def test_files_of_all_sizes_go_together(far: Far, tmp_path: Path) -> None:
     assert snapshot(far.root / "to") == tree
 
 
-def test_three_thousand_files_come_and_go_each_with_its_receipt(far: Far, tmp_path: Path) -> None:
+def test_three_thousand_files_are_received_and_sent_each_with_its_receipt(far: Far, tmp_path: Path) -> None:
     tree = many(3000)
     place(far, tree)
     results = [
@@ -85,7 +85,7 @@ def test_three_thousand_files_come_and_go_each_with_its_receipt(far: Far, tmp_pa
 
 
 @pytest.mark.parametrize("parallel", ["1", "256"])
-def test_however_many_go_at_once_they_arrive(far: Far, tmp_path: Path, parallel: str) -> None:
+def test_files_arrive_whatever_red_parallel_is(far: Far, tmp_path: Path, parallel: str) -> None:
     tree = {**many(300), **{b"large%d" % number: b"x" * 70_000 + b"%d" % number for number in range(20)}}
     place(far, tree)
     assert far.receive_dir("", tmp_path / "d", RED_PARALLEL=parallel).code == 0
@@ -94,7 +94,7 @@ def test_however_many_go_at_once_they_arrive(far: Far, tmp_path: Path, parallel:
     assert snapshot(far.root / "to") == with_parents(tree)
 
 
-def test_a_thousand_folders_inside_each_other_go_and_come(far: Far, tmp_path: Path) -> None:
+def test_a_thousand_nested_folders_are_sent_and_received(far: Far, tmp_path: Path) -> None:
     """Deeper than Python can call itself, so the tests leave it to other programs."""
     source, target, there = tmp_path / "source", tmp_path / "target", far.root / "to"
     place = source
@@ -123,7 +123,7 @@ def test_a_program_that_is_received_can_be_run(far: Far, tmp_path: Path) -> None
     assert modes(tmp_path / "d") == {"tool": 0o750, "text": 0o640, "mine": 0o750, "large": 0o750}
 
 
-def test_what_is_sent_keeps_its_mode_and_what_is_replaced_that_of_the_old(far: Far, tmp_path: Path) -> None:
+def test_a_new_file_gets_the_local_mode_and_a_replaced_file_keeps_its_own(far: Far, tmp_path: Path) -> None:
     tree: Snapshot = {name: b"x" * (100_000 if b"large" in name else 5) for name in (b"a", b"b", b"large")}
     build(tmp_path / "d", {**tree, **{b"old-" + name: content for name, content in tree.items()}})
     wanted = {}
@@ -168,7 +168,7 @@ def test_a_second_run_fetches_only_what_has_changed(far: Far, tmp_path: Path) ->
         assert fetched() < 30_000
 
 
-def test_what_was_there_only_for_a_moment_has_no_version(far: Far, tmp_path: Path) -> None:
+def test_a_file_modified_just_now_is_received_again(far: Far, tmp_path: Path) -> None:
     """Two versions within a second look the same: what is that young is fetched again."""
     for content in (b"first", b"other"):
         far.place("a", content, age=0)

@@ -64,7 +64,7 @@ READ_AGAINST: dict[type, dict[str, str]] = {
 
 
 @pytest.mark.parametrize("owner", READ_AGAINST, ids=lambda owner: owner.__name__)
-def test_paramiko_is_still_what_we_have_read(owner: type) -> None:
+def test_paramikos_functions_are_unchanged(owner: type) -> None:
     """When this fails: compare the functions with those of the version before, see that what fast_packets.py
     takes for granted still holds, add the version to its KNOWN, and put the digests here that are shown.
     """
@@ -76,7 +76,7 @@ def test_paramiko_is_still_what_we_have_read(owner: type) -> None:
 
 
 @pytest.mark.parametrize("cipher", AES_GCM)
-def test_with_aes_gcm_packets_go_the_fast_way(sshd: Sshd, fresh: str, tmp_path: Path, cipher: str) -> None:
+def test_aes_gcm_uses_fast_packets(sshd: Sshd, fresh: str, tmp_path: Path, cipher: str) -> None:
     with opened(at(sshd), ciphers=(cipher,)) as session:
         fast = fast_packets.fast_packetizer(session.transport)
         assert fast is not None
@@ -86,7 +86,7 @@ def test_with_aes_gcm_packets_go_the_fast_way(sshd: Sshd, fresh: str, tmp_path: 
 
 
 @pytest.mark.parametrize("cipher", ["aes256-ctr", "aes128-ctr", "aes192-ctr"])
-def test_another_cipher_goes_paramikos_own_way(tmp_path: Path, cipher: str) -> None:
+def test_another_cipher_uses_paramikos_packets(tmp_path: Path, cipher: str) -> None:
     with server(f"Ciphers {cipher}") as far, opened(at(far.server)) as session:
         assert fast_packets.fast_packetizer(session.transport) is None
         moves_everything(session, far, tmp_path, files=400)
@@ -95,7 +95,7 @@ def test_another_cipher_goes_paramikos_own_way(tmp_path: Path, cipher: str) -> N
 @pytest.mark.parametrize(
     ("owner", "name", "value"), [(paramiko, "__version__", "5.2.0"), (fast_packets, "ENABLED", False)]
 )
-def test_a_version_of_paramiko_that_nobody_has_read_and_the_switch_turn_them_off(
+def test_an_unknown_version_of_paramiko_or_the_setting_disables_fast_packets(
     sshd: Sshd, fresh: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, value: Any
 ) -> None:
     monkeypatch.setattr(owner, name, value)
@@ -104,7 +104,7 @@ def test_a_version_of_paramiko_that_nobody_has_read_and_the_switch_turn_them_off
         moves_everything(session, Far(sshd, fresh), tmp_path, files=400)
 
 
-def test_through_a_jump_host_files_go_as_well(
+def test_files_are_transferred_through_a_jump_host(
     sshd: Sshd, sftp_only: Sshd, fresh: str, tmp_path: Path
 ) -> None:
     with opened(at(sftp_only), jump=at(sshd)) as session:
@@ -135,7 +135,7 @@ def exchanges(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize("who", ["the server", "we", "both"])
-def test_new_keys_in_the_middle_of_everything_change_nothing(
+def test_a_rekey_during_a_transfer_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exchanges: list[str], who: str
 ) -> None:
     if who != "the server":
@@ -174,7 +174,7 @@ def same(one: Path, other: Path) -> bool:
     return subprocess.run(["cmp", str(one), str(other)]).returncode == 0
 
 
-def test_what_outlasts_its_keys_arrives_and_takes_little_memory(
+def test_a_file_that_outlasts_its_keys_arrives_in_little_memory(
     sshd: Sshd, fresh: str, tmp_path: Path
 ) -> None:
     """paramiko and we want new keys after 512 MiB."""

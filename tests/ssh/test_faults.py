@@ -70,7 +70,7 @@ def test_a_server_that_never_answers_the_request_for_sftp_is_75_in_time(caller: 
 
 
 @pytest.mark.parametrize("times", range(3))
-def test_a_connection_that_is_lost_while_sftp_is_asked_for_is_made_again(caller: Caller, times: int) -> None:
+def test_a_connection_lost_during_the_request_for_sftp_is_reopened(caller: Caller, times: int) -> None:
     asked = count()
 
     def lose() -> None:
@@ -83,14 +83,14 @@ def test_a_connection_that_is_lost_while_sftp_is_asked_for_is_made_again(caller:
 
 
 @pytest.mark.parametrize("kind", [INIT, STAT, OPEN, READ, FSTAT])
-def test_a_server_that_falls_silent_while_a_file_comes_is_75_in_time(caller: Caller, kind: int) -> None:
+def test_a_server_that_falls_silent_while_a_file_is_received_is_75_in_time(caller: Caller, kind: int) -> None:
     caller.server.fault = to(kind, fall_silent)
     assert caller.receive() == Exit.TEMPFAIL
     assert "0.5 s" in caller.said
 
 
 @pytest.mark.parametrize("kind", [STAT, OPEN, WRITE, FSTAT, CLOSE, EXTENDED])
-def test_a_server_that_falls_silent_while_a_file_goes_is_75_in_time(caller: Caller, kind: int) -> None:
+def test_a_server_that_falls_silent_while_a_file_is_sent_is_75_in_time(caller: Caller, kind: int) -> None:
     caller.server.fault = to(kind, fall_silent)
     code = caller.call("send-file", {"filePath": "/data/new"}, build(caller.folder, {b"s": BODY}) / "s")
     assert code == Exit.TEMPFAIL
@@ -98,18 +98,20 @@ def test_a_server_that_falls_silent_while_a_file_goes_is_75_in_time(caller: Call
 
 
 @pytest.mark.parametrize("kind", [REALPATH, OPENDIR, READDIR, OPEN, READ, CLOSE])
-def test_a_server_that_falls_silent_while_a_directory_comes_is_75_in_time(caller: Caller, kind: int) -> None:
+def test_a_server_that_falls_silent_while_a_directory_is_received_is_75_in_time(
+    caller: Caller, kind: int
+) -> None:
     caller.server.fault = to(kind, fall_silent)
     assert caller.receive_dir() in (Exit.TEMPFAIL, Exit.OK if kind == CLOSE else Exit.TEMPFAIL)
 
 
 @pytest.mark.parametrize("kind", [STAT, OPEN, READ, FSTAT])
-def test_a_connection_that_is_lost_once_is_made_again(caller: Caller, kind: int) -> None:
+def test_a_connection_lost_once_is_reopened(caller: Caller, kind: int) -> None:
     caller.server.fault = to(kind, hang_up, times=1)
     assert caller.receive(retries=1) == Exit.OK
 
 
-def test_a_download_goes_on_where_the_connection_was_lost(caller: Caller) -> None:
+def test_a_download_resumes_where_the_connection_was_lost(caller: Caller) -> None:
     caller.server.files[b"/data/file"] = bytearray(BODY * 4)
     caller.server.fault = to(READ, hang_up, after=100, times=1)
     assert caller.receive(retries=1) == Exit.OK
@@ -120,7 +122,7 @@ def test_a_download_goes_on_where_the_connection_was_lost(caller: Caller) -> Non
     assert offsets.count(0) == 1
 
 
-def test_what_a_server_that_is_slow_but_alive_sends_is_waited_for(caller: Caller) -> None:
+def test_a_slow_server_is_waited_for(caller: Caller) -> None:
     """Longer than RED_TIMEOUT in all, but never without a byte for so long."""
     slow: Answer = lambda request: time.sleep(0.2)  # noqa: E731
     caller.server.fault = to(READ, slow)
@@ -140,7 +142,7 @@ def trickling(server: SftpFault, pause: float) -> Answer:
 
 
 @pytest.mark.parametrize("kind", [STAT, OPEN, FSTAT])
-def test_an_answer_that_trickles_is_75_in_time(caller: Caller, kind: int) -> None:
+def test_a_response_that_trickles_is_75_in_time(caller: Caller, kind: int) -> None:
     caller.server.fault = to(kind, trickling(caller.server, 0.2))
     assert caller.receive() == Exit.TEMPFAIL
     assert "silent for 0.5 s" in caller.said
@@ -178,7 +180,7 @@ def done_and_lost(server: SftpFault) -> Answer:
 
 @pytest.mark.parametrize("extensions", [{}, {b"posix-rename@openssh.com": b"1"}])
 @pytest.mark.parametrize("kind", [OPEN, WRITE, CLOSE, MKDIR, RENAME, EXTENDED])
-def test_what_was_done_though_the_answer_was_lost_is_no_obstacle(
+def test_a_send_succeeds_though_the_response_to_a_request_was_lost(
     caller: Caller, kind: int, extensions: dict[bytes, bytes]
 ) -> None:
     """To a file that is new, one that replaces another, and a directory; nothing hidden stays."""
@@ -197,7 +199,7 @@ def test_what_was_done_though_the_answer_was_lost_is_no_obstacle(
 
 
 @pytest.mark.parametrize("after", range(4))
-def test_nor_is_it_where_a_file_can_only_be_replaced_step_by_step(caller: Caller, after: int) -> None:
+def test_a_stepwise_replacement_succeeds_though_a_response_was_lost(caller: Caller, after: int) -> None:
     caller.server.extensions = {}
     caller.server.files[b"/data/new"] = bytearray(b"old")
     caller.server.fault = to(RENAME, done_and_lost(caller.server), after=after, times=1)
@@ -295,20 +297,20 @@ def claiming(size: int, mode: int = FILE) -> Answer:
 
 
 @pytest.mark.parametrize("size", [0, len(BODY) - 1, len(BODY) + 1, 1 << 40, (1 << 64) - 1])
-def test_a_file_that_is_not_as_long_as_announced_is_no_success(caller: Caller, size: int) -> None:
+def test_a_file_that_does_not_have_the_stated_size_is_a_failure(caller: Caller, size: int) -> None:
     caller.server.fault = to(STAT, claiming(size))
     assert caller.receive() in (Exit.TEMPFAIL, Exit.DATAERR, Exit.PROTOCOL)
 
 
 @pytest.mark.parametrize("size", [0, len(BODY) - 1, len(BODY) + 1, 1 << 40, (1 << 64) - 1])
-def test_a_lie_about_the_length_that_is_kept_up_is_no_success_either(caller: Caller, size: int) -> None:
+def test_a_wrong_length_stated_every_time_is_a_failure(caller: Caller, size: int) -> None:
     """But no size at all is none that is stated: such a file is read to its end."""
     caller.server.fault = lambda request: claiming(size)(request) if request.kind in (STAT, FSTAT) else None
     assert caller.receive() == {0: Exit.OK, len(BODY) - 1: Exit.PROTOCOL}.get(size, Exit.TEMPFAIL)
 
 
 @pytest.mark.parametrize("size", [0, 1, 1000, 32767, 32768, 65535, 65536, 70_000])
-def test_a_directory_of_files_that_are_longer_than_stated_is_no_success(caller: Caller, size: int) -> None:
+def test_a_directory_of_files_longer_than_stated_is_a_failure(caller: Caller, size: int) -> None:
     """But of no size: then no size is stated, as in /proc."""
     whole = {b"f%03d" % number: BODY[number : number + 80_000] for number in range(3)}
     caller.server.files = {b"/data/d/" + name: bytearray(content) for name, content in whole.items()}
@@ -330,7 +332,7 @@ def test_a_directory_of_files_that_are_longer_than_stated_is_no_success(caller: 
 
 
 @pytest.mark.parametrize("most", [32768, 40_000])
-def test_a_server_that_gives_few_bytes_at_once_has_not_come_to_the_end(caller: Caller, most: int) -> None:
+def test_short_reads_are_not_the_end_of_the_file(caller: Caller, most: int) -> None:
     def short(request: Request) -> Answers:
         offset, length = struct.unpack_from(">QI", request.rest)
         content = bytes(caller.server.files[b"/data/d/f0"][offset : offset + min(length, most)])
@@ -368,7 +370,7 @@ def test_a_file_that_grows_while_it_is_received_has_changed(caller: Caller) -> N
 
 
 @pytest.mark.parametrize("answer", [EOF, FAILURE, UNSUPPORTED, b""])
-def test_in_whatever_way_a_server_says_that_a_file_ends_there(caller: Caller, answer: int | bytes) -> None:
+def test_every_way_to_signal_the_end_of_a_file_is_understood(caller: Caller, answer: int | bytes) -> None:
     def end(request: Request) -> Answers:
         (offset,) = struct.unpack_from(">Q", request.rest)
         if offset < len(BODY):
@@ -380,7 +382,7 @@ def test_in_whatever_way_a_server_says_that_a_file_ends_there(caller: Caller, an
 
 
 @pytest.mark.parametrize("extra", [1, 1000, 500_000])
-def test_more_than_was_asked_for_is_76(caller: Caller, extra: int) -> None:
+def test_more_bytes_than_requested_are_76(caller: Caller, extra: int) -> None:
     def too_much(request: Request) -> Answers:
         _, length = struct.unpack_from(">QI", request.rest)
         return [data(request, bytes(length + extra))]
@@ -390,13 +392,13 @@ def test_more_than_was_asked_for_is_76(caller: Caller, extra: int) -> None:
     assert caller.receive_dir() == Exit.PROTOCOL
 
 
-def test_an_empty_block_is_76_and_not_asked_for_for_ever(caller: Caller) -> None:
+def test_an_empty_block_is_76_and_not_requested_endlessly(caller: Caller) -> None:
     caller.server.fault = to(READ, lambda request: [data(request, b"")])
     assert caller.receive() == Exit.PROTOCOL
     assert caller.receive_dir() == Exit.PROTOCOL
 
 
-def test_a_block_whose_length_is_not_that_of_its_data_is_76(caller: Caller) -> None:
+def test_a_block_whose_length_does_not_match_its_data_is_76(caller: Caller) -> None:
     def lying(request: Request) -> Answers:
         _, length = struct.unpack_from(">QI", request.rest)
         return [packet(DATA, request.number, struct.pack(">I", length - 7) + bytes(length))]
@@ -406,7 +408,7 @@ def test_a_block_whose_length_is_not_that_of_its_data_is_76(caller: Caller) -> N
     assert caller.receive_dir() == Exit.PROTOCOL
 
 
-def test_what_changes_while_it_is_received_is_no_success(caller: Caller) -> None:
+def test_a_file_that_changes_while_it_is_received_is_a_failure(caller: Caller) -> None:
     def changed(request: Request) -> Answers:
         return [packet(ATTRS, request.number, attributes(len(BODY), FILE, OLD + 7))]
 
@@ -416,7 +418,7 @@ def test_what_changes_while_it_is_received_is_no_success(caller: Caller) -> None
 
 
 @pytest.mark.parametrize("size", [0, 1, len(BODY) - 1])
-def test_a_file_that_became_shorter_while_it_was_received_is_no_success(caller: Caller, size: int) -> None:
+def test_a_file_that_shrinks_while_it_is_received_is_a_failure(caller: Caller, size: int) -> None:
     def cut(request: Request) -> Answers:
         del caller.server.files[b"/data/file"][size:]
         return None
@@ -459,7 +461,7 @@ def test_every_refusal_of_a_file_has_its_code(caller: Caller, answer: int, code:
     assert not [name for name in caller.server.files if b"red-part" in name]
 
 
-def test_what_a_server_says_cannot_colour_the_terminal(caller: Caller) -> None:
+def test_server_text_cannot_send_terminal_escapes(caller: Caller) -> None:
     text = b"\x1b[31mred\x07\r\nred-connector-ssh: error: all is well\n"
     caller.server.fault = to(OPEN, lambda request: [status(request, FAILURE, text)])
     assert caller.receive() == Exit.TEMPFAIL

@@ -15,14 +15,14 @@ from tests.support import require
 from tests.support.sessions import at, failure, job, local, opened
 
 
-def test_a_server_that_says_nothing_is_75_within_the_time_limit() -> None:
+def test_a_silent_server_is_75_within_the_time_limit() -> None:
     with talking(ssh_faults.silent) as listener:
         error = failure(local(listener.port), job(timeout=0.5), within=2)
     assert error.code == Exit.TEMPFAIL
     assert "sent nothing within 0.5 s" in error.message
 
 
-def test_the_document_says_how_long_to_wait_for_a_server_to_introduce_itself() -> None:
+def test_banner_timeout_limits_the_wait_for_the_banner() -> None:
     with talking(ssh_faults.silent) as listener:
         error = failure(local(listener.port), job(timeout=60), within=2, banner_timeout=0.3)
     assert error.code == Exit.TEMPFAIL
@@ -34,7 +34,7 @@ def test_a_server_that_is_silent_after_its_introduction_is_75_within_the_time_li
     assert error.code == Exit.TEMPFAIL
 
 
-def test_a_server_that_closes_at_once_is_75() -> None:
+def test_a_server_that_closes_immediately_is_75() -> None:
     with talking(saying(b"")) as listener:
         error = failure(local(listener.port))
     assert error.code == Exit.TEMPFAIL
@@ -66,7 +66,7 @@ def test_anything_but_an_introduction_is_76(text: bytes) -> None:
     assert error.code == Exit.PROTOCOL, error.message
 
 
-def test_what_a_web_server_says_is_shown() -> None:
+def test_the_response_of_a_web_server_is_shown() -> None:
     with talking(saying(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as listener:
         error = failure(local(listener.port))
     assert "does not speak SSH: it says 'HTTP/1.1 400 Bad Request'" in error.message
@@ -109,7 +109,7 @@ def test_a_packet_without_end_before_keys_are_agreed_on_is_cut_off() -> None:
 
 
 @pytest.mark.parametrize("text", [b"Exceeded MaxStartups\r\n", b"Not allowed at this time\r\n"])
-def test_a_server_that_says_it_is_too_busy_is_75(text: bytes) -> None:
+def test_a_server_that_reports_too_many_connections_is_75(text: bytes) -> None:
     with talking(saying(text)) as listener:
         error = failure(local(listener.port))
     assert error.code == Exit.TEMPFAIL
@@ -140,7 +140,7 @@ def test_lines_before_the_introduction_do_no_harm(sshd: Sshd) -> None:
         ("Ciphers chacha20-poly1305@openssh.com", "ciphers", "chacha20-poly1305@openssh.com"),
     ],
 )
-def test_no_common_algorithm_is_76_and_says_what_both_have(option: str, what: str, theirs: str) -> None:
+def test_no_common_algorithm_is_76_and_both_lists_are_shown(option: str, what: str, theirs: str) -> None:
     with require.running("sshd", lambda: servers.start(option)) as server:
         error = failure(at(server))
     assert error.code == Exit.PROTOCOL

@@ -75,14 +75,14 @@ def test_another_key_of_the_same_type_is_76_and_both_are_shown(sshd: Sshd, tmp_p
     assert sshd.fingerprints["rsa"] in error.message
 
 
-def test_a_key_of_a_type_that_the_server_has_not_is_76(tmp_path: Path) -> None:
+def test_a_key_of_a_type_that_the_server_lacks_is_76(tmp_path: Path) -> None:
     line, _ = servers.make_key(tmp_path / "other", "rsa")
     with require.running("sshd", lambda: servers.start(kinds=["ed25519"])) as server:
         error = failure(at(server, host_key=line))
     assert error.code == Exit.PROTOCOL
 
 
-def test_no_password_leaves_before_the_key_is_checked(tmp_path: Path) -> None:
+def test_no_password_is_sent_before_the_host_key_is_checked(tmp_path: Path) -> None:
     servers.make_key(tmp_path / "host")
     door = Door()
     with guarded(door, tmp_path / "host") as listener:
@@ -93,7 +93,7 @@ def test_no_password_leaves_before_the_key_is_checked(tmp_path: Path) -> None:
         assert door.asked == [("password", PASSWORD)]  # this is how it would have shown
 
 
-def test_no_name_of_a_user_leaves_either() -> None:
+def test_no_username_is_sent_before_the_host_key_is_checked() -> None:
     with require.running("sshd", servers.start) as server:
         failure(at(server, host_key=OTHER))
         assert ACCOUNT not in server.log()
@@ -149,7 +149,7 @@ def test_a_document_that_contradicts_the_file_is_76(sshd: Sshd, tmp_path: Path) 
 # -- RED_KNOWN_HOSTS ---------------------------------------------------------------------------------
 
 
-def test_a_known_host_is_let_through_without_a_word(
+def test_a_known_host_is_accepted_without_a_message(
     sshd: Sshd, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     negotiated(unnamed(sshd), known(tmp_path, "# mine\n\n" + sshd.known_hosts()))
@@ -206,13 +206,13 @@ def test_a_revoked_key_is_76_even_if_it_is_known_or_in_the_document(sshd: Sshd, 
         assert "revoked" in error.message
 
 
-def test_an_authority_vouches_for_nobody_here_and_the_message_says_so(sshd: Sshd, tmp_path: Path) -> None:
+def test_a_host_with_only_a_cert_authority_is_refused_with_the_reason(sshd: Sshd, tmp_path: Path) -> None:
     error = failure(unnamed(sshd), known(tmp_path, f"@cert-authority * {sshd.host_keys['ed25519']}\n"))
     assert error.code == Exit.PROTOCOL
     assert "has only an @cert-authority for this host, and certificates are not checked" in error.message
 
 
-def test_lines_that_make_no_sense_are_warned_of_and_the_others_count(
+def test_invalid_known_hosts_lines_are_warned_about_and_the_others_count(
     sshd: Sshd, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     nonsense = [
@@ -231,7 +231,7 @@ def test_lines_that_make_no_sense_are_warned_of_and_the_others_count(
     assert [f"known_hosts:{number}:" in line for number, line in enumerate(warnings, 1)] == [True] * 8
 
 
-def test_bytes_that_are_no_text_in_the_file_do_no_harm(sshd: Sshd, tmp_path: Path) -> None:
+def test_bytes_that_are_not_text_in_known_hosts_do_no_harm(sshd: Sshd, tmp_path: Path) -> None:
     work = known(tmp_path, "")
     Path(work.settings.known_hosts).write_bytes(b"\xff\xfe\x00\n" + sshd.known_hosts().encode())
     negotiated(unnamed(sshd), work)
@@ -274,7 +274,7 @@ def line_about(hosts: str) -> host_keys.Known:
         ("e.ample.com", "example.com", False),
     ],
 )
-def test_names_match_as_openssh_says(hosts: str, name: str, matches: bool) -> None:
+def test_names_match_as_in_openssh(hosts: str, name: str, matches: bool) -> None:
     assert line_about(hosts).is_about(name) is matches
 
 
@@ -299,7 +299,7 @@ def test_a_host_is_looked_up_as_openssh_writes_it(host: str, port: int, name: st
     assert host_keys.name_of(Server(host, port, WITH_PASSWORD)) == name
 
 
-def test_a_fingerprint_is_that_of_ssh_keygen(sshd: Sshd) -> None:
+def test_a_fingerprint_equals_that_of_ssh_keygen(sshd: Sshd) -> None:
     key = base64.b64decode(sshd.host_keys["rsa"].split()[1])
     assert host_keys.fingerprint(key) == sshd.fingerprints["rsa"]
     assert "=" not in host_keys.fingerprint(hashlib.sha256(b"").digest())
@@ -308,7 +308,7 @@ def test_a_fingerprint_is_that_of_ssh_keygen(sshd: Sshd) -> None:
 # -- neither -----------------------------------------------------------------------------------------
 
 
-def test_with_neither_the_key_is_taken_and_the_line_to_paste_is_shown_once(
+def test_an_unknown_host_key_is_accepted_with_one_warning(
     sshd: Sshd, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with opened(unnamed(sshd)) as session:
@@ -321,19 +321,19 @@ def test_with_neither_the_key_is_taken_and_the_line_to_paste_is_shown_once(
     assert line == f'hostKey: "{sshd.fingerprints["ed25519"]}"'
 
 
-def test_strict_refuses_it_instead(sshd: Sshd) -> None:
+def test_strict_refuses_an_unknown_host_key(sshd: Sshd) -> None:
     error = failure(unnamed(sshd), job(strict_host_keys=True))
     assert error.code == Exit.PROTOCOL
     assert f'hostKey: "{sshd.fingerprints["ed25519"]}"' in error.hint
 
 
-def test_strict_lets_known_ones_through(sshd: Sshd, tmp_path: Path) -> None:
+def test_strict_accepts_a_known_host_key(sshd: Sshd, tmp_path: Path) -> None:
     negotiated(at(sshd), job(strict_host_keys=True))
     file = known(tmp_path, sshd.known_hosts()).settings.known_hosts
     negotiated(unnamed(sshd), job(strict_host_keys=True, known_hosts=file))
 
 
-def test_a_key_that_was_taken_unseen_may_not_change_within_a_session(
+def test_an_unverified_host_key_may_not_change_within_a_session(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     from paramiko import Ed25519Key
@@ -365,11 +365,11 @@ def test_the_jump_host_is_checked_as_well(sshd: Sshd, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("text", "strict"), [("1", True), ("0", False), ("", False)])
-def test_the_switch_is_read(text: str, strict: bool) -> None:
+def test_red_strict_host_keys_is_read(text: str, strict: bool) -> None:
     assert settings.read({"RED_STRICT_HOST_KEYS": text}).strict_host_keys is strict
 
 
 @pytest.mark.parametrize("text", ["yes", "2", " 1", "true"])
-def test_a_switch_that_makes_no_sense_is_78(text: str) -> None:
+def test_an_invalid_red_strict_host_keys_is_78(text: str) -> None:
     with pytest.raises(ConfigError, match="RED_STRICT_HOST_KEYS"):
         settings.read({"RED_STRICT_HOST_KEYS": text})

@@ -96,7 +96,7 @@ def refusal(private_key: str, passphrase: str = "") -> str:
 
 
 @pytest.mark.parametrize("key", [key for key in KEYS if key.encrypted], ids=lambda key: key.name)
-def test_a_missing_or_wrong_passphrase_is_said_to_be_that(key: Key) -> None:
+def test_a_missing_or_wrong_passphrase_is_reported_as_such(key: Key) -> None:
     assert "encrypted, and its passphrase is missing; give it as passphrase" in refusal(key.text)
     assert "cannot be decrypted: the passphrase is wrong" in refusal(key.text, "wr0ng-passphrase")
 
@@ -163,7 +163,7 @@ SHORTENED = "\n".join([*KEYS[0].text.splitlines()[:9], KEYS[0].text.splitlines()
         ("", "must be PEM text or the path of a file that can be read"),
     ],
 )
-def test_what_cannot_work_is_named_with_what_would_help(private_key: str, said: str) -> None:
+def test_an_unusable_key_is_refused_with_a_hint(private_key: str, said: str) -> None:
     assert said in refusal(private_key)
 
 
@@ -217,7 +217,7 @@ def test_an_rsa_key_that_would_take_minutes_is_refused() -> None:
     assert "is an RSA key of 16400 bits; at most 16384 are supported" in refusal(text)
 
 
-def test_a_compressed_point_is_not_known_here() -> None:
+def test_a_compressed_point_is_not_supported() -> None:
     """Nobody writes one, but a byte may be damaged; the library answers that in a way of its own."""
     lines = made("nistp256", "OpenSSH", encrypted=False).text.strip().split("\n")
     inside = base64.b64decode("".join(lines[1:-1])).replace(b"nistp256\0\0\0\x41\4", b"nistp256\0\0\0\x41\2")
@@ -258,13 +258,13 @@ def test_the_printed_lines_can_be_pasted_below_auth(key: Key, file: Callable[[st
         assert public(keys.load(pasted["privateKey"], PASSPHRASE)) == key.public
 
 
-def test_it_prints_json_as_well(file: Callable[[str], Path]) -> None:
+def test_ssh_key_prints_json_as_well(file: Callable[[str], Path]) -> None:
     shown = ssh_key(file(KEYS[1].text), "--json").stdout
     assert json.loads(shown) == yaml.safe_load(ssh_key(file(KEYS[1].text)).stdout)
     assert list(json.loads(shown)) == ["privateKey", "passphrase"]
 
 
-def test_it_reads_standard_input_and_keeps_nothing_but_the_key() -> None:
+def test_ssh_key_reads_standard_input_and_keeps_only_the_key() -> None:
     key = KEYS[0]
     shown = yaml.safe_load(ssh_key("-", stdin=f"# mine\n{key.text}# end\n").stdout)
     assert shown["privateKey"].split() == key.text.split()
@@ -276,7 +276,7 @@ def test_how_to_give_the_passphrase_is_explained_on_stderr(file: Callable[[str],
     assert "RED_VAR_ssh_key_passphrase" in said
 
 
-def test_what_it_prints_is_an_access_document_that_works(file: Callable[[str], Path]) -> None:
+def test_ssh_key_prints_a_working_access_document(file: Callable[[str], Path]) -> None:
     login = json.loads(ssh_key("--json", file(KEYS[1].text)).stdout)
     access = {"host": "h", "auth": {"username": "me", **login}, "filePath": "x"}
     verb = ("receive-file-validate", "--offline")
@@ -296,7 +296,7 @@ def test_what_it_prints_is_an_access_document_that_works(file: Callable[[str], P
         ("\0\1\2\xff", 65, "contains no private key"),
     ],
 )
-def test_what_is_no_key_is_65(text: str, code: int, said: str, file: Callable[[str], Path]) -> None:
+def test_an_invalid_key_is_65(text: str, code: int, said: str, file: Callable[[str], Path]) -> None:
     result = ssh_key(file(text))
     assert result.code == code
     assert said in result.stderr
@@ -311,6 +311,6 @@ def test_other_mistakes_have_their_own_codes(tmp_path: Path) -> None:
     assert run("red-connector-ssh", "ssh-key", "a").code == 64
 
 
-def test_the_entrypoint_knows_it() -> None:
+def test_the_entrypoint_runs_ssh_key() -> None:
     done = subprocess.run([CHECKOUT / "entrypoint.sh", "ssh-key", "/nowhere"], capture_output=True, text=True)
     assert "red-connectors" in done.stderr

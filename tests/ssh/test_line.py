@@ -25,7 +25,7 @@ def far(sftp_only: Sshd, fresh: str) -> Far:
     return Far(sftp_only, fresh)
 
 
-def test_a_download_that_is_cut_goes_on_where_it_ended(far: Far, relay: Relay, target: Path) -> None:
+def test_a_cut_download_resumes_where_it_ended(far: Far, relay: Relay, target: Path) -> None:
     far.place("file", BODY)
     relay.hold_after(HALF)
     process = start(SSH, "receive-file", far.file("file", relay.port), target)
@@ -73,7 +73,7 @@ def test_a_directory_whose_sending_is_cut_arrives_whole(far: Far, relay: Relay, 
 
 @pytest.mark.parametrize("verb", ["receive-dir", "send-dir"])
 @pytest.mark.parametrize("kind", ["shell", "sftp only"])
-def test_what_is_left_after_a_cut_goes_together_again(
+def test_the_rest_after_a_cut_is_transferred_together_again(
     sshd: Sshd, sftp_only: Sshd, fresh: str, tmp_path: Path, verb: str, kind: str
 ) -> None:
     """Far away: one by one the rest would take a minute."""
@@ -134,7 +134,7 @@ def test_a_line_that_goes_dead_is_75_within_the_time_limit(
 
 
 @pytest.mark.parametrize("verb", ["receive-file", "send-file", "receive-dir"])
-def test_the_documents_time_limit_counts_after_the_log_in_as_well(
+def test_the_documents_time_limit_applies_after_the_login_too(
     far: Far, relay: Relay, tmp_path: Path, verb: str
 ) -> None:
     for name in ("file", "d/file"):
@@ -152,7 +152,7 @@ def test_the_documents_time_limit_counts_after_the_log_in_as_well(
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("verb", ["send-file", "send-dir", "receive-file"])
-def test_a_signal_ends_it_at_once_though_the_line_is_dead(
+def test_a_signal_ends_the_process_immediately_though_the_line_is_dead(
     far: Far, relay: Relay, tmp_path: Path, verb: str, sign: signal.Signals
 ) -> None:
     """A server that reads no more, so that even "remove this" cannot be said."""
@@ -206,7 +206,7 @@ def test_a_server_that_is_stopped_while_we_send_is_75_within_the_time_limit(
     wait_until(lambda: not far.server.conversations(), "the server has noticed")
 
 
-def test_what_such_a_server_has_kept_is_written_over_by_the_next_attempt(
+def test_the_part_of_a_stalled_send_is_overwritten_by_the_next_attempt(
     far: Far, relay: Relay, tmp_path: Path
 ) -> None:
     (tmp_path / "x").write_bytes(BODY)
@@ -219,7 +219,7 @@ def test_what_such_a_server_has_kept_is_written_over_by_the_next_attempt(
     assert snapshot(far.root / "to") == {b"file": BODY}
 
 
-def test_a_slow_line_is_no_dead_one(far: Far, tmp_path: Path) -> None:
+def test_a_slow_line_is_not_given_up(far: Far, tmp_path: Path) -> None:
     """All in all it takes longer than the time limit, but there is always something on its way."""
     tree = {b"%d/%d" % (number % 5, number): BODY[: number * 100] for number in range(200)}
     build(tmp_path / "x", dict(tree))

@@ -73,7 +73,7 @@ def test_no_password_is_sent_to_a_server_that_takes_only_keys() -> None:
         assert server.refusals() == 0
 
 
-def test_a_key_for_a_server_that_takes_only_passwords_is_77_and_says_so() -> None:
+def test_a_key_for_a_server_that_accepts_only_passwords_is_77_with_the_reason() -> None:
     with require.running("sshd", lambda: servers.start("PubkeyAuthentication no")) as server:
         error = failure(at(server, with_key(server.key)))
     assert isinstance(error, NotAuthenticated)
@@ -81,7 +81,7 @@ def test_a_key_for_a_server_that_takes_only_passwords_is_77_and_says_so() -> Non
     assert error.hint == "use password"
 
 
-def test_a_key_that_is_not_enough_is_77_and_says_what_else_is_wanted(strict: Sshd) -> None:
+def test_a_key_alone_is_77_where_the_server_requires_more(strict: Sshd) -> None:
     error = failure(at(strict, with_key(strict.key)))
     assert isinstance(error, NotAuthenticated)
     assert "password is required too" in error.message
@@ -238,14 +238,14 @@ def test_a_refusal_is_77_though_the_server_hangs_up_before_we_look(
     assert isinstance(error, NotAuthenticated)
 
 
-def test_a_key_that_is_none_is_78_and_the_server_is_not_bothered_with_it(sshd: Sshd) -> None:
+def test_a_missing_key_file_is_78_without_a_login_attempt(sshd: Sshd) -> None:
     before = sshd.refusals()
     error = failure(at(sshd, Login(ACCOUNT, private_key="/nowhere/id")))
     assert error.code == Exit.CONFIG
     assert sshd.refusals() == before
 
 
-def test_a_key_whose_file_has_gone_since_logs_in_again_and_elsewhere(sshd: Sshd, tmp_path: Path) -> None:
+def test_a_key_whose_file_was_deleted_still_logs_in(sshd: Sshd, tmp_path: Path) -> None:
     login = new_key(sshd, tmp_path, "ecdsa")
     with opened(at(sshd, login)) as session:
         (tmp_path / "ecdsa").unlink()
@@ -322,7 +322,7 @@ def test_a_key_in_home_that_would_fit_is_not_tried(
     assert sshd.logins() == before
 
 
-def test_what_a_server_says_at_the_end_does_not_reach_stderr(
+def test_server_text_at_the_end_does_not_reach_stderr(
     capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     with talking(saying(b"SSH-2.0-x\r\n\0\0\0\x0c\x04\x99nonsense")) as listener:
@@ -351,19 +351,19 @@ def test_what_a_server_says_at_the_end_does_not_reach_stderr(
         (NotAuthenticated("ours"), Exit.NOPERM),
     ],
 )
-def test_what_libraries_throw_becomes_an_error_of_ours(thrown: Exception, code: Exit) -> None:
+def test_library_exceptions_are_translated(thrown: Exception, code: Exit) -> None:
     with pytest.raises(RedError) as caught, ssh_failures.translating("example.com"):
         raise thrown
     assert caught.value.code == code
     assert "example.com" in caught.value.message or caught.value is thrown
 
 
-def test_a_fault_of_our_own_is_not_blamed_on_the_server() -> None:
+def test_an_internal_error_is_not_blamed_on_the_server() -> None:
     with pytest.raises(ZeroDivisionError), ssh_failures.translating("example.com"):
         raise ZeroDivisionError
 
 
-def test_why_a_server_hung_up_is_told_even_if_that_is_found_out_by_speaking(
+def test_the_reason_for_a_disconnect_is_reported_even_if_sending_finds_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Leaving(ssh_faults.Door):
@@ -406,7 +406,7 @@ def test_why_a_server_hung_up_is_told_even_if_that_is_found_out_by_speaking(
         ("SSH-2.0-AsyncSSH_2.24.1", False),
     ],
 )
-def test_whose_users_are_accounts_of_a_system_is_known_by_the_introduction(
+def test_servers_with_system_accounts_are_recognised_by_their_banner(
     introduction: str, of_a_system: bool
 ) -> None:
     assert bool(SYSTEM_LOG_IN.match(introduction)) is of_a_system

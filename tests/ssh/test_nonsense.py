@@ -75,7 +75,7 @@ NONSENSE: dict[str, Callable[[Request], list[bytes]]] = {
 
 
 @pytest.mark.parametrize("what", NONSENSE)
-def test_nonsense_is_no_crash_and_brings_no_wrong_byte(caller: Caller, what: str) -> None:
+def test_nonsense_from_the_server_causes_no_crash_and_no_wrong_byte(caller: Caller, what: str) -> None:
     for kind in (INIT, STAT, OPEN, READ, FSTAT):
         caller.server.fault = to(kind, NONSENSE[what])
         code = caller.receive() if (kind, what) != (READ, "data") else 0  # that is right, in a way
@@ -90,7 +90,7 @@ def test_nonsense_is_no_crash_and_brings_no_wrong_byte(caller: Caller, what: str
 
 
 @pytest.mark.parametrize("what", [what for what in NONSENSE if what != "success"])
-def test_nonsense_in_answer_to_what_is_sent_is_no_success(caller: Caller, what: str) -> None:
+def test_nonsense_in_response_to_a_send_is_a_failure(caller: Caller, what: str) -> None:
     for kind in (STAT, OPEN, WRITE, FSTAT, EXTENDED):
         caller.server.fault = to(kind, NONSENSE[what])
         code = caller.send()

@@ -32,7 +32,7 @@ def there(sftp_only: Sshd, fresh: str) -> Far:
 # --- links and what is neither file nor directory -----------------------------------------------------
 
 
-def test_links_inside_the_tree_become_what_they_lead_to(there: Far, tmp_path: Path) -> None:
+def test_links_inside_the_tree_are_received_as_their_targets(there: Far, tmp_path: Path) -> None:
     there.place("d/sub/file", b"content", 0o755)
     there.link("d/to-file", "sub/file")
     there.link("d/sub/up-and-down", "../sub/file")
@@ -76,7 +76,7 @@ ODD = ["fifo", "socket", "out", "far-out", "dangling", "self", "parent", "root",
 
 
 @pytest.mark.parametrize("what", ODD)
-def test_what_cannot_be_received_is_told_before_anything_moves(there: Far, tmp_path: Path, what: str) -> None:
+def test_unreceivable_entries_are_reported_before_the_transfer(there: Far, tmp_path: Path, what: str) -> None:
     there.place("outside/secret", b"secret")
     there.place("d/good", b"good")
     make_odd(there.root / "d", what)
@@ -87,7 +87,7 @@ def test_what_cannot_be_received_is_told_before_anything_moves(there: Far, tmp_p
 
 
 @pytest.mark.parametrize("what", ODD)
-def test_what_cannot_be_sent_is_told_before_anything_moves(there: Far, tmp_path: Path, what: str) -> None:
+def test_unsendable_entries_are_reported_before_the_transfer(there: Far, tmp_path: Path, what: str) -> None:
     with_odd = build(tmp_path / "d", {b"good": b"good", b"../outside/secret": b"secret"})
     make_odd(with_odd, what)
     result = there.send_dir(with_odd, "to", RED_TIMEOUT="3")
@@ -96,7 +96,7 @@ def test_what_cannot_be_sent_is_told_before_anything_moves(there: Far, tmp_path:
     assert snapshot(there.root) in ({}, {b"to": None})
 
 
-def test_all_that_cannot_be_received_is_told_at_once(there: Far, tmp_path: Path) -> None:
+def test_all_unreceivable_entries_are_reported_together(there: Far, tmp_path: Path) -> None:
     there.place("good", b"good")
     os.mkfifo(there.root / "pipe")
     there.link("nowhere", "gone")
@@ -138,7 +138,7 @@ def test_a_file_that_may_not_be_read_is_77_and_the_others_arrive(
 # --- in the way ---------------------------------------------------------------------------------------
 
 
-def test_a_local_file_where_a_folder_is_to_be_is_73(there: Far, tmp_path: Path) -> None:
+def test_a_local_file_in_place_of_a_folder_is_73(there: Far, tmp_path: Path) -> None:
     place(there, {b"sub/a": b"a", b"sub/b": b"b", b"c": b"c"})
     build(tmp_path / "x", {b"sub": b"mine"})
     assert there.receive_dir("", tmp_path / "x").code == 73
@@ -146,7 +146,7 @@ def test_a_local_file_where_a_folder_is_to_be_is_73(there: Far, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("size", [10, 100_000])
-def test_a_local_folder_where_a_file_is_to_be_is_73_and_the_others_arrive(
+def test_a_local_folder_in_place_of_a_file_is_73_and_the_others_arrive(
     there: Far, tmp_path: Path, size: int
 ) -> None:
     tree: Snapshot = {b"a": b"a" * size, b"b": b"b" * size, b"c": b"c" * size}
@@ -157,7 +157,7 @@ def test_a_local_folder_where_a_file_is_to_be_is_73_and_the_others_arrive(
 
 
 @pytest.mark.parametrize("files", [1, 5])
-def test_a_remote_file_where_a_folder_is_to_be_is_73(there: Far, tmp_path: Path, files: int) -> None:
+def test_a_remote_file_in_place_of_a_folder_is_73(there: Far, tmp_path: Path, files: int) -> None:
     there.place("to/sub", b"theirs")
     build(tmp_path / "x", {b"sub/%d" % number: b"x" for number in range(files)})
     result = there.send_dir(tmp_path / "x", "to")
@@ -167,14 +167,14 @@ def test_a_remote_file_where_a_folder_is_to_be_is_73(there: Far, tmp_path: Path,
     assert run(SSH, "send-dir-validate", there.directory("to/sub")).code == 73
 
 
-def test_a_remote_file_where_an_empty_folder_is_to_be_is_73(there: Far, tmp_path: Path) -> None:
+def test_a_remote_file_in_place_of_an_empty_folder_is_73(there: Far, tmp_path: Path) -> None:
     there.place("to/sub", b"theirs")
     build(tmp_path / "x", {b"sub": None})
     assert there.send_dir(tmp_path / "x", "to").code == 73
 
 
 @pytest.mark.parametrize("size", [10, 100_000])
-def test_a_remote_folder_where_a_file_is_to_be_is_73_and_the_others_arrive(
+def test_a_remote_folder_in_place_of_a_file_is_73_and_the_others_arrive(
     there: Far, tmp_path: Path, size: int
 ) -> None:
     tree: Snapshot = {b"a": b"a" * size, b"b": b"b" * size, b"c": b"c" * size}
@@ -230,7 +230,7 @@ def test_a_remote_link_in_the_way_of_a_file_is_replaced_or_refused_never_a_crash
     assert hidden(there.root) == []
 
 
-def test_other_files_at_the_far_end_stay(there: Far, tmp_path: Path) -> None:
+def test_other_remote_files_stay(there: Far, tmp_path: Path) -> None:
     there.place("to/sub/theirs", b"theirs")
     assert there.send_dir(build(tmp_path / "x", {b"sub/a": b"a", b"b": b"b"}), "to").code == 0
     assert snapshot(there.root / "to") == {b"sub": None, b"sub/theirs": b"theirs", b"sub/a": b"a", b"b": b"b"}
@@ -247,7 +247,7 @@ def clean(result: Result, folder: Path, code: int) -> None:
 
 
 @pytest.mark.parametrize("size", [50_000, 400_000])
-def test_a_full_disk_here_is_74(there: Far, tmp_path: Path, size: int) -> None:
+def test_a_full_local_disk_is_74(there: Far, tmp_path: Path, size: int) -> None:
     place(there, {b"f%02d" % number: b"x" * size for number in range(2_000_000 // size)})
     (tmp_path / "x").mkdir()
     with small_disk(tmp_path / "x") as disk:
@@ -257,7 +257,7 @@ def test_a_full_disk_here_is_74(there: Far, tmp_path: Path, size: int) -> None:
 
 
 @pytest.mark.parametrize("size", [50_000, 400_000])
-def test_a_full_disk_there_is_75_and_says_so(there: Far, tmp_path: Path, size: int) -> None:
+def test_a_full_remote_disk_is_75_and_reported(there: Far, tmp_path: Path, size: int) -> None:
     tree: Snapshot = {b"f%02d" % number: b"x" * size for number in range(2_000_000 // size)}
     build(tmp_path / "x", tree)
     with small_disk(there.make_dir("full")):
@@ -279,7 +279,7 @@ def multiplying(root: Path) -> None:
             (root / str(number) / f"l{link}").symlink_to(f"../{number + 1}")
 
 
-def test_links_that_multiply_are_given_up_both_ways(far: Far, tmp_path: Path) -> None:
+def test_links_that_multiply_are_refused_in_both_directions(far: Far, tmp_path: Path) -> None:
     multiplying(far.root / "d")
     multiplying(tmp_path / "x")
     for result in (far.receive_dir("d", tmp_path / "y"), far.send_dir(tmp_path / "x", "e")):
@@ -290,7 +290,7 @@ def test_links_that_multiply_are_given_up_both_ways(far: Far, tmp_path: Path) ->
 
 @pytest.mark.parametrize("count", [3, 400])
 @pytest.mark.parametrize("verb", ["receive-dir", "receive-dir-validate"])
-def test_a_folder_that_may_be_read_but_not_entered_is_no_empty_one(
+def test_a_folder_that_may_be_read_but_not_entered_is_not_empty(
     far: Far, tmp_path: Path, count: int, verb: str
 ) -> None:
     """Its mode lacks the x, as after chmod -R 644."""

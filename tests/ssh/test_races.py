@@ -65,7 +65,7 @@ def test_where_a_name_cannot_be_replaced_in_one_step_a_signal_loses_nothing(tmp_
         assert (far.root / "t").read_bytes() in (OLD, NEW)
 
 
-def test_a_fresh_file_that_is_rewritten_on_the_way_is_not_mixed(
+def test_a_fresh_file_rewritten_during_the_transfer_is_not_mixed(
     far: Far, relay: Relay, tmp_path: Path
 ) -> None:
     there = far.place("t", b"A" * LARGE, age=0)
@@ -79,7 +79,7 @@ def test_a_fresh_file_that_is_rewritten_on_the_way_is_not_mixed(
     assert set((tmp_path / "t").read_bytes()) == set(b"B")
 
 
-def test_a_source_whose_time_is_put_back_is_no_success(far: Far, relay: Relay, tmp_path: Path) -> None:
+def test_a_changed_source_with_its_time_restored_is_a_failure(far: Far, relay: Relay, tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_bytes(b"A" * LARGE)
     before = source.stat()
@@ -95,7 +95,7 @@ def test_a_source_whose_time_is_put_back_is_no_success(far: Far, relay: Relay, t
     assert snapshot(far.root) == {}
 
 
-def test_what_a_transfer_under_way_has_hidden_is_not_received(far: Far, tmp_path: Path) -> None:
+def test_hidden_files_of_a_running_transfer_are_not_received(far: Far, tmp_path: Path) -> None:
     far.place("d/a", b"a")
     far.place("d/.tree.0123.red-part/new/b", b"b")
     far.place("d/.c.0123.red-part", b"c")
@@ -103,7 +103,7 @@ def test_what_a_transfer_under_way_has_hidden_is_not_received(far: Far, tmp_path
     assert snapshot(tmp_path / "x") == {b"a": b"a"}
 
 
-def test_a_log_that_grows_is_no_broken_promise(far: Far, relay: Relay, tmp_path: Path) -> None:
+def test_a_growing_log_is_received(far: Far, relay: Relay, tmp_path: Path) -> None:
     for name in ("0", "1", "2"):
         far.place(f"d/{name}", b"line\n" * 400_000)
     relay.hold_after(1 << 20)
@@ -117,7 +117,7 @@ def test_a_log_that_grows_is_no_broken_promise(far: Far, relay: Relay, tmp_path:
     assert (tmp_path / "x" / "2").read_bytes().endswith(b"one more\n")
 
 
-def test_more_names_than_the_server_takes_at_once_do_not_block(far: Far, tmp_path: Path) -> None:
+def test_more_names_than_the_server_accepts_at_a_time_do_not_block(far: Far, tmp_path: Path) -> None:
     folder = far.make_dir("d")
     for number in range(12_000):
         (folder / f"{number:0240}").write_bytes(b"x")  # 2.9 MB of names; sshd's window is 2 MiB
@@ -128,7 +128,7 @@ def test_more_names_than_the_server_takes_at_once_do_not_block(far: Far, tmp_pat
     shutil.rmtree(folder)
 
 
-def test_equal_sends_of_a_directory_at_once_all_succeed(far: Far, tmp_path: Path) -> None:
+def test_concurrent_equal_sends_of_a_directory_all_succeed(far: Far, tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     content = {b"%d" % number: b"%d" % number for number in range(350)}
     for name, data in content.items():
@@ -147,7 +147,7 @@ def test_equal_sends_of_a_directory_at_once_all_succeed(far: Far, tmp_path: Path
     assert snapshot(far.root / "to") == content
 
 
-def test_credentials_that_are_refused_on_the_way_are_tried_once(sshd: Sshd, tmp_path: Path) -> None:
+def test_credentials_refused_during_the_transfer_are_tried_once(sshd: Sshd, tmp_path: Path) -> None:
     with require.running("sshd", sshd_server.start) as server:
         far = Far(server, "x")
         for number in range(20):

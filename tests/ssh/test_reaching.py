@@ -33,7 +33,7 @@ from tests.support.sessions import (
 )
 
 
-def test_a_password_lets_us_in(sshd: Sshd) -> None:
+def test_login_works_with_a_password(sshd: Sshd) -> None:
     with opened(at(sshd)) as session:
         channel = session.channel()
         channel.invoke_subsystem("sftp")
@@ -41,12 +41,12 @@ def test_a_password_lets_us_in(sshd: Sshd) -> None:
 
 
 @pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
-def test_a_key_of_every_kind_lets_us_in(sshd: Sshd, tmp_path: Path, kind: str) -> None:
+def test_login_works_with_every_kind_of_key(sshd: Sshd, tmp_path: Path, kind: str) -> None:
     with opened(at(sshd, new_key(sshd, tmp_path, kind))) as session:
         assert session.transport
 
 
-def test_opening_what_is_open_asks_nobody(sshd: Sshd) -> None:
+def test_opening_an_open_session_does_nothing(sshd: Sshd) -> None:
     with opened(at(sshd)) as session:
         transport = session.transport
         session.open()
@@ -64,7 +64,7 @@ def test_many_threads_open_one_session_once(sshd: Sshd) -> None:
     assert sshd.logins() == before + 1
 
 
-def test_a_session_that_was_cut_opens_itself_again() -> None:
+def test_a_cut_session_is_reopened() -> None:
     with require.running("sshd", servers.start) as server, opened(at(server)) as session:
         first = session.transport
         server.hang_up()
@@ -99,9 +99,7 @@ def test_the_second_address_of_a_host_is_tried(sshd: Sshd, monkeypatch: pytest.M
         assert session.transport
 
 
-def test_an_address_that_does_not_answer_holds_up_nothing(
-    sshd: Sshd, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_address_that_does_not_respond_delays_nothing(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         address = full.getsockname()
         crowd = [socket.socket() for _ in range(4)]
@@ -121,7 +119,7 @@ def test_an_address_that_does_not_answer_holds_up_nothing(
             one.close()
 
 
-def test_a_host_that_answers_no_connection_is_75_within_the_time_limit() -> None:
+def test_an_unresponsive_host_is_75_within_the_time_limit() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         crowd = [socket.socket() for _ in range(4)]
         for one in crowd:
@@ -137,7 +135,7 @@ def test_a_host_that_answers_no_connection_is_75_within_the_time_limit() -> None
 
 
 @pytest.mark.parametrize("text", [b"", b"SSH-2.0-mute\r\n"])
-def test_a_cancelled_call_stops_waiting_at_once(text: bytes) -> None:
+def test_a_cancelled_call_stops_waiting_immediately(text: bytes) -> None:
     work = job(timeout=60)
     with talking(saying(text, then_close=False)) as listener, closing(local(listener.port), work) as session:
         threading.Timer(0.3, work.cancelled.set).start()
@@ -173,7 +171,7 @@ def test_closing_takes_no_time_though_the_server_is_silent() -> None:
     assert took < 0.5
 
 
-def test_a_session_leaves_no_thread_that_could_hold_up_the_end(sshd: Sshd) -> None:
+def test_a_session_leaves_no_thread_that_delays_exit(sshd: Sshd) -> None:
     with opened(at(sshd)):
         assert all(one.daemon for one in threading.enumerate() if one is not threading.main_thread())
 
@@ -196,7 +194,7 @@ def test_a_jump_host_leads_to_the_server(sshd: Sshd, gate: Sshd) -> None:
     assert (gate.logins(), sshd.logins()) == (before[0] + 1, before[1] + 1)
 
 
-def test_a_wrong_password_for_the_jump_host_names_it_and_the_server_is_not_asked(
+def test_a_wrong_password_for_the_jump_host_names_it_and_the_server_is_not_contacted(
     sshd: Sshd, gate: Sshd
 ) -> None:
     before = sshd.logins(), sshd.refusals()
@@ -213,7 +211,7 @@ def test_a_wrong_password_behind_the_jump_host_names_the_server(sshd: Sshd, gate
     assert "jump" not in error.message
 
 
-def test_a_wrong_host_key_of_either_is_76(sshd: Sshd, gate: Sshd) -> None:
+def test_a_wrong_host_key_of_jump_host_or_server_is_76(sshd: Sshd, gate: Sshd) -> None:
     other = "SHA256:" + "A" * 43
     first = failure(at(sshd), jump=at(gate, host_key=other))
     second = failure(at(sshd, host_key=other), jump=at(gate))
@@ -222,7 +220,7 @@ def test_a_wrong_host_key_of_either_is_76(sshd: Sshd, gate: Sshd) -> None:
     assert f"[127.0.0.1]:{sshd.port}" in second.message
 
 
-def test_a_jump_host_that_forbids_it_is_77_and_says_which_switch(sshd: Sshd) -> None:
+def test_a_jump_host_that_forbids_forwarding_is_77_and_the_setting_is_named(sshd: Sshd) -> None:
     with require.running("sshd", lambda: servers.start("AllowTcpForwarding no")) as gate:
         error = failure(at(sshd), jump=at(gate))
     assert error.code == Exit.NOPERM
@@ -242,13 +240,13 @@ def test_a_server_that_the_jump_host_does_not_know_is_68(gate: Sshd) -> None:
     assert error.hint.startswith("check host in the access document")
 
 
-def test_a_jump_host_that_does_not_exist_is_68_and_told_by_its_key(sshd: Sshd) -> None:
+def test_a_jump_host_that_does_not_exist_is_68_and_its_key_is_named(sshd: Sshd) -> None:
     error = failure(at(sshd), jump=Server("no-such-host.invalid", 22, WITH_PASSWORD))
     assert error.code == Exit.NOHOST
     assert error.hint == "check jump.host in the access document"
 
 
-def test_a_jump_host_that_does_not_answer_is_75_and_called_one(sshd: Sshd) -> None:
+def test_a_jump_host_that_does_not_respond_is_75_and_named_as_jump_host(sshd: Sshd) -> None:
     port = free_port()
     error = failure(at(sshd), jump=local(port))
     assert error.code == Exit.TEMPFAIL

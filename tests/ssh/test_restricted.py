@@ -68,7 +68,7 @@ def test_a_file_that_others_may_not_read_is_not_sent_where_its_mode_is_refused(t
 
 @pytest.mark.parametrize("link", ["nowhere", "link"])
 @pytest.mark.parametrize("count", [1, 400])
-def test_a_link_that_leads_nowhere_on_the_way_is_73_and_validate_says_so(
+def test_a_broken_link_in_the_path_is_73_also_for_validate(
     far: Far, tmp_path: Path, link: str, count: int
 ) -> None:
     far.link("link", link)
@@ -88,13 +88,13 @@ def test_a_link_that_leads_nowhere_on_the_way_is_73_and_validate_says_so(
 @pytest.mark.parametrize(
     ("age", "is_known"), [(SETTLED, True), (SETTLED - 1, False), (-100, False), (-A_DAY, True), (1e10, True)]
 )
-def test_a_time_that_was_just_now_or_will_be_soon_stands_for_no_version(age: float, is_known: bool) -> None:
+def test_a_time_within_seconds_of_now_does_not_identify_a_version(age: float, is_known: bool) -> None:
     now = 2_000_000_000
     here = Attributes(5, 0, 0o100644, int(now - age))
     assert bool(version_of(here, now).validator) is is_known
 
 
-def test_times_to_come_are_not_waited_for(far: Far, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_future_times_are_not_waited_for(far: Far, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     far.place("new", bytes(100_000), age=0)
     far.place("to come", bytes(100_000), age=-1000)
     work = job()
@@ -110,7 +110,7 @@ def test_times_to_come_are_not_waited_for(far: Far, tmp_path: Path, monkeypatch:
 
 @pytest.mark.parametrize("umask", ["077", "002"])
 @pytest.mark.parametrize("count", [3, 400])
-def test_the_umask_is_that_of_the_sftp_server_however_many_files_there_are(
+def test_the_umask_of_the_sftp_server_applies_to_any_number_of_files(
     tmp_path: Path, umask: str, count: int
 ) -> None:
     """A shell has another one; neither has to be the one that its administrator chose for SFTP."""
@@ -126,7 +126,7 @@ def test_the_umask_is_that_of_the_sftp_server_however_many_files_there_are(
 
 
 @pytest.mark.parametrize("trouble", [proof.Unusable, KeyboardInterrupt])
-def test_the_folder_that_proves_the_place_does_not_stay(
+def test_the_staging_folder_is_removed_after_a_failure(
     sshd: Sshd, fresh: str, trouble: type[BaseException]
 ) -> None:
     far = Far(sshd, fresh)

@@ -57,7 +57,7 @@ def mode(path: Path) -> int:
 # --- where it goes ------------------------------------------------------------------------------------
 
 
-def test_folders_on_the_way_are_made(far: Far, source: Path) -> None:
+def test_missing_parent_folders_are_created(far: Far, source: Path) -> None:
     result = far.send_file(source, "a/b c/d/file")
     assert result.code == 0, result.stderr
     assert snapshot(far.root) == {b"a": None, b"a/b c": None, b"a/b c/d": None, b"a/b c/d/file": NEW}
@@ -72,7 +72,7 @@ def test_a_file_at_the_edges_of_blocks_arrives(far: Far, tmp_path: Path, size: i
     assert (tmp_path / "y").read_bytes() == NEW[:size]
 
 
-def test_until_it_is_complete_it_has_a_hidden_name_beside_the_target(
+def test_an_incomplete_file_has_a_hidden_name_next_to_the_target(
     far: Far, source: Path, relay: Relay
 ) -> None:
     far.place("to/file", OLD)
@@ -96,7 +96,7 @@ def test_the_longest_name_can_be_sent(far: Far, source: Path) -> None:
 
 
 @pytest.mark.parametrize(("sign", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_send_that_is_ended_takes_away_what_it_has_brought(
+def test_an_interrupted_send_removes_its_part_file(
     far: Far, source: Path, relay: Relay, sign: signal.Signals, code: int
 ) -> None:
     """The server still reads: the relay is released as the signal comes."""
@@ -113,9 +113,7 @@ def test_a_send_that_is_ended_takes_away_what_it_has_brought(
     assert snapshot(far.root / "to") == {b"file": OLD}
 
 
-def test_what_a_killed_send_has_left_is_written_over_by_the_next(
-    far: Far, source: Path, relay: Relay
-) -> None:
+def test_the_part_of_a_killed_send_is_overwritten_by_the_next(far: Far, source: Path, relay: Relay) -> None:
     far.place("to/file", OLD)
     with half_sent(far, source, relay) as process:
         process.send_signal(signal.SIGKILL)
@@ -126,9 +124,7 @@ def test_what_a_killed_send_has_left_is_written_over_by_the_next(
     assert snapshot(far.root / "to") == {b"file": NEW}
 
 
-def test_a_shorter_file_does_not_end_in_what_a_killed_one_has_left(
-    far: Far, source: Path, relay: Relay
-) -> None:
+def test_a_shorter_file_does_not_keep_the_end_of_a_killed_send(far: Far, source: Path, relay: Relay) -> None:
     with half_sent(far, source, relay) as process:
         process.send_signal(signal.SIGKILL)
     source.write_bytes(b"short")
@@ -136,7 +132,7 @@ def test_a_shorter_file_does_not_end_in_what_a_killed_one_has_left(
     assert snapshot(far.root / "to") == {b"file": b"short"}
 
 
-def test_a_directory_whose_transfer_is_ended_has_whole_files_only(
+def test_an_interrupted_directory_transfer_leaves_only_whole_files(
     far: Far, tmp_path: Path, relay: Relay
 ) -> None:
     tree = {b"%d" % number: NEW[number : number + 60_000] for number in range(200)}
@@ -182,7 +178,9 @@ def test_a_file_that_is_replaced_keeps_its_mode(far: Far, source: Path, bits: in
     assert (far.root / "file").read_bytes() == NEW
 
 
-def test_what_is_secret_is_never_readable_for_others_on_the_way(far: Far, source: Path, relay: Relay) -> None:
+def test_a_private_file_is_never_readable_by_others_during_the_transfer(
+    far: Far, source: Path, relay: Relay
+) -> None:
     far.place("to/file", OLD, 0o600)
     with half_sent(far, source, relay):
         [name] = hidden(far.root)
@@ -212,7 +210,7 @@ def test_a_directory_that_may_not_be_written_to_is_77(far: Far, tmp_path: Path) 
     assert snapshot(far.root) == {b"closed": None, b"closed/theirs": OLD}
 
 
-def test_a_folder_of_somebody_else_is_77_also_for_validate(far: Far, source: Path) -> None:
+def test_another_users_folder_is_77_also_for_validate(far: Far, source: Path) -> None:
     folder = far.root / "roots"
     folder.mkdir(mode=0o755)
     assert folder.stat().st_uid != pwd.getpwnam(ACCOUNT).pw_uid
@@ -237,7 +235,7 @@ def test_a_target_that_is_neither_file_nor_directory_is_73_and_stays(far: Far, s
     assert (far.root / "pipe").is_fifo()
 
 
-def test_a_file_where_a_folder_is_meant_is_73(far: Far, source: Path) -> None:
+def test_a_file_in_place_of_a_folder_is_73(far: Far, source: Path) -> None:
     far.place("file", OLD)
     for path in ("file/new", "file/a/new"):
         result = far.send_file(source, path)
@@ -246,7 +244,7 @@ def test_a_file_where_a_folder_is_meant_is_73(far: Far, source: Path) -> None:
     assert snapshot(far.root) == {b"file": OLD}
 
 
-def test_a_link_at_the_far_end_is_replaced_and_what_it_leads_to_stays(far: Far, source: Path) -> None:
+def test_a_remote_link_is_replaced_and_its_target_stays(far: Far, source: Path) -> None:
     far.place("real/file", OLD)
     far.link("link", "real/file")
     assert far.send_file(source, "link").code == 0
@@ -256,14 +254,14 @@ def test_a_link_at_the_far_end_is_replaced_and_what_it_leads_to_stays(far: Far, 
     assert hidden(far.root) == []
 
 
-def test_a_link_to_a_folder_on_the_way_is_followed(far: Far, source: Path) -> None:
+def test_a_link_to_a_folder_in_the_path_is_followed(far: Far, source: Path) -> None:
     far.make_dir("real")
     far.link("link", "real")
     assert far.send_file(source, "link/new/file").code == 0
     assert (far.root / "real/new/file").read_bytes() == NEW
 
 
-def test_a_source_that_grows_on_the_way_is_no_success(far: Far, source: Path, relay: Relay) -> None:
+def test_a_source_that_grows_during_the_transfer_is_a_failure(far: Far, source: Path, relay: Relay) -> None:
     far.place("to/file", OLD)
     with half_sent(far, source, relay) as process:
         with open(source, "ab") as file:
@@ -273,7 +271,7 @@ def test_a_source_that_grows_on_the_way_is_no_success(far: Far, source: Path, re
     assert snapshot(far.root / "to") == {b"file": OLD}
 
 
-def test_two_who_send_the_same_name_do_not_mix_their_bytes(far: Far, tmp_path: Path) -> None:
+def test_concurrent_sends_to_the_same_name_do_not_mix_their_bytes(far: Far, tmp_path: Path) -> None:
     contents = [bytes([number]) * (5 << 20) for number in range(4)]
     processes = []
     for number, content in enumerate(contents):

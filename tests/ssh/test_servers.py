@@ -47,7 +47,7 @@ def with_shell(name: str) -> Iterator[Sshd]:
 
 
 @pytest.mark.parametrize("name", ["tcsh", "fish"])
-def test_any_log_in_shell_starts_find_and_tar(name: str) -> None:
+def test_find_and_tar_run_in_any_login_shell(name: str) -> None:
     with require.running(name, lambda: with_shell(name)) as server, opened(at(server)) as session:
         folder = os.fsencode(server.root)
         talk = conversation.start(session, job())
@@ -66,7 +66,7 @@ def test_find_and_tar_of_another_kind_are_not_used() -> None:
 
 
 @pytest.mark.parametrize("name", ["tcsh", "fish", "busybox"])
-def test_any_log_in_shell_will_do(name: str, tmp_path: Path) -> None:
+def test_directories_are_transferred_with_any_login_shell(name: str, tmp_path: Path) -> None:
     source = build(tmp_path / "source", TREE)
     with require.running(name, lambda: with_shell(name)) as server:
         far = Far(server, "x")
@@ -76,7 +76,7 @@ def test_any_log_in_shell_will_do(name: str, tmp_path: Path) -> None:
         assert snapshot(tmp_path / "target") == TREE
 
 
-def test_a_server_where_nothing_may_be_overwritten_takes_what_was_sent_before(
+def test_a_directory_can_be_sent_again_to_a_server_that_forbids_overwriting(
     proftpd: Sshd, fresh: str, tmp_path: Path
 ) -> None:
     far = Far(proftpd, fresh)
@@ -89,7 +89,7 @@ def test_a_server_where_nothing_may_be_overwritten_takes_what_was_sent_before(
         assert snapshot(far.root / "d") == files
 
 
-def test_the_owner_of_a_folder_says_nothing_where_users_are_no_accounts(
+def test_the_owner_of_a_folder_is_ignored_if_users_are_not_system_accounts(
     asyncssh: Sshd, fresh: str, tmp_path: Path
 ) -> None:
     """There all of them may write as root."""
@@ -104,7 +104,7 @@ def test_the_owner_of_a_folder_says_nothing_where_users_are_no_accounts(
 
 @pytest.mark.parametrize("server", ["proftpd", "rclone"])
 @pytest.mark.parametrize("verb", ["send-file", "send-dir"])
-def test_a_file_in_the_way_is_no_reason_to_try_again(
+def test_a_file_in_the_way_is_not_retried(
     request: pytest.FixtureRequest, fresh: str, tmp_path: Path, verb: str, server: str
 ) -> None:
     """They call it a failure, of which a full disk is another one."""

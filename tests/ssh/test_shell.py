@@ -110,7 +110,7 @@ HOSTILE_FIND: dict[str, list[bytes]] = {
 
 
 @pytest.mark.parametrize("what", HOSTILE_FIND)
-def test_what_find_says_is_not_believed(large: Caller, what: str) -> None:
+def test_the_output_of_find_is_verified(large: Caller, what: str) -> None:
     asked = shell(large, find=HOSTILE_FIND[what])
     assert received(large) in SENSIBLE | {Exit.OK}
     assert asked[0] == "find"
@@ -141,7 +141,7 @@ HOSTILE_TAR: dict[str, list[bytes]] = {
 
 
 @pytest.mark.parametrize("what", HOSTILE_TAR)
-def test_what_tar_says_is_not_believed(large: Caller, what: str) -> None:
+def test_the_output_of_tar_is_verified(large: Caller, what: str) -> None:
     asked = shell(large, archive=HOSTILE_TAR[what])
     assert received(large) == Exit.OK
     assert snapshot(large.target) == FILES
@@ -153,27 +153,27 @@ def without_end(piece: bytes) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("piece", [b"x" * 65536, found(b"x") * 2000], ids=["a line", "names"])
-def test_a_find_without_end_is_given_up(large: Caller, piece: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_find_is_given_up(large: Caller, piece: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shell_, "MOST_NAMES", 20_000)
     shell(large, find=chain([ROOT], without_end(piece)))
     assert received(large) in SENSIBLE | {Exit.OK}
 
 
-def test_a_tar_without_end_of_one_file_is_given_up(large: Caller) -> None:
+def test_an_endless_tar_of_one_file_is_given_up(large: Caller) -> None:
     endless = packed(b"f000", b"x")[:124] + b"37777777777" + packed(b"f000", b"x")[135:BLOCK]
     shell(large, archive=chain([endless], without_end(bytes(65536))))
     assert received(large) == Exit.OK
     assert snapshot(large.target) == FILES
 
 
-def test_a_tar_without_end_of_files_is_given_up(large: Caller) -> None:
+def test_an_endless_tar_of_many_files_is_given_up(large: Caller) -> None:
     shell(large, archive=without_end(MEMBERS[0]))
     assert received(large) == Exit.OK
     assert snapshot(large.target) == FILES
 
 
 @pytest.mark.parametrize("what", ["find", "tar"])
-def test_of_what_comes_beyond_the_window_nothing_is_kept(
+def test_bytes_beyond_the_window_are_discarded(
     large: Caller, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     all_is_sent = threading.Event()
@@ -207,7 +207,7 @@ def test_of_what_comes_beyond_the_window_nothing_is_kept(
 
 
 @pytest.mark.parametrize("what", ["find", "tar"])
-def test_a_command_that_says_nothing_more_is_given_up(large: Caller, what: str) -> None:
+def test_a_command_that_falls_silent_is_given_up(large: Caller, what: str) -> None:
     def stuck() -> Iterator[bytes]:
         yield ROOT if what == "find" else RIGHT_TAR[0]
         time.sleep(4)
@@ -233,7 +233,7 @@ def test_a_command_that_does_not_start_leaves_no_channel_open(
 
 
 @pytest.mark.parametrize("size", [0, 5])
-def test_tar_is_not_believed_where_sizes_are_wrong(
+def test_tar_is_not_used_if_sizes_are_wrong(
     caller: Caller, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     """tar reads as many bytes as are stated. No size means that none is stated, as in /proc."""
@@ -262,7 +262,7 @@ def test_tar_is_not_believed_where_sizes_are_wrong(
     assert "find" in asked
 
 
-def test_what_a_server_writes_for_people_is_not_kept(sshd: Sshd) -> None:
+def test_stderr_of_a_command_is_not_kept(sshd: Sshd) -> None:
     with opened(at(sshd)) as session:
         channel = session.channel()
         channel.exec_command("head -c 100000 /dev/zero >&2; echo done")

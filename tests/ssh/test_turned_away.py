@@ -64,7 +64,7 @@ def call(verb: str, server: Sshd, *local: Path, with_key: bool = False) -> Resul
 
 @pytest.mark.parametrize("options", EVERYWHERE, ids=["PAM", "questions", "no PAM"])
 @pytest.mark.parametrize("way", WAYS)
-def test_an_account_that_is_turned_away_is_77_at_once_in_the_servers_words(
+def test_a_rejected_account_is_77_without_retries_and_quotes_the_server(
     tmp_path: Path, way: str, options: tuple[str, ...]
 ) -> None:
     change, words = WAYS[way]
@@ -81,7 +81,7 @@ def test_an_account_that_is_turned_away_is_77_at_once_in_the_servers_words(
 
 
 @pytest.mark.parametrize("way", ["its password has expired", "it has expired", "it has no shell"])
-def test_so_it_is_with_a_key(tmp_path: Path, way: str) -> None:
+def test_an_account_rejected_after_a_key_login_is_77(tmp_path: Path, way: str) -> None:
     change, words = WAYS[way]
     with running(tmp_path, change, *BY_PAM) as server:
         result = call("receive-file", server, tmp_path / "file", with_key=True)
@@ -90,7 +90,7 @@ def test_so_it_is_with_a_key(tmp_path: Path, way: str) -> None:
 
 
 @pytest.mark.parametrize("options", EVERYWHERE, ids=["PAM", "questions", "no PAM"])
-def test_the_account_as_it_should_be_logs_in(tmp_path: Path, options: tuple[str, ...]) -> None:
+def test_an_intact_account_logs_in(tmp_path: Path, options: tuple[str, ...]) -> None:
     with running(tmp_path, lambda place: place.guest(), *options) as server:
         assert call("receive-file", server, tmp_path / "file").code == 0
 
@@ -106,7 +106,7 @@ def test_the_account_as_it_should_be_logs_in(tmp_path: Path, options: tuple[str,
         ("kill -9 $$", Exit.TEMPFAIL, ""),
     ],
 )
-def test_what_a_command_in_place_of_sftp_says_is_quoted(
+def test_the_output_of_a_command_in_place_of_sftp_is_quoted(
     tmp_path: Path, command: str, code: Exit, words: str
 ) -> None:
     with running(tmp_path, lambda place: place.guest(), "UsePAM no", f"ForceCommand {command}") as server:

@@ -14,7 +14,7 @@ from tests.support.program import run
 
 @pytest.mark.parametrize("count", [2, 400])
 @pytest.mark.parametrize("path", ["one", "a/b/c", "a/b/", "./d/e", "~/f/g"])
-def test_a_relative_folder_gets_just_what_is_sent(
+def test_a_relative_folder_gets_exactly_the_files_sent(
     sshd: Sshd, fresh: str, tmp_path: Path, count: int, path: str
 ) -> None:
     (tmp_path / "x").mkdir()
@@ -32,7 +32,7 @@ def test_a_relative_folder_gets_just_what_is_sent(
         assert folders == {folder.relative_to(root), *folder.relative_to(root).parents} - {Path()}
 
 
-def test_of_how_many_files_some_failed_counts_all(sshd: Sshd, fresh: str, tmp_path: Path) -> None:
+def test_the_number_of_failures_is_given_out_of_all_files(sshd: Sshd, fresh: str, tmp_path: Path) -> None:
     far = Far(sshd, fresh)
     build(far.root / "d", {"a": b"1", "b": b"2", "c": b"3"})
     listing = [{"class": "File", "basename": name} for name in ("a", "b", "c", "none")]
@@ -43,7 +43,7 @@ def test_of_how_many_files_some_failed_counts_all(sshd: Sshd, fresh: str, tmp_pa
 
 
 @pytest.mark.parametrize("verb", ["send-file", "send-dir"])
-def test_a_folder_of_the_system_is_not_for_us_and_validate_says_so(sshd: Sshd, verb: str) -> None:
+def test_a_system_folder_is_77_for_validate(sshd: Sshd, verb: str) -> None:
     auth = {"username": sshd.username, "password": sshd.password}
     path = {"filePath": "/etc/x/y"} if verb == "send-file" else {"dirPath": "/etc/x"}
     result = run(SSH, f"{verb}-validate", {"host": sshd.host, "port": sshd.port, "auth": auth, **path})
@@ -51,7 +51,7 @@ def test_a_folder_of_the_system_is_not_for_us_and_validate_says_so(sshd: Sshd, v
     assert "/etc" in result.stderr
 
 
-def test_a_login_shell_that_prints_is_told_with_its_words(tmp_path: Path) -> None:
+def test_a_login_shell_that_prints_is_76_and_quoted(tmp_path: Path) -> None:
     prints = "ForceCommand echo Welcome to the cluster; exec /usr/lib/openssh/sftp-server"
     with require.running("sshd", lambda: sshd_server.start(prints)) as server:
         access = Far(server, "x").file("none")
@@ -61,7 +61,7 @@ def test_a_login_shell_that_prints_is_told_with_its_words(tmp_path: Path) -> Non
     assert ".bashrc" in result.stderr
 
 
-def test_what_cannot_be_moved_comes_with_a_way_out(sshd: Sshd, fresh: str, tmp_path: Path) -> None:
+def test_an_unreceivable_entry_comes_with_a_hint(sshd: Sshd, fresh: str, tmp_path: Path) -> None:
     far = Far(sshd, fresh)
     build(far.root / "d", {"a": b"1"})
     os.symlink("/nowhere", far.root / "d" / "broken")

@@ -65,9 +65,7 @@ def document(sshd: Sshd, path: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("how", WORLDS)
-def test_a_directory_comes_as_sftp_shows_it_though_the_shell_shows_its_double(
-    tmp_path: Path, how: str
-) -> None:
+def test_a_directory_is_received_from_sftp_though_the_shell_shows_a_copy(tmp_path: Path, how: str) -> None:
     """The same names, sizes, times and owners; and most of the content: a copy from yesterday."""
     shown = {**SHELL_SHOWS, b"f007": SFTP_SHOWS[b"f007"]}
     with two_worlds(tmp_path, how) as sshd:
@@ -119,7 +117,7 @@ def received(caller: Caller, folder: Path) -> int:
     return caller.call("receive-dir", {"dirPath": str(folder)}, caller.target)
 
 
-def test_the_shell_of_a_server_that_maps_names_is_not_believed(caller: Caller, tmp_path: Path) -> None:
+def test_the_shell_of_a_server_that_maps_names_is_not_used(caller: Caller, tmp_path: Path) -> None:
     """Such a server may show its own /proc, where it has the same mounts as the shell."""
     folder = build(tmp_path / "d", SHELL_SHOWS)
     with_shell(caller, folder)
@@ -129,7 +127,7 @@ def test_the_shell_of_a_server_that_maps_names_is_not_believed(caller: Caller, t
     assert snapshot(caller.target) == SFTP_SHOWS
 
 
-def test_what_the_shell_does_not_show_comes_all_the_same(caller: Caller, tmp_path: Path) -> None:
+def test_files_that_the_shell_does_not_show_are_received(caller: Caller, tmp_path: Path) -> None:
     fewer = {name: SFTP_SHOWS[name] for name in sorted(SFTP_SHOWS)[COUNT // 4 :]}
     folder = build(tmp_path / "d", fewer)
     with_shell(caller, folder)
@@ -153,7 +151,7 @@ def test_without_the_same_mounts_the_shell_is_not_used(
     assert bool(asked) is bool(mounts)
 
 
-def test_where_both_show_the_same_the_shell_is_used(caller: Caller, tmp_path: Path) -> None:
+def test_the_shell_is_used_if_it_shows_the_same_files_as_sftp(caller: Caller, tmp_path: Path) -> None:
     folder = build(tmp_path / "d", SFTP_SHOWS)
     asked = with_shell(caller, folder)
     shown_by_sftp(caller, folder, SFTP_SHOWS)
