@@ -62,19 +62,19 @@ def test_names_of_other_case_are_73_in_any_order_and_nothing_moves(
     ("one", "other"),
     [("a/x", "A/x"), ("a/B/c", "A/b/C"), ("é", "É"), ("x/é", "X/É"), ("a", "A/x"), ("a/b", "A/B/c/d")],
 )
-def test_files_below_folders_that_are_one_are_one(target: Path, one: str, other: str) -> None:
+def test_files_in_colliding_folders_collide(target: Path, one: str, other: str) -> None:
     for paths in ((one, other), (other, one)):
         said = refused(target, files(*paths))
         assert one in said
         assert other in said
 
 
-def test_a_file_and_a_folder_of_one_name_are_73(target: Path) -> None:
+def test_a_file_and_a_folder_that_collide_are_73(target: Path) -> None:
     refused(target, [Entry("a", True), Entry("A", False)])
     refused(target, [Entry("A", True), Entry("a", False)], listing=True)
 
 
-def test_folders_that_are_one_are_merged_where_no_file_is_lost(target: Path) -> None:
+def test_colliding_folders_are_merged_if_no_file_is_lost(target: Path) -> None:
     receive(FakeRemote([Entry("A", True), Entry("a", True), *files("A/x", "a/y")]), target)
     assert sorted(one.read_text() for one in (target / "a").iterdir()) == ["A/x", "a/y"]
 
@@ -93,13 +93,13 @@ def test_a_file_of_other_case_that_was_there_is_replaced(target: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [".README.RED-PART", ".x/.Readme.Red-State", ".a.RED-part/b"])
-def test_names_that_are_those_of_part_files_here_are_73(target: Path, tmp_path: Path, name: str) -> None:
+def test_names_of_local_part_files_are_73(target: Path, tmp_path: Path, name: str) -> None:
     assert name in refused(target, files(name, "README"))
     receive(FakeRemote(files(name, "README")), tmp_path)
     assert read(tmp_path) == {name: name.encode(), "README": b"README"}
 
 
-def test_case_matters_where_the_file_system_says_so(tmp_path: Path) -> None:
+def test_case_matters_on_a_case_sensitive_file_system(tmp_path: Path) -> None:
     paths = ["a", "A", "b/x", "B/x", "é", "É", "e\u0301", "a.", "a "]
     for listing in (None, files(*paths)):
         folder = tmp_path / str(listing is None)
@@ -152,7 +152,9 @@ def test_the_same_file_shown_twice_is_received_once(tmp_path: Path) -> None:
         ("x", "y/z", ["x/f", "y/z/f"]),
     ],
 )
-def test_files_that_a_link_makes_one_are_73(tmp_path: Path, link: str, to: str, paths: list[str]) -> None:
+def test_files_that_collide_through_a_link_are_73(
+    tmp_path: Path, link: str, to: str, paths: list[str]
+) -> None:
     (tmp_path / link).parent.mkdir(exist_ok=True)
     (tmp_path / link).symlink_to(to)
     (tmp_path / link).resolve().mkdir(parents=True, exist_ok=True)
@@ -162,7 +164,7 @@ def test_files_that_a_link_makes_one_are_73(tmp_path: Path, link: str, to: str, 
     receive(FakeRemote(files(paths[0], "other")), tmp_path)
 
 
-def test_two_links_to_one_folder_are_seen_and_a_link_of_its_own_is_used(tmp_path: Path) -> None:
+def test_two_links_to_one_folder_collide_and_a_single_link_is_followed(tmp_path: Path) -> None:
     (tmp_path / "y").mkdir()
     for name in ("x", "z"):
         (tmp_path / name).symlink_to("y")
@@ -171,20 +173,20 @@ def test_two_links_to_one_folder_are_seen_and_a_link_of_its_own_is_used(tmp_path
     assert read(tmp_path / "y") == {"f": b"x/f", "g": b"z/g", "h": b"y/h"}
 
 
-def test_of_many_collisions_some_are_named_and_all_are_counted(target: Path) -> None:
+def test_many_collisions_are_counted_and_the_first_are_named(target: Path) -> None:
     said = refused(target, files(*(f"{name}{number}" for number in range(50) for name in "xX")))
     assert "50 of the names" in said
     assert "and 30 more" in said
 
 
-def test_a_path_that_is_too_long_for_the_system_is_73_before_anything_moves(tmp_path: Path) -> None:
+def test_a_path_that_is_too_long_for_the_system_is_73_before_the_transfer(tmp_path: Path) -> None:
     said = refused(tmp_path, files("a", "d/" * 2500 + "f"))
     assert "bytes long" in said
     refused(tmp_path, files("a", "é/" * 1400 + "f"))
     assert len(said) < 4000
 
 
-def test_what_a_killed_call_has_left_of_a_trial_is_in_nobodys_way(target: Path) -> None:
+def test_a_trial_folder_left_by_a_killed_call_does_no_harm(target: Path) -> None:
     left = target / spelling.TRIED_IN
     left.mkdir()
     (left / "readme").write_bytes(b"")

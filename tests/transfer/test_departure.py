@@ -29,7 +29,7 @@ def sent(source: Path) -> bytes:
         return b"".join(blocks)
 
 
-def test_a_file_leaves_as_it_is(tmp_path: Path) -> None:
+def test_a_file_is_sent_unchanged(tmp_path: Path) -> None:
     for content in (b"", b"x", b"12345678", b"123456789"):
         (tmp_path / "f").write_bytes(content)
         assert sent(tmp_path / "f") == content
@@ -42,12 +42,12 @@ def test_a_file_leaves_as_it_is(tmp_path: Path) -> None:
         ("/sys/kernel/mm/transparent_hugepage/enabled", r"its size is 4096 bytes, but it ends after \d+"),
     ],
 )
-def test_a_file_that_does_not_tell_its_size_is_refused(source: str, words: str) -> None:
+def test_a_file_without_a_usable_size_is_refused(source: str, words: str) -> None:
     with pytest.raises(DataError, match=words):
         sent(Path(source))
 
 
-def test_bytes_behind_the_size_are_found_even_if_no_time_has_changed(
+def test_bytes_beyond_the_size_are_found_even_if_no_time_has_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "f").write_bytes(b"12345678")
@@ -63,7 +63,7 @@ def test_bytes_behind_the_size_are_found_even_if_no_time_has_changed(
 
 
 @pytest.mark.parametrize("kind", ["fifo", "folder", "/dev/zero", "link to a folder"])
-def test_what_is_no_file_is_refused_at_once(tmp_path: Path, kind: str) -> None:
+def test_anything_but_a_regular_file_is_refused_without_blocking(tmp_path: Path, kind: str) -> None:
     source = tmp_path / "f"
     if kind == "fifo":
         os.mkfifo(source)
@@ -75,7 +75,7 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path, kind: str) -> None:
         sent(source)
 
 
-def test_what_becomes_a_fifo_is_refused_too(tmp_path: Path) -> None:
+def test_a_fifo_that_replaced_a_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "f")
     opener = partial(os.open, tmp_path / "f", os.O_RDONLY | os.O_NONBLOCK)
     with pytest.raises(NotFound, match="not a regular file"), Departure("f", JOB, opener):
@@ -90,7 +90,7 @@ def test_a_file_that_is_refused_does_not_stay_open(tmp_path: Path) -> None:
     assert os.listdir("/proc/self/fd") == before
 
 
-def test_a_folder_that_is_gone_when_the_hidden_name_is_made_is_an_error_with_words(tmp_path: Path) -> None:
+def test_a_folder_moved_before_the_part_file_is_named_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "f").write_bytes(b"x")
     with leaving(tmp_path / "d" / "f") as departure:

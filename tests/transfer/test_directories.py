@@ -45,14 +45,14 @@ def place(tmp_path: Path) -> Iterator[Path]:
 # --- without end ---
 
 
-def test_a_directory_without_end_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
+def test_an_endless_directory_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ProtocolViolation, match="more than 1,000 files") as caught:
         receive(FakeRemote(endless()), tmp_path / "x", max_entries=1000)
     assert "RED_MAX_ENTRIES" in caught.value.hint
     assert os.listdir(tmp_path) == []
 
 
-def test_names_of_part_files_without_end_are_an_error_too(tmp_path: Path) -> None:
+def test_endless_names_of_part_files_are_an_error_too(tmp_path: Path) -> None:
     parts = (Entry(f".{number}.red-part", False) for number in range(10**9))
     with pytest.raises(ProtocolViolation, match="more than 1,000 files"):
         receive(FakeRemote(parts), tmp_path, max_entries=1000)
@@ -122,7 +122,7 @@ def test_a_large_directory_arrives_whole_and_is_sent_whole(tmp_path: Path, remot
 
 
 @pytest.mark.usefixtures("chunked")
-def test_a_store_says_how_many_files_it_takes_together(tmp_path: Path) -> None:
+def test_a_remote_sets_how_many_files_are_transferred_together(tmp_path: Path) -> None:
     calls = []
 
     class Counting(TogetherRemote):
@@ -138,7 +138,7 @@ def test_a_store_says_how_many_files_it_takes_together(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("chunked")
-def test_failures_of_all_parts_are_counted_and_the_first_are_named(tmp_path: Path) -> None:
+def test_all_failures_are_counted_and_the_first_are_named(tmp_path: Path) -> None:
     class Failing(FakeRemote):
         def read(self, path: str, sink: Sink) -> None:
             if path.endswith("0"):
@@ -154,7 +154,7 @@ def test_failures_of_all_parts_are_counted_and_the_first_are_named(tmp_path: Pat
     assert len(os.listdir(tmp_path)) == 5
 
 
-def test_the_code_is_that_of_a_failure_that_lasts_even_if_it_is_not_among_the_first(tmp_path: Path) -> None:
+def test_a_late_permanent_failure_sets_the_exit_code(tmp_path: Path) -> None:
     class Failing(FakeRemote):
         def read(self, path: str, sink: Sink) -> None:
             raise NotFound("gone") if path == "f60" else TemporaryFailure(f"busy: {path}")
@@ -166,7 +166,7 @@ def test_the_code_is_that_of_a_failure_that_lasts_even_if_it_is_not_among_the_fi
 
 
 @pytest.mark.usefixtures("chunked")
-def test_when_nothing_gets_through_the_rest_of_a_large_directory_is_not_tried(tmp_path: Path) -> None:
+def test_the_rest_of_a_large_directory_is_not_tried_when_every_file_fails(tmp_path: Path) -> None:
     tried = []
 
     class Down(FakeRemote):
@@ -245,7 +245,7 @@ def test_a_listing_that_is_cut_short_is_read_again_from_its_start(tmp_path: Path
 
 
 @REMOTES
-def test_where_nothing_arrives_no_new_folder_stays(tmp_path: Path, remote: type[FakeRemote]) -> None:
+def test_no_new_folder_stays_if_nothing_arrives(tmp_path: Path, remote: type[FakeRemote]) -> None:
     class Failing(remote):  # type: ignore[misc, valid-type]
         def read(self, path: str, sink: Sink) -> None:
             raise NotFound(f"no {path}")
@@ -261,7 +261,7 @@ def test_where_nothing_arrives_no_new_folder_stays(tmp_path: Path, remote: type[
     assert sorted(str(one.relative_to(tmp_path)) for one in tmp_path.rglob("*")) == ["there", "there/a"]
 
 
-def test_folders_that_are_wanted_stay_when_something_has_arrived(tmp_path: Path) -> None:
+def test_requested_folders_stay_if_something_arrived(tmp_path: Path) -> None:
     class Failing(FakeRemote):
         def read(self, path: str, sink: Sink) -> None:
             if path != "good":

@@ -60,7 +60,7 @@ def test_folders_are_made_with_their_parents_and_may_exist(root: Path) -> None:
 
 
 @pytest.mark.parametrize("is_open", [True, False])
-def test_a_folder_that_is_replaced_by_a_link_leads_nowhere(root: Path, is_open: bool) -> None:
+def test_a_folder_replaced_by_a_link_is_not_followed(root: Path, is_open: bool) -> None:
     def transfer() -> None:
         with LocalTree(str(root)) as tree:
             tree.make("sub/deep")
@@ -76,7 +76,7 @@ def test_a_folder_that_is_replaced_by_a_link_leads_nowhere(root: Path, is_open: 
     assert list((root.parent / "outside").rglob("f")) == []
 
 
-def test_a_folder_that_is_replaced_by_a_link_to_another_one_inside_leads_nowhere_either(root: Path) -> None:
+def test_a_folder_replaced_by_a_link_to_a_folder_inside_is_not_followed(root: Path) -> None:
     with LocalTree(str(root)) as tree:
         tree.make("one")
         tree.make("two")
@@ -88,7 +88,7 @@ def test_a_folder_that_is_replaced_by_a_link_to_another_one_inside_leads_nowhere
     assert list((root / "two").iterdir()) == []
 
 
-def test_a_folder_that_is_met_again_may_not_have_become_a_link(root: Path) -> None:
+def test_a_folder_replaced_by_a_link_between_parts_is_refused(root: Path) -> None:
     """As in a large tree, which comes in parts."""
     with LocalTree(str(root)) as tree:
         tree.make("one")
@@ -102,7 +102,7 @@ def test_a_folder_that_is_met_again_may_not_have_become_a_link(root: Path) -> No
 
 
 @pytest.mark.parametrize("moved", ["sub", ""])
-def test_a_folder_that_was_moved_meanwhile_is_no_success(root: Path, moved: str) -> None:
+def test_a_folder_moved_during_the_transfer_is_a_failure(root: Path, moved: str) -> None:
     def transfer() -> None:
         with LocalTree(str(root)) as tree:
             tree.make("sub")
@@ -146,7 +146,7 @@ def test_a_file_in_the_way_of_a_folder_and_a_missing_root_are_73(root: Path) -> 
         LocalTree(str(root / "none"))
 
 
-def test_more_folders_than_may_be_open_and_deeper_ones(root: Path, few_files: None) -> None:
+def test_more_folders_and_deeper_ones_than_open_files_are_created(root: Path, few_files: None) -> None:
     deep = "/".join(["d"] * 300)
     with LocalTree(str(root)) as tree:
         for number in range(300):
@@ -232,7 +232,7 @@ def test_links_to_files_and_folders_inside_are_sent(root: Path) -> None:
         assert content(tree, "file") == b"x"
 
 
-def test_what_is_here_already_is_not_read_through_a_link(root: Path) -> None:
+def test_a_local_file_is_not_opened_through_a_link(root: Path) -> None:
     (root / "f").write_bytes(b"x")
     (root / "link").symlink_to("f")
     with LocalTree(str(root)) as tree:

@@ -31,7 +31,7 @@ def through(entries: Iterable[Entry], folder: Path) -> list[Entry]:
 
 
 @pytest.mark.usefixtures("small")
-def test_what_is_in_a_folder_follows_it_directly(tmp_path: Path) -> None:
+def test_the_content_of_a_folder_directly_follows_it(tmp_path: Path) -> None:
     paths = ["a", "a/b", "a/b/c", "a b", "a-b", "a.b", "b/x", "é", "\udcff", "日本"]
     entries = [Entry(path, is_dir=path in ("a", "a/b")) for path in paths]
     random.Random(1).shuffle(entries)
@@ -53,7 +53,7 @@ def test_entries_come_out_as_they_went_in(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("small")
-def test_what_is_shown_twice_counts_once_and_a_file_is_not_a_folder(tmp_path: Path) -> None:
+def test_a_duplicate_entry_counts_once_and_a_file_is_not_a_folder(tmp_path: Path) -> None:
     entries = [
         Entry("a", False, 1),
         Entry("b", True),
@@ -65,7 +65,7 @@ def test_what_is_shown_twice_counts_once_and_a_file_is_not_a_folder(tmp_path: Pa
 
 
 @pytest.mark.usefixtures("small")
-def test_it_can_be_read_twice_and_begun_again(tmp_path: Path) -> None:
+def test_an_inventory_can_be_read_twice_and_cleared(tmp_path: Path) -> None:
     with Inventory(str(tmp_path)) as some:
         some.extend(Entry(f"old{number}", False, 5) for number in range(9))
         some.clear()
@@ -76,9 +76,7 @@ def test_it_can_be_read_twice_and_begun_again(tmp_path: Path) -> None:
         assert (some.files, some.bytes) == (8, 56)
 
 
-def test_a_large_one_leaves_no_file_behind_and_none_to_be_seen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_large_inventory_leaves_no_visible_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inventory, "IN_MEMORY", 2)
     with Inventory(str(tmp_path)) as some:
         some.extend(Entry(f"f{number}", False) for number in range(9))
@@ -87,7 +85,7 @@ def test_a_large_one_leaves_no_file_behind_and_none_to_be_seen(
     assert os.listdir(tmp_path) == []
 
 
-def test_without_a_place_on_disk_all_stays_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_inventory_without_a_folder_stays_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inventory, "IN_MEMORY", 2)
     with Inventory(None) as some:
         some.extend(Entry(f"f{number}", False) for number in range(5))
@@ -104,7 +102,7 @@ def test_a_full_disk_is_74(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
             some.extend(Entry(f"{number:0200}", False) for number in range(20_000))
 
 
-def test_folders_with_nothing_in_them_are_the_empty_ones() -> None:
+def test_folders_without_entries_are_the_empty_ones() -> None:
     assert list(empty_folders([])) == [""]
     tree = ["a/", "a/b/", "c/", "c/x", "d/", "d-e", "f/"]
     entries = [Entry(path.rstrip("/"), path.endswith("/")) for path in tree]
@@ -124,10 +122,10 @@ ALIKE = [
 
 
 @pytest.mark.parametrize(("one", "other"), ALIKE)
-def test_names_that_some_file_system_takes_for_one_are_sorted_together(one: str, other: str) -> None:
+def test_names_equal_on_some_file_system_have_the_same_key(one: str, other: str) -> None:
     assert folded(one) == folded(other)
 
 
-def test_names_that_are_different_everywhere_stay_different() -> None:
+def test_names_different_on_every_file_system_have_different_keys() -> None:
     paths = ["a", "b", "a/b", "ab", "a-b", "℀", "a/c", "...", "\udcff", "\udcfe", "a\uff0fb"]
     assert len({folded(path) for path in paths}) == len(paths)

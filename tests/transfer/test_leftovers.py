@@ -36,7 +36,7 @@ def left(target: Path) -> list[str]:
     return sorted(one.name for one in target.parent.iterdir())
 
 
-def test_a_part_with_wrong_bytes_is_found_out_by_the_checksum(faulty: FaultServer, target: Path) -> None:
+def test_a_part_with_wrong_bytes_is_detected_by_the_checksum(faulty: FaultServer, target: Path) -> None:
     """Its state is valid, its length too: only the checksum tells. Then all is fetched afresh."""
     cut = Reply(BODY, etag=A, headers=SHA256, cut=2 << 20)
     url = faulty.on("/x", cut, Reply(BODY, etag=A, headers=SHA256))
@@ -52,7 +52,7 @@ def test_a_part_with_wrong_bytes_is_found_out_by_the_checksum(faulty: FaultServe
 
 
 @pytest.mark.parametrize("state", [b"", b"{", b"[]", b"null", b'{"identity": 5}', b"\xff" * 100])
-def test_a_damaged_state_file_means_to_start_afresh(faulty: FaultServer, target: Path, state: bytes) -> None:
+def test_a_damaged_state_file_restarts_the_transfer(faulty: FaultServer, target: Path, state: bytes) -> None:
     url = faulty.on("/x", Reply(BODY, etag=A, cut=2 << 20), Reply(BODY, etag=A))
     assert receive(url, target).code == 75
     hidden(target).write_bytes(OTHER)
@@ -103,7 +103,7 @@ def test_a_directory_at_a_hidden_name_is_named_and_kept(faulty: FaultServer, tar
     assert not target.exists() or target.read_bytes() == BODY
 
 
-def test_a_part_that_belongs_to_somebody_else_does_not_loop_for_ever(
+def test_a_part_of_another_user_does_not_loop_forever(
     faulty: FaultServer, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on network mounts that map every owner to one: the file just made is not 'ours' either."""
@@ -150,9 +150,7 @@ def test_a_source_that_changes_and_changes_back_is_never_mixed(faulty: FaultServ
     assert left(target) == ["file.bin"]
 
 
-def test_a_kill_while_the_other_version_arrives_does_not_mix_them_either(
-    faulty: FaultServer, target: Path
-) -> None:
+def test_a_kill_while_another_version_arrives_does_not_mix_them(faulty: FaultServer, target: Path) -> None:
     from tests.conformance.promises import wait_until
     from tests.support.program import start
 
@@ -175,7 +173,7 @@ def test_a_kill_while_the_other_version_arrives_does_not_mix_them_either(
 
 
 @pytest.mark.parametrize("field", ["Content-MD5", "Content-Digest", "Repr-Digest", "Digest"])
-def test_a_resumed_file_is_checked_against_what_the_first_answer_said(
+def test_a_resumed_file_is_checked_against_the_first_response(
     faulty: FaultServer, target: Path, field: str
 ) -> None:
     """Content-MD5 and Content-Digest of a 206 are of the part: only the 200 spoke of the whole."""

@@ -30,14 +30,14 @@ def nest(root: Path, depth: int) -> None:
     Path("file").write_bytes(b"x")
 
 
-def test_folders_inside_each_other_are_listed_whatever_python_bears(root: Path) -> None:
+def test_deeply_nested_folders_are_listed_beyond_the_recursion_limit(root: Path) -> None:
     nest(root, 1500)
     found = list(local_tree(str(root)))
     assert len(found) == 1501
     assert "d/" * 1500 + "file" in [entry.path for entry in found]
 
 
-def test_a_path_that_is_too_long_for_the_system_is_an_error_with_words(root: Path) -> None:
+def test_a_path_that_is_too_long_for_the_system_is_a_clear_error(root: Path) -> None:
     nest(root, 2500)
     with pytest.raises(RedError, match="too long"):
         list(local_tree(str(root)))

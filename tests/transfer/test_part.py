@@ -128,7 +128,7 @@ SWAPS = [remove, put_another, put_a_link, put_a_link_to_itself, put_a_folder]
 @pytest.mark.parametrize("proc", [True, False])
 @pytest.mark.parametrize("swap", SWAPS)
 @pytest.mark.parametrize("call", ["fsync", "rename"])
-def test_what_gets_the_name_of_a_part_is_never_installed(
+def test_a_replaced_part_file_is_never_installed(
     target: Path, monkeypatch: pytest.MonkeyPatch, swap: Swap, call: str, proc: bool
 ) -> None:
     """Even when that happens in the last moment, and where /proc is not mounted."""
@@ -150,7 +150,7 @@ def test_what_gets_the_name_of_a_part_is_never_installed(
 
 
 @pytest.mark.parametrize("swap", SWAPS)
-def test_what_gets_the_last_name_before_the_targets_is_no_success(
+def test_a_replaced_last_temporary_name_is_a_failure(
     target: Path, monkeypatch: pytest.MonkeyPatch, swap: Swap
 ) -> None:
     before(monkeypatch, "rename", 2, lambda: swap(target.with_name("..t.red-part.red-part")))
@@ -158,7 +158,7 @@ def test_what_gets_the_last_name_before_the_targets_is_no_success(
         receive(target)
 
 
-def test_another_calls_part_is_given_back(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_part_of_another_call_is_given_back(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other call goes on writing into it, and installs it."""
     part = target.with_name(".t.red-part")
     with single_file(str(target)) as place:
@@ -188,7 +188,7 @@ def test_a_small_file_is_done_only_if_it_is_the_one_that_was_written(
     assert receive_small(target) is False
 
 
-def test_a_state_of_another_part_does_not_vouch_for_this_one(target: Path) -> None:
+def test_a_state_file_of_another_part_is_ignored(target: Path) -> None:
     interrupt(target)
     state = target.with_name(".t.red-state").read_bytes()
     target.with_name(".t.red-part").rename(target.with_name("moved"))
@@ -199,20 +199,20 @@ def test_a_state_of_another_part_does_not_vouch_for_this_one(target: Path) -> No
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="gives files to somebody else")
-def test_a_state_that_somebody_else_has_written_is_not_believed(target: Path) -> None:
+def test_a_state_file_of_another_user_is_ignored(target: Path) -> None:
     interrupt(target)
     os.chown(target.with_name(".t.red-state"), 12345, 12345)
     with single_file(str(target)) as place, Arrival(place, "source", JOB) as arrival:
         assert arrival.offset == 0
 
 
-def test_a_part_that_was_left_is_gone_on_with(target: Path) -> None:
+def test_a_leftover_part_is_resumed(target: Path) -> None:
     interrupt(target)
     with single_file(str(target)) as place, Arrival(place, "source", JOB) as arrival:
         assert arrival.offset == 5
 
 
-def test_a_state_that_outlived_its_part_is_gone_after_the_next_success(target: Path) -> None:
+def test_an_orphaned_state_file_is_removed_by_the_next_success(target: Path) -> None:
     interrupt(target)
     target.with_name(".t.red-part").unlink()
     receive(target, VERSION._replace(validator=""))
@@ -251,7 +251,7 @@ def test_a_file_that_replaces_another_has_its_mode(
     assert not any(bits & 0o077 for bits in seen), "more could read it on the way"
 
 
-def test_an_executable_that_replaces_another_may_be_executed_by_those_who_may_read_it(target: Path) -> None:
+def test_a_received_executable_is_executable_for_all_who_may_read_it(target: Path) -> None:
     target.write_bytes(b"old")
     for old, new in ((0o600, 0o700), (0o640, 0o750), (0o644, 0o755)):
         target.chmod(old)
@@ -259,7 +259,7 @@ def test_an_executable_that_replaces_another_may_be_executed_by_those_who_may_re
         assert mode(target) == new
 
 
-def test_a_part_that_was_left_is_as_narrow_as_the_file_that_has_come_since(target: Path) -> None:
+def test_a_leftover_part_takes_the_mode_of_a_newer_private_target(target: Path) -> None:
     interrupt(target)
     assert mode(target.with_name(".t.red-part")) == 0o644
     target.write_bytes(b"private")
@@ -269,7 +269,7 @@ def test_a_part_that_was_left_is_as_narrow_as_the_file_that_has_come_since(targe
         assert mode(target.with_name(".t.red-part")) == 0o600
 
 
-def test_a_file_whose_predecessor_has_gone_since_is_a_new_one(target: Path) -> None:
+def test_a_file_whose_predecessor_was_deleted_gets_the_default_mode(target: Path) -> None:
     target.write_bytes(b"private")
     target.chmod(0o600)
     interrupt(target)
@@ -278,7 +278,7 @@ def test_a_file_whose_predecessor_has_gone_since_is_a_new_one(target: Path) -> N
     assert mode(target) == 0o644
 
 
-def test_a_private_file_that_comes_meanwhile_stays_private(
+def test_a_private_target_created_during_the_transfer_stays_private(
     target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def come() -> None:
@@ -292,9 +292,7 @@ def test_a_private_file_that_comes_meanwhile_stays_private(
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="gives files to somebody else")
 @pytest.mark.parametrize("receiving", [receive, receive_small])
-def test_owner_and_group_stay_where_that_is_allowed(
-    target: Path, receiving: Callable[[Path], object]
-) -> None:
+def test_owner_and_group_are_kept_if_allowed(target: Path, receiving: Callable[[Path], object]) -> None:
     target.write_bytes(b"old")
     os.chown(target, 12345, 23456)
     target.chmod(0o640)
@@ -304,7 +302,7 @@ def test_owner_and_group_stay_where_that_is_allowed(
 
 
 @pytest.mark.parametrize("receiving", [receive, receive_small])
-def test_another_group_gets_no_more_than_everybody(
+def test_another_group_gets_the_permissions_of_others(
     target: Path, monkeypatch: pytest.MonkeyPatch, receiving: Callable[[Path], object]
 ) -> None:
     def refuse(*_: object) -> None:
@@ -327,7 +325,7 @@ def test_the_state_is_private(target: Path) -> None:
 # --- file systems that lack something ---
 
 
-def test_where_there_are_no_locks_attributes_or_modes_files_arrive(
+def test_files_arrive_without_locks_attributes_or_modes(
     target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unsupported(*_: object, **__: object) -> None:
@@ -370,7 +368,7 @@ def renumbering(tmp_path: Path) -> Iterator[Path]:
         process.wait(10)
 
 
-def test_where_a_file_gets_another_inode_when_it_is_renamed_files_arrive(renumbering: Path) -> None:
+def test_files_arrive_though_a_rename_changes_the_inode(renumbering: Path) -> None:
     for _ in range(5):
         receive(renumbering / "t")
         assert (renumbering / "t").read_bytes() == NEW

@@ -70,7 +70,7 @@ def test_there_are_as_many_further_attempts_as_settings_say(retries: int) -> Non
     assert attempts.made == retries + 1
 
 
-def test_a_pause_that_the_server_asks_for_is_kept_up_to_the_timeout() -> None:
+def test_retry_after_is_obeyed_up_to_the_timeout() -> None:
     job = Impatient()
     persistently(job, Attempts(cut(7), cut(3600)))
     assert job.pauses == [7, 60]
@@ -94,7 +94,7 @@ def test_nothing_is_repeated_once_the_server_refuses_everything() -> None:
     assert attempts.made == 1
 
 
-def test_an_attempt_that_got_on_is_not_in_vain() -> None:
+def test_an_attempt_that_made_progress_does_not_count() -> None:
     job, attempts = Impatient(), Attempts(*range(1, 9), cut(), 5, cut(), cut())
     with pytest.raises(TemporaryFailure):
         persistently(job, attempts, in_vain=1, done=lambda: attempts.done)
@@ -102,7 +102,7 @@ def test_an_attempt_that_got_on_is_not_in_vain() -> None:
     assert all(paused <= 2 * pace.FIRST_PAUSE for paused in job.pauses)
 
 
-def test_without_retries_an_attempt_that_got_on_is_the_last_as_well() -> None:
+def test_without_retries_an_attempt_that_made_progress_is_the_last() -> None:
     job, attempts = Impatient(retries=0), Attempts(1)
     with pytest.raises(TemporaryFailure):
         persistently(job, attempts, in_vain=1, done=lambda: attempts.done)

@@ -12,7 +12,7 @@ from connectors import cli
 from connectors.errors import Exit
 
 
-def test_where_no_more_threads_can_be_started_it_is_74_with_words(
+def test_too_few_threads_are_74_with_a_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refuse(_: threading.Thread) -> None:
@@ -35,7 +35,7 @@ def test_where_no_more_threads_can_be_started_it_is_74_with_words(
     assert [one.name for one in tmp_path.iterdir()] == ["in.json"]
 
 
-def test_the_words_of_python_are_those_that_we_know() -> None:
+def test_the_message_of_python_for_a_refused_thread_is_known() -> None:
     """As it raises them where the system refuses a thread."""
     refused: list[str] = []
     before = threading.stack_size(1 << 60)  # more than there are addresses
