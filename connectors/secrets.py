@@ -39,7 +39,7 @@ def mark(value: str) -> None:
         return
     found = [value]
     words = value.split()
-    if not is_pem(value):  # as HTML pages, and whoever joins a broken line, show it
+    if not is_pem(value):  # as HTML pages and joined lines show it
         found += (text for text in (" ".join(words), "".join(words)) if len(text) >= SHORTEST)
     else:
         as_written = value.replace("\\n", "\n")

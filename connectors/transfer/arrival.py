@@ -1,6 +1,6 @@
 """How a file appears: whole and checked under its name, or not at all.
 
-Until then its bytes are in a hidden *part* file beside the target. A small *state* file records which
+Until then its bytes are in a hidden *part* file next to the target. A small *state* file records which
 version of which source they belong to, so that the next attempt or the next process, even after a
 ``kill -9``, resumes where this one ended.
 """

@@ -1,4 +1,4 @@
-"""What is sent to XNAT: a file whose MD5 is known when it has left, and small ones that are in memory."""
+"""Request bodies for XNAT: a file whose MD5 is computed while it is sent, and small files in memory."""
 
 import io
 import os
@@ -13,10 +13,10 @@ OCTETS = "application/octet-stream"
 
 
 class HashedSource:
-    """A source, watched: its MD5 is what XNAT will say that it has.
+    """A source that computes its MD5 while it is read, to compare with XNAT's.
 
-    ``was_repeated``: all of it was sent and then sent again, by libcurl for example, after the connection
-    ended without an answer. So the server may have it already.
+    ``was_repeated``: it was sent completely and then again, for example by libcurl after the connection
+    ended without a response. So the server may have the file already.
     """
 
     def __init__(self, source: Source) -> None:
@@ -37,7 +37,7 @@ class HashedSource:
         return Checksum("md5", self._md5.hexdigest())
 
     def read_through(self) -> Checksum:
-        """Its checksum, all of it being read as if it were sent."""
+        """The checksum; reads the whole source as if it were sent."""
         self.rewind()
         while self.read(BLOCK):
             pass
@@ -58,7 +58,7 @@ class HashedSource:
 
 
 class Content:
-    """Bytes in memory. ``was_repeated`` is that of ``HashedSource``."""
+    """Bytes in memory. ``was_repeated`` is as in ``HashedSource``."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -88,7 +88,7 @@ def md5(content: bytes) -> Checksum:
 
 
 def of_file(source: HashedSource | Content) -> tuple[HashedSource | Content, str]:
-    """The body in which a file is sent, and its media type: XNAT takes no empty body for a file
+    """The request body for a file, and its media type: XNAT does not accept an empty body
     (docs/xnat-rest-api.md, 5.7)."""
     if source.size:
         return source, OCTETS
@@ -100,15 +100,15 @@ def of_file(source: HashedSource | Content) -> tuple[HashedSource | Content, str
 
 
 class Archive:
-    """A zip that can be unpacked as it arrives, made in memory.
+    """A zip in memory that can be unpacked while it arrives.
 
-    Not compressed, which costs more time than it saves, and each file's size stands before it: of stored
-    files, Java reads no other kind from a stream (java.util.zip.ZipInputStream: "only DEFLATED entries can
+    It is not compressed, which would cost more time than it saves. Each file's size precedes it: Java
+    reads stored files from a stream only so (java.util.zip.ZipInputStream: "only DEFLATED entries can
     have EXT descriptor").
     """
 
     def __init__(self) -> None:
-        import zipfile  # 5 ms, which one file alone need not wait for
+        import zipfile  # 5 ms, not needed for a single file
 
         self._packed = io.BytesIO()
         self._open = zipfile.ZipFile
@@ -118,22 +118,22 @@ class Archive:
 
     @property
     def size(self) -> int:
-        """Bytes so far."""
+        """Bytes written so far."""
         return self._packed.tell()
 
     def add(self, name: str, content: bytes) -> None:
         info = self._entry(name)
-        info.external_attr = 0o644 << 16  # otherwise an unzip that applies modes makes unreadable files
+        info.external_attr = 0o644 << 16  # otherwise unzip creates unreadable files
         self._zip.writestr(info, content)
         self.count += 1
 
     def finished(self) -> bytes:
-        """All of it; nothing can be added any more."""
+        """The complete archive; nothing can be added afterwards."""
         self._zip.close()
         return self._packed.getvalue()
 
     def halves(self) -> Iterator["Archive"]:
-        """Two archives, made one after the other, with the files of this one, which is finished."""
+        """Split this finished archive into two, yielded one after the other."""
         with self._open(self._packed) as whole:
             names = whole.namelist()
             for some in (names[: len(names) // 2], names[len(names) // 2 :]):

@@ -38,12 +38,11 @@ class Resource:
         return secrets.shown_url(self._session.base + self._place.resource_url)
 
     def resolve(self) -> None:
-        """See that what the resource belongs to is there: where it is not, XNAT goes on with the subject's
-        (2.3).
+        """Check that the resource's owner exists: if it does not, XNAT uses the subject's resource (2.3).
 
-        When sending, a container that can be made need not be there: ConfigError if it cannot for want of an
-        xsiType, CannotCreate if it is there with another one. When receiving, NotFound; and whatever
-        ``Session.failure`` makes of an answer.
+        When sending, a missing container is allowed if it can be created: ConfigError if its xsiType is
+        missing, CannotCreate if it exists with another one. When receiving, NotFound. Error responses raise
+        ``Session.failure``.
         """
         place = self._place
         if not place.siblings_url:

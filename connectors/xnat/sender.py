@@ -1,4 +1,4 @@
-"""Sending to a resource of XNAT, one file after another: several writers at once break its catalogue (5.8).
+"""Sending to a resource of XNAT, one file after another: concurrent writers break its catalogue (5.8).
 
 XNAT answers 200 to a file that it has not stored, because it exists or because the user may not write
 (5.4, 5.6). So everything is looked for afterwards. The numbers are those of docs/xnat-rest-api.md.
@@ -266,7 +266,7 @@ class Sender:
         self._session.ask("GET", address, on_reply=begin, sink=digest.update)
         return Checksum("md5", digest.hexdigest())
 
-    # -- many at once ------------------------------------------------------------------------------
+    # -- many files --------------------------------------------------------------------------------
 
     def write_small(self, files: Sequence[Entry], load: Load) -> Generator[Leaving, None, None]:
         """In archives that XNAT unpacks, as far as names stay the same by that; the others one by one, all

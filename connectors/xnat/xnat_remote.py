@@ -18,15 +18,15 @@ from connectors.xnat.sender import MOST_PACKED, Sender
 from connectors.xnat.xnat_session import Session
 
 HTML_NAMES = (".htm", ".html", ".xhtml", ".shtml")
-OVERHEAD = 4096  # bytes that an archive has for each file beside its content: its names above all
+OVERHEAD = 4096  # bytes per file in an archive in addition to its content: mostly its names
 
 
 class XnatRemote:
     """The file or folder at ``place``, through ``session``."""
 
-    presents_password = False  # a wrong one is found out by the first request, in ``open``
+    presents_password = False  # the first request, in ``open``, detects a wrong one
     file_system = None
-    most_together = 1_000_000  # one archive holds them all: for parts it would have to come again
+    most_together = 1_000_000  # one archive contains all: each batch would download it again
     most_packed = MOST_PACKED
 
     def __init__(self, session: Session, place: Place, verb: Verb) -> None:
@@ -42,7 +42,7 @@ class XnatRemote:
         return self._session.base + self._place.url_of(self._place.name(path))
 
     def open(self) -> None:
-        """Log in, with the first request."""
+        """Log in with the first request."""
         self._resource.resolve()
 
     def inspect(self, opened: Opened, name: str) -> None:
@@ -60,7 +60,7 @@ class XnatRemote:
     # -- receiving ---------------------------------------------------------------------------------
 
     def read(self, path: str, sink: Sink) -> None:
-        """From ``sink.offset`` on, if it is of the same version: XNAT knows no If-Range
+        """Resume at ``sink.offset`` if the version is the same: XNAT does not support If-Range
         (docs/xnat-rest-api.md, 5.16)."""
         catalogue = self._resource.catalogue()
         row = self._row(path, catalogue)
@@ -92,13 +92,13 @@ class XnatRemote:
                 check_end(sink, end, self.describe(path))
             sink.verify()
         except ChecksumError:
-            self._resource.forget()  # perhaps of the file that this one has replaced
+            self._resource.forget()  # the listed checksum may be of a replaced file
             raise
 
     @staticmethod
     def _is_it(reply: Reply, row: Row) -> bool:
-        """Only what has the length that XNAT lists is taken for the file: a page of HTML can come with 200,
-        and so can the file that has just replaced it. Without a digest, no page is taken but for a page."""
+        """Whether this is the file: its length must be the one that XNAT lists, because an HTML page or a
+        newer file can come with 200 as well. Without a digest, HTML is accepted only for an HTML file."""
         is_page = reply.is_html and not row.checksum and not row.name.lower().endswith(HTML_NAMES)
         return whole_number(reply.headers.get("content-length", "")) == row.size and not is_page
 
@@ -132,7 +132,7 @@ class XnatRemote:
     # -- directories -------------------------------------------------------------------------------
 
     def entries(self) -> Iterator[Entry]:
-        """Files: to XNAT, folders are parts of their names."""
+        """Files only: in XNAT, folders are part of file names."""
         is_empty = True
         for path, row in self._resource.catalogue().below(self._place.base):
             is_empty = False
@@ -147,7 +147,7 @@ class XnatRemote:
             log.warning(f"{self.describe(path)}: not created: XNAT has no empty folders")
         self._sender.make_resource()
 
-    # -- many at once ------------------------------------------------------------------------------
+    # -- many files --------------------------------------------------------------------------------
 
     @property
     def many(self) -> ManyAtOnce:
@@ -158,7 +158,7 @@ class XnatRemote:
         return (file for file in files if catalogue.find(self._place.name(file.path)))
 
     def read_small(self, files: Sequence[Entry]) -> Iterator[Arrived]:
-        """In one archive, unless it would bring more of other files than of these."""
+        """Receive the files in one archive, unless most of its bytes would be other files."""
         catalogue = self._resource.catalogue()
         wanted: dict[str, tuple[Entry, Row]] = {}
         for file in files:
@@ -174,7 +174,7 @@ class XnatRemote:
             log.info(f"{failure.message}; continuing one by one")
 
     def _unpacked(self, wanted: dict[str, tuple[Entry, Row]], catalogue: Catalogue) -> Iterator[Arrived]:
-        """What arrives of the ``wanted`` files, by the names that XNAT keeps them under; each once."""
+        """The ``wanted`` files that arrive, each once; the keys are XNAT's names for them."""
         most = catalogue.size + OVERHEAD * (len(catalogue) + 1)
         labels = (self._place.resource, catalogue.number or self._place.resource)
         with pulled(lambda sink: self._archive(catalogue, sink)) as blocks:
@@ -208,14 +208,14 @@ class XnatRemote:
 
 
 def _version(reply: Reply, row: Row) -> Version:
-    """By its digest; where the site keeps none, by its date, as far as that tells versions apart."""
+    """The version by digest, or by date if the site stores no digests."""
     if row.checksum:
         return Version(str(row.checksum), row.size, (row.checksum,))
     return Version(reply.modified, row.size)
 
 
 def _all(blocks: Iterator[bytes], most: int) -> bytes:
-    """The ``blocks`` together; of what is longer than ``most``, only so much that this shows."""
+    """The ``blocks`` joined; if longer than ``most``, cut, but still longer than ``most``."""
     parts: list[bytes] = []
     size = 0
     for block in blocks:

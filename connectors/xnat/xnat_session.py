@@ -1,4 +1,4 @@
-"""A conversation with XNAT: credentials and cookie with every request, and what its answers mean."""
+"""Requests to XNAT with credentials and session cookie; responses translated to errors."""
 
 import json
 import re
@@ -28,9 +28,9 @@ from connectors.xnat import lists
 COOKIE = re.compile(r"(?:^|[,;]\s*)JSESSIONID=([^;,\s]+)")
 COOKIE_IN_URL = re.compile(r";jsessionid=([^/?#;]*)", re.IGNORECASE)
 MESSAGE = re.compile(rb"<h3>(.*?)</h3>|<b>Message</b>(.*?)</p>", re.DOTALL)  # XNAT's page, Tomcat's
-LONGEST_SHOWN = 200  # characters of what a server says
-LONGEST_PAGE = 64 << 10  # bytes of a page that tells of an error
-MOST_MOVES = 2  # of the site, to https and to a path: more is a circle
+LONGEST_SHOWN = 200  # characters of a server's message
+LONGEST_PAGE = 64 << 10  # bytes of an error page
+MOST_MOVES = 2  # of the site, to https and to a path: more is a loop
 EXPIRED = re.compile(r"UpdateUser|ChangePassword|XDATScreen", re.IGNORECASE)
 MUST_CHANGE = re.compile(
     r"password.*(expire|change|reset|renew)|(expire|change|reset|renew).*password", re.IGNORECASE
@@ -40,9 +40,8 @@ CHECK_PLACE = "check project, subject and session; XNAT hides what a user may no
 
 
 class Session:
-    """With the site at ``base``. Credentials go with every request beside the cookie: so a session that is
-    over is simply followed by another one (docs/xnat-rest-api.md, 1.3). Whatever sessions there were are
-    ended."""
+    """Requests to the site at ``base``. Every request has credentials as well as the cookie, so XNAT replaces
+    an expired session by a new one (docs/xnat-rest-api.md, 1.3). ``end`` closes all of them."""
 
     def __init__(self, client: Client, base: str, *, sends: bool) -> None:
         self._client = client
@@ -65,11 +64,11 @@ class Session:
         last: float = 0.0,
         refusal: bytearray | None = None,
     ) -> Reply:
-        """One request for ``address``, below the site's, and its answer, whatever its status but 401.
+        """Send a request for ``address``, relative to the site, and return the response; 401 is raised.
 
-        Where XNAT answers with a redirect, what was sent has not been taken: it would become a GET that
-        answers 200 (docs/xnat-rest-api.md, 1.8). ``on_reply``, ``sink`` and ``last`` are those of
-        ``Client.request``; ``refusal`` is where the sink puts the body of an answer that is no success.
+        If XNAT responds with a redirect, it has not taken the upload: following it would send a GET that
+        succeeds (docs/xnat-rest-api.md, 1.8). ``on_reply``, ``sink`` and ``last`` are as in
+        ``Client.request``; the sink puts the body of an error response into ``refusal``.
         """
         base, cookie = self.base, self._cookie
         fields = dict(headers or {})
@@ -106,7 +105,7 @@ class Session:
         return reply
 
     def rows(self, address: str) -> list[dict[str, str]]:
-        """The rows of a list; ``failure`` if there is none."""
+        """The rows of a list; raises ``failure`` on an error response."""
         rows: list[dict[str, str]] = []
         reply = self.listed(address, lists.texts(rows))
         if not reply.ok:
@@ -114,10 +113,10 @@ class Session:
         return rows
 
     def listed(self, address: str, take: lists.Take) -> Reply:
-        """The answer to a request for a list, after ``take`` has got its rows, one by one: it may be long.
+        """Request a list, pass its rows to ``take`` one by one (it may be long), and return the response.
 
-        An answer other than success has its body. What is no list is ``nonsense``, TemporaryFailure if it
-        was cut.
+        An error response has its body. Raises ``nonsense`` if it is not a list, TemporaryFailure if it was
+        cut short.
         """
         rows = lists.Rows(take)
         heads: list[Reply] = []
@@ -154,8 +153,8 @@ class Session:
             raise self.nonsense(heads[-1]._replace(body=rows.body)) from None
 
     def item_type(self, address: str) -> str:
-        """The xsiType of the one thing at ``address``; "" if XNAT does not say. ``failure`` if there is no
-        such thing, ``nonsense`` if the answer is not about one."""
+        """The xsiType of the item at ``address``; "" if XNAT does not state it. Raises ``failure`` if it does
+        not exist, ``nonsense`` if the response does not describe an item."""
         reply = self.ask("GET", f"{address}?format=json")
         if not reply.ok:
             raise self.failure(reply)
@@ -165,14 +164,14 @@ class Session:
             raise self.nonsense(reply) from None
 
     def nonsense(self, reply: Reply) -> RedError:
-        """A page for people, from XNAT in maintenance or from a proxy in front of it."""
+        """The error for an HTML page, from XNAT in maintenance or from a proxy in front of it."""
         return ProtocolViolation(
             f"{secrets.shown_url(reply.url)}: this is not an answer of XNAT's REST API{_said(reply)}",
             hint="check baseUrl: a log-in page, or a page about maintenance, may be in the way",
         )
 
     def failure(self, reply: Reply) -> RedError:
-        """The error that an answer other than success means."""
+        """The error for an error response."""
         failure = http_failures.of_reply(reply, sending=self._sends)
         said = _said(reply)
         failure.message += said
@@ -193,7 +192,7 @@ class Session:
         return failure
 
     def end(self) -> None:
-        """Log out, all within TIDY_SECONDS, and whatever comes of it: what was done is done."""
+        """Log out of all sessions within TIDY_SECONDS; failures are ignored, the transfer is complete."""
         until = time.monotonic() + TIDY_SECONDS
         opened, self._opened = list(self._opened), {}
         for cookie in reversed(opened):
@@ -205,9 +204,9 @@ class Session:
                 self.ask("DELETE", "/data/JSESSION", last=left)
 
     def _remember(self, reply: Reply, sent: str) -> None:
-        """The session that the answer begins. The one that was ``sent`` is over then, with nothing to end.
+        """Note the session that the response starts. The one that was ``sent`` has expired then: no log-out.
 
-        A 401 brings a cookie as well, of a session that is nobody's.
+        A 401 sets a cookie as well, of an anonymous session.
         """
         match = COOKIE.search(reply.headers.get("set-cookie", ""))
         if not match:
@@ -219,8 +218,8 @@ class Session:
             self._opened[match[1]] = None
 
     def _move(self, reply: Reply, base: str, address: str) -> None:
-        """Go on at the site's new address, if that is the same site and nothing is being sent; otherwise
-        raise the error that the redirect means."""
+        """Continue at the site's new address if it is the same site and nothing is being sent; otherwise
+        raise the error for the redirect."""
         target = urls.resolve(reply.url, reply.headers["location"]) or ""
         new = target.removesuffix(address)
         is_ours = new not in (target, base) and not {"?", "#"} & set(new)
@@ -228,7 +227,7 @@ class Session:
             if self._sends or not is_ours or not urls.may_share_credentials(base, target):
                 raise self._redirected(reply, base, address)
             if self.base != base:
-                return  # another worker was told so meanwhile
+                return  # another worker has followed the redirect
             if self._moves == MOST_MOVES:
                 raise ProtocolViolation(
                     f"{_shown(base)} redirects to {http_failures.host_of(target)} after an earlier redirect: "
@@ -258,7 +257,7 @@ class Session:
 
 
 def _shown(url: str) -> str:
-    """``url``, where a session may stand in the path, as it may be shown."""
+    """``url`` for messages: without a session in its path."""
     for cookie in COOKIE_IN_URL.findall(url):
         secrets.mark(cookie)
     text = secrets.redact(secrets.shown_url(COOKIE_IN_URL.sub("", url)))
@@ -266,14 +265,14 @@ def _shown(url: str) -> str:
 
 
 def _said(reply: Reply) -> str:
-    """What XNAT says about an error, in its page of HTML: each step may bring out a secret, the cut hides
-    one from whoever redacts later."""
+    """XNAT's message from its HTML error page. Redacted after each step, which may reveal a secret, and
+    before the cut, which may hide part of one from later redaction."""
     import html  # 2 ms, for an error only
 
     match = MESSAGE.search(reply.body)
     text = (match[1] or match[2] or b"").decode("utf-8", "replace") if match else ""
     text = re.sub(r"<[^>]*>", "", secrets.redact(text))
-    for _ in range(2):  # once by XNAT, once by the program before it
+    for _ in range(2):  # escaped by XNAT and by the program in front of it
         text = secrets.redact(html.unescape(text))
     text = secrets.redact(" ".join(text.split()))
     joined = "".join(text.split())

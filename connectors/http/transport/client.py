@@ -114,7 +114,7 @@ class Client:
         What is sent is ``body`` or a whole ``source``. ``on_reply`` sees status and header fields before
         ``sink`` gets the first byte; either may raise to end it all. Without a sink the body is in the Reply.
         A request that tidies up is made although the call was cancelled, and gets ``last`` seconds at most.
-        Raises the errors of connectors.errors when there is no answer.
+        Raises the errors of connectors.errors when there is no response.
         """
 
         task = Task(method, headers or {}, body, source, on_reply, sink, last, follow, repeat)

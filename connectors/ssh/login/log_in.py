@@ -164,9 +164,9 @@ class LogIn:
 
 
 class _Answer:
-    """Answers the one question for the password, and no other, and not twice; never one for a new password.
+    """Answers one prompt for the password, once; never another prompt or one for a new password.
 
-    ``said`` is what the server told us beside.
+    ``said`` is the titles and instructions that the server sent.
     """
 
     def __init__(self, password: bytes, who: str) -> None:
@@ -195,7 +195,7 @@ class _Answer:
 
 
 def _quoted(*texts: str) -> str:
-    """What the server says, on one line and not without end."""
+    """The server's text on one line, at most LONGEST_PROMPT characters."""
     return " ".join(" ".join(texts).split())[:LONGEST_PROMPT]
 
 
