@@ -19,6 +19,8 @@ pytest.register_assert_rewrite(
     "tests.conformance.files",
     "tests.conformance.decorations",
     "tests.conformance.directories",
+    "tests.conformance.directories_sent",
+    "tests.support.trees",
     "tests.conformance.mounts",
     "tests.support.ssh_access",
 )

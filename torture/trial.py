@@ -8,8 +8,8 @@ from typing import Any
 
 from connectors.errors import Exit
 from connectors.model import Verb
-from tests.conformance.directories import listing as listing_of
 from tests.conformance.promises import Case as Scene
+from tests.support.trees import listing as listing_of
 from torture import judge
 from torture.case import Case, Violation
 from torture.judge import Tree, require

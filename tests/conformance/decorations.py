@@ -6,10 +6,10 @@ import hashlib
 from pathlib import Path
 
 from connectors.model import RECEIVE_DIR, RECEIVE_FILE, SEND_DIR, SEND_FILE
-from tests.conformance.directories import Tree, place, read, write
 from tests.conformance.promises import MIB, Case, promise
 from tests.servers import delay
 from tests.support.decorated import run_decorated
+from tests.support.trees import Tree, place, read, write
 
 SMALL_FILES = 20
 

@@ -1,15 +1,13 @@
-"""The promises of tests/conformance/promises.py about directories."""
+"""The promises of tests/conformance/promises.py about receiving directories."""
 
 import json
 import signal
 from pathlib import Path
-from typing import Any
 
-from connectors.model import RECEIVE_DIR, RECEIVE_FILE, SEND_DIR
+from connectors.model import RECEIVE_DIR, RECEIVE_FILE
 from tests.conformance.promises import (
     AT_ONCE,
     MIB,
-    NAMES,
     Case,
     interrupted,
     meanwhile,
@@ -18,58 +16,9 @@ from tests.conformance.promises import (
     visible,
     wrong_password,
 )
-from tests.servers import delay, free_port, make_dirs, remove
+from tests.servers import delay, free_port, remove
 from tests.support.file_systems import without_case
-
-Tree = dict[str, bytes]
-
-
-def sample(case: Case) -> Tree:
-    """A tree with two levels of folders and odd names."""
-    names = ["a.txt", "sub/b.txt", "sub/deep er/c#.txt", *(f"odd/{name}" for name in NAMES)]
-    return {name: case.payload(30 + seed, seed) for seed, name in enumerate(names)}
-
-
-def place(case: Case, folder: str, tree: Tree) -> None:
-    for path, content in tree.items():
-        case.place(f"{folder}/{path}", content)
-
-
-def write(folder: Path, tree: Tree) -> Path:
-    for path, content in tree.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(content)
-    return folder
-
-
-def read(folder: Path) -> Tree:
-    """All files below a local folder, including hidden leftovers."""
-    return {
-        str(one.relative_to(folder)): one.read_bytes() for one in sorted(folder.rglob("*")) if one.is_file()
-    }
-
-
-def listing(tree: Tree, checked: bool = True) -> list[dict[str, Any]]:
-    """The tree as a CWL listing, with sizes and checksums if ``checked``."""
-    nodes: list[dict[str, Any]] = []
-    folders: dict[str, Tree] = {}
-    for path, content in tree.items():
-        name, slash, rest = path.partition("/")
-        if slash:
-            folders.setdefault(name, {})[rest] = content
-        else:
-            facts = {"size": len(content), "checksum": sha1(content)} if checked else {}
-            nodes.append({"class": "File", "basename": name, **facts})
-    for name, below in folders.items():
-        nodes.append({"class": "Directory", "basename": name, "listing": listing(below, checked)})
-    return nodes
-
-
-def file(basename: str, **facts: Any) -> dict[str, Any]:
-    return {"class": "File", "basename": basename, **facts}
-
-
-# --- receive-dir --------------------------------------------------------------------------------
+from tests.support.trees import deep, file, listing, place, read, sample, write
 
 
 @promise(RECEIVE_DIR)
@@ -274,11 +223,6 @@ def a_file_is_not_received_as_a_directory_nor_a_directory_as_a_file(case: Case, 
             assert list(here.iterdir()) == []
 
 
-def deep(case: Case) -> str:
-    """The path of a deeply nested directory."""
-    return "/".join(["d"] * case.deepest)
-
-
 @promise(RECEIVE_DIR)
 def a_tree_of_very_many_levels_is_received(case: Case, here: Path) -> None:
     case.place(f"dir/{deep(case)}/a", case.payload(9))
@@ -413,93 +357,3 @@ def every_file_of_a_directory_has_a_receipt(case: Case, here: Path) -> None:
     lines = [json.loads(line) for line in (here / "receipts").read_text().splitlines()]
     assert len(lines) == len(sample(case))
     assert {line["verb"] for line in lines} == {"receive-dir"}
-
-
-# --- send-dir -----------------------------------------------------------------------------------
-
-
-@promise(SEND_DIR)
-def a_directory_is_sent_with_its_parents_and_twice_is_once(case: Case, here: Path) -> None:
-    write(here / "x", sample(case))
-    for _ in range(2):
-        result = case.run("send-dir", case.access(SEND_DIR, "far/away"), "x", cwd=here)
-        assert result.code == 0, result.stderr
-        assert case.tree("far/away") == (sample(case) if case.stores else {})
-
-
-@promise(SEND_DIR, RECEIVE_DIR)
-def a_tree_of_very_many_levels_is_sent(case: Case, here: Path) -> None:
-    make_dirs(here / "x" / deep(case))
-    try:
-        (here / "x" / deep(case) / "a").write_bytes(case.payload(9))
-        result = case.run("send-dir", case.access(SEND_DIR, "far"), here / "x")
-        assert result.code == 0, result.stderr[:1000]
-        if case.stores:
-            result = case.run("receive-dir", case.access(RECEIVE_DIR, "far"), here / "y")
-            assert result.code == 0, result.stderr[:1000]
-            assert (here / "y" / deep(case) / "a").read_bytes() == case.payload(9)
-    finally:
-        remove(here)
-
-
-@promise(SEND_DIR)
-def only_what_is_listed_is_sent(case: Case, here: Path) -> None:
-    write(here / "x", sample(case))
-    facts = [{"class": "Directory", "basename": "sub", "listing": [file("b.txt")]}]
-    result = case.run("send-dir", case.access(SEND_DIR, "listed"), here / "x", "--listing", facts)
-    assert result.code == 0, result.stderr
-    assert case.tree("listed") == ({"sub/b.txt": sample(case)["sub/b.txt"]} if case.stores else {})
-
-
-@promise(SEND_DIR)
-def what_a_folder_is_replaced_by_meanwhile_is_not_sent(case: Case, here: Path) -> None:
-    if not case.stores:
-        return
-    names = [f"s{folder}/f{seed}" for folder in range(3) for seed in range(4)]
-    write(here / "x", {name: case.payload(MIB, 1) for name in names})
-    write(here / "out", {name.partition("/")[2]: case.payload(MIB, 2) for name in names})
-    with delay.start(case.port) as relay:
-        words: list[object] = ["send-dir", case.access(SEND_DIR, "swapped", relay.port), here / "x"]
-        relay.hold_after(2 * MIB, upwards=True)
-        with meanwhile(case.executable, words, relay, [0, 65]):  # 0: everything had been read before
-            for folder in range(3):
-                (here / "x" / f"s{folder}").rename(here / f"moved-{folder}")
-                (here / "x" / f"s{folder}").symlink_to(here / "out")
-    assert case.payload(MIB, 2) not in case.tree("swapped").values()
-
-
-@promise(SEND_DIR)
-def a_directory_to_send_fails_with_the_right_code(case: Case, here: Path) -> None:
-    write(here / "x", {"a": case.payload(9)})
-    access = case.access(SEND_DIR, "far")
-    assert case.run("send-dir", access, here / "none").code == 66
-    assert case.run("send-dir", access, here / "x", "--listing", [file("none")]).code == 66
-    assert case.run("send-dir", access, here / "x", "--listing", [file("../x")]).code == 78
-    for code, wrong in (
-        (77, wrong_password(access)),
-        (68, case.access(SEND_DIR, "far", host="no-such-host.invalid")),
-        (75, case.access(SEND_DIR, "far", port=free_port())),
-    ):
-        for verb, source in (("send-dir", [here / "x"]), ("send-dir-validate", [])):
-            result = case.run(verb, wrong, *source, env=AT_ONCE)
-            assert result.code == (code if case.stores else 0), (verb, result.stderr)
-
-
-@promise(SEND_DIR)
-def a_listed_file_of_another_size_is_not_sent(case: Case, here: Path) -> None:
-    write(here / "x", {"longer.bin": case.payload(9), "other.bin": case.payload(9), "good": case.payload(9)})
-    facts = [file("longer.bin", size=10), file("other.bin", checksum=sha1(b"other")), file("good", size=9)]
-    result = case.run("send-dir", case.access(SEND_DIR, "wrong"), here / "x", "--listing", facts)
-    assert result.code == 65
-    assert "longer.bin" in result.stderr
-    assert "other.bin" in result.stderr
-    assert case.tree("wrong") == ({"good": case.payload(9)} if case.stores else {})
-
-
-@promise(SEND_DIR)
-def validate_of_sending_a_directory_changes_nothing(case: Case, here: Path) -> None:
-    case.place("far/old", case.payload(9))
-    for path in ("far", "far/new"):
-        result = case.run("send-dir-validate", case.access(SEND_DIR, path))
-        assert result.code == 0, result.stderr
-    assert case.tree("far") == {"old": case.payload(9)}

@@ -6,6 +6,7 @@ import pytest
 
 import tests.conformance.decorations
 import tests.conformance.directories
+import tests.conformance.directories_sent
 import tests.conformance.files  # importing them registers their promises
 import tests.conformance.mounts  # noqa: F401
 from connectors import registry

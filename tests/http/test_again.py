@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.directories import file, listing, read
 from tests.servers import USERNAME, free_port
 from tests.servers.nginx import Nginx
 from tests.support.program import Result, run
 from tests.support.require import missing
+from tests.support.trees import file, listing, read
 
 HTTP = "red-connector-http"
 TREE = {f"f{number}": bytes([65 + number]) * 3000 for number in range(4)}

@@ -6,12 +6,12 @@ import pytest
 
 from connectors.http.transport import challenge
 from connectors.http.transport.challenge import Digest, schemes
-from tests.conformance.directories import listing, read
 from tests.http.test_receive import AUTH, CONTENT, receive
 from tests.servers import PASSWORD, USERNAME
 from tests.servers.apache import UMLAUT, Apache
 from tests.servers.fault import FaultServer, Reply
 from tests.support.program import run
+from tests.support.trees import listing, read
 
 HTTP = "red-connector-http"
 BY_DIGEST = {"username": UMLAUT, "password": PASSWORD, "method": "DIGEST"}

@@ -7,7 +7,6 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.conformance.directories import file, listing, read, write
 from tests.conformance.promises import NAMES
 from tests.servers import PASSWORD, USERNAME, Web, delay, fault
 from tests.servers.apache import Apache
@@ -16,6 +15,7 @@ from tests.servers.nginx import Nginx
 from tests.servers.rclone_http import Rclone
 from tests.servers.simple import Simple
 from tests.support.program import PRESIGNED, Result, run
+from tests.support.trees import file, listing, read, write
 
 HTTP = "red-connector-http"
 AUTH = {"username": USERNAME, "password": PASSWORD}

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.directories import file, write
 from tests.conformance.promises import interrupted, wait_until
 from tests.servers import delay
 from tests.servers.apache import Apache
 from tests.servers.fault import FaultServer, Reply
 from tests.servers.nginx import Nginx
 from tests.support.program import run, start
+from tests.support.trees import file, write
 
 HTTP = "red-connector-http"
 MIB = 1 << 20

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.errors import RedError
-from tests.conformance.directories import file
 from tests.servers.fault import FaultServer, Reply
 from tests.support.program import run
+from tests.support.trees import file
 
 HTTP = "red-connector-http"
 AT_ONCE = {"RED_RETRIES": "0", "RED_TIMEOUT": "2"}

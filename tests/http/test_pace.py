@@ -10,10 +10,10 @@ import pytest
 from connectors.errors import TemporaryFailure
 from connectors.http.transport.client import Client, Identity
 from connectors.transfer.pace import Pace
-from tests.conformance.directories import file, read, write
 from tests.servers.fault import FaultServer, Limit, Reply
 from tests.support.program import run
 from tests.support.sessions import job
+from tests.support.trees import file, read, write
 
 HTTP = "red-connector-http"
 TREE = {f"f{number:02}": b"%d" % number for number in range(40)}

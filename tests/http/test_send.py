@@ -1,38 +1,16 @@
 """red-connector-http: sending to real servers and to the faulty one."""
 
-import json
 import random
 from pathlib import Path
 
 import pytest
 
-from tests.servers import PASSWORD, USERNAME, fault
+from tests.servers import USERNAME, fault
 from tests.servers.apache import Apache
 from tests.servers.fault import FaultServer, Reply
 from tests.servers.nginx import Nginx
-from tests.support.program import PRESIGNED, TOKEN, Result, run
-
-HTTP = "red-connector-http"
-AUTH = {"username": USERNAME, "password": PASSWORD}
-BODY = random.Random(3).randbytes(2 << 20)
-UPLOADS = ("PUT", "POST")
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    file = tmp_path / "source.bin"
-    file.write_bytes(BODY)
-    return file
-
-
-def send(access: dict[str, object], source: Path, retries: int = 2, **env: str) -> Result:
-    settings = {"RED_RETRIES": str(retries), "RED_TIMEOUT": "2", **env}
-    return run(HTTP, "send-file", access, source, env=settings)
-
-
-def uploads(server: FaultServer, path: str = "/x") -> list[str]:
-    return [one.method for one in server.requests(path) if one.method in UPLOADS]
-
+from tests.support.program import PRESIGNED, TOKEN, run
+from tests.support.uploads import AUTH, BODY, HTTP, UPLOADS, send, uploads
 
 # --- what is sent -------------------------------------------------------------------------------
 
@@ -101,137 +79,6 @@ def test_a_file_is_sent_with_digest_authentication_without_sending_it_twice(
 
 
 # --- temporary names ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("server", ["nginx", "apache"])
-def test_a_webdav_server_gets_a_temporary_name_first_and_none_is_left(
-    request: pytest.FixtureRequest, fresh: str, source: Path, server: str
-) -> None:
-    web = request.getfixturevalue("web" if server == "nginx" else "httpd")
-    web.folder(web.root / fresh)
-    for _ in range(2):
-        result = send({"url": f"{web.dav}/{fresh}/x", "method": "PUT"}, source)
-        assert result.code == 0, result.stderr
-        assert [one.name for one in (web.root / fresh).iterdir() if one.name != ".DAV"] == ["x"]
-    seen = [(one.method, one.path) for one in web.requests(f"/{fresh}")]
-    assert ("PUT", f"/{fresh}/x") not in seen
-    assert "MOVE" in [method for method, _ in seen]
-
-
-@pytest.mark.parametrize(
-    ("status", "code"),
-    [
-        *((status, 0) for status in (207, 300, 400, 403, 404, 405, 409, 412, 415, 422, 500, 501, 502)),
-        *((status, 75) for status in (408, 423, 425, 429, 503, 504, 507)),
-        (401, 77),
-        (413, 73),
-    ],
-)
-def test_a_temporary_name_is_removed_when_the_rename_fails(
-    faulty: FaultServer, source: Path, status: int, code: int
-) -> None:
-    """Where renaming is refused the file gets its name directly; where it fails, nothing is left."""
-    faulty.on("/d/x", Reply(headers={"DAV": "1"}), method="OPTIONS")
-    hidden = next_hidden_name(faulty, source)
-    faulty.on(hidden, Reply(status=status), method="MOVE")
-    result = send({"url": f"{faulty.url}/d/x", "method": "PUT"}, source, retries=0)
-    assert result.code == code, result.stderr
-    assert faulty.stored == ({} if code else {"/d/x": BODY})
-
-
-@pytest.mark.parametrize(
-    ("status", "code"),
-    [
-        *((status, 0) for status in (400, 403, 404, 405, 409, 415, 422, 451)),
-        *((status, 75) for status in (408, 423, 425, 429, 500, 503, 507)),
-        (401, 77),
-        (413, 73),
-        (501, 0),
-    ],
-)
-def test_a_server_that_refuses_the_temporary_name_gets_the_file_under_its_own(
-    faulty: FaultServer, source: Path, status: int, code: int
-) -> None:
-    faulty.on("/d/x", Reply(headers={"DAV": "1"}), method="OPTIONS")
-    hidden = next_hidden_name(faulty, source)
-    faulty.on(hidden, Reply(status=status), method="PUT")
-    result = send({"url": f"{faulty.url}/d/x", "method": "PUT"}, source, retries=0)
-    assert result.code == code, result.stderr
-    assert faulty.stored == ({} if code else {"/d/x": BODY})
-    assert ("under its own name" in result.stderr) is (code == 0)
-
-
-@pytest.mark.parametrize(("method", "status"), [("PUT", 500), ("PUT", 502), ("MOVE", 504), ("MOVE", 599)])
-def test_a_temporary_name_that_keeps_failing_is_not_used(
-    faulty: FaultServer, source: Path, method: str, status: int
-) -> None:
-    faulty.on("/d/x", Reply(headers={"DAV": "1"}), method="OPTIONS")
-    faulty.on(next_hidden_name(faulty, source), Reply(status=status), method=method)
-    result = send({"url": f"{faulty.url}/d/x", "method": "PUT"}, source, retries=1)
-    assert result.code == 0, result.stderr
-    assert faulty.stored == {"/d/x": BODY}
-
-
-def test_a_rename_that_is_never_answered_is_not_used(faulty: FaultServer, source: Path) -> None:
-    faulty.on("/d/x", Reply(headers={"DAV": "1"}), method="OPTIONS")
-    faulty.on(next_hidden_name(faulty, source), Reply(raw=b""), method="MOVE")
-    result = send({"url": f"{faulty.url}/d/x", "method": "PUT"}, source, retries=1)
-    assert result.code == 0, result.stderr
-    assert faulty.stored == {"/d/x": BODY}
-
-
-@pytest.mark.parametrize("status", [200, 201, 202])
-def test_a_rename_falsely_reported_as_done_leaves_no_temporary_name(
-    faulty: FaultServer, source: Path, status: int
-) -> None:
-    faulty.on("/d/x", Reply(headers={"DAV": "1"}), method="OPTIONS")
-    faulty.on(next_hidden_name(faulty, source), Reply(status=status), method="MOVE")
-    result = send({"url": f"{faulty.url}/d/x", "method": "PUT"}, source, retries=0)
-    assert result.code == 0, result.stderr
-    assert faulty.stored == {"/d/x": BODY}
-
-
-def test_a_rename_that_is_redirected_does_not_end_the_transfer(faulty: FaultServer, source: Path) -> None:
-    faulty.on("/d/x", Reply(headers={"DAV": "1"}), method="OPTIONS")
-    hidden = next_hidden_name(faulty, source)
-    faulty.on(hidden, Reply(status=302, headers={"Location": "/log-in"}), method="MOVE")
-    result = send({"url": f"{faulty.url}/d/x", "method": "PUT"}, source, retries=0)
-    assert result.code == 0, result.stderr
-    assert faulty.stored == {"/d/x": BODY}
-
-
-def test_a_directory_is_sent_without_temporary_names_if_refused_with_one_warning(
-    faulty: FaultServer, tmp_path: Path
-) -> None:
-    faulty.on("/d", Reply(headers={"DAV": "1"}), method="OPTIONS")
-    (tmp_path / "d").mkdir()
-    for number in range(20):
-        (tmp_path / "d" / f"f{number}").write_bytes(b"%d" % number)
-    result = run(HTTP, "send-dir", {"url": f"{faulty.url}/d"}, tmp_path / "d")  # it has no MOVE
-    assert result.code == 0, result.stderr
-    assert faulty.stored == {f"/d/f{number}": b"%d" % number for number in range(20)}
-    assert result.stderr.count("under its own name") == 1
-
-
-def next_hidden_name(server: FaultServer, source: Path) -> str:
-    """The path that a send of ``source`` to /d/x goes to first, found out by doing it."""
-    send({"url": f"{server.url}/d/x", "method": "PUT"}, source, retries=0)
-    path = next(one.path for one in server.seen if one.method == "PUT")
-    assert path != "/d/x"
-    server.seen.clear()
-    server.stored.clear()
-    return path
-
-
-def test_a_server_that_makes_parents_has_the_file_and_nothing_else(
-    web: Nginx, fresh: str, source: Path
-) -> None:
-    result = send({"url": f"{web.put}/{fresh}/x", "method": "PUT"}, source)
-    assert result.code == 0, result.stderr
-    assert [one.name for one in (web.root / fresh).iterdir()] == ["x"]
-
-
-# --- repeated only where that is safe -----------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
@@ -505,112 +352,6 @@ def test_validate_of_a_send_finds_a_wrong_password(web: Nginx, httpd: Apache, fr
     for url, method in ((web.basic, "BASIC"), (httpd.digest, "DIGEST")):
         access = {"url": f"{url}/{fresh}/x", "method": "PUT", "auth": wrong | {"method": method}}
         assert run(HTTP, "send-file-validate", access).code == 77
-
-
-# --- json and mock ------------------------------------------------------------------------------
-
-TRICKY = b'{"b": 12345678901234567890123, "a": 1.10, "a": [ ],\n"\\u00fc": "\xc3\xbc"}\n'
-
-
-def test_json_arrives_as_it_was_byte_for_byte(faulty: FaultServer, tmp_path: Path) -> None:
-    (tmp_path / "in.json").write_bytes(TRICKY)
-    access = {"url": f"{faulty.url}/x", "method": "PUT"}
-    assert run("red-connector-http-json", "send-file", access, tmp_path / "in.json").code == 0
-    assert faulty.stored["/x"] == TRICKY
-    assert faulty.requests("/x", "PUT")[0].headers["content-type"].startswith("application/json")
-    assert (
-        run("red-connector-http-json", "receive-file", {"url": access["url"]}, tmp_path / "out.json").code
-        == 0
-    )
-    assert (tmp_path / "out.json").read_bytes() == TRICKY
-    accepted = faulty.requests("/x", "GET")[-1].headers.get("accept", "")
-    assert "json" in accepted or "*/*" in accepted
-
-
-@pytest.mark.parametrize(
-    "bad", [b"", b"{", b"<html></html>", b'{"a": 1} x', b"\xff\xfe", b"NaN", b"'a'", b"[1,]"]
-)
-def test_what_is_not_json_is_65_both_ways(faulty: FaultServer, tmp_path: Path, bad: bytes) -> None:
-    (tmp_path / "in.json").write_bytes(bad)
-    access = {"url": f"{faulty.url}/x", "method": "PUT"}
-    sent = run("red-connector-http-json", "send-file", access, tmp_path / "in.json")
-    assert sent.code == 65, sent.stderr
-    assert faulty.stored == {}
-    url = faulty.on("/y", Reply(bad))
-    received = run("red-connector-http-json", "receive-file", {"url": url}, tmp_path / "out.json")
-    assert received.code == 65, received.stderr
-    assert "line" in received.stderr.lower() or "json" in received.stderr.lower()
-    assert not (tmp_path / "out.json").exists()
-
-
-def test_json_numbers_may_be_longer_than_python_likes(faulty: FaultServer, tmp_path: Path) -> None:
-    for number, digits in enumerate((b"7" * 6000, b"1e999999", b"-0.5e-999", b"7" * 200_000)):
-        url = faulty.on(f"/{number}", Reply(b"[" + digits + b"]"))
-        result = run("red-connector-http-json", "receive-file", {"url": url}, tmp_path / str(number))
-        assert result.code == 0 or (number == 3 and result.code == 65), result.stderr
-
-
-def test_deep_json_does_not_crash(faulty: FaultServer, tmp_path: Path) -> None:
-    deep = b"[" * 200_000 + b"]" * 200_000
-    url = faulty.on("/x", Reply(deep))
-    result = run("red-connector-http-json", "receive-file", {"url": url}, tmp_path / "out.json")
-    assert result.code in (0, 65), result.stderr
-
-
-@pytest.mark.parametrize(
-    ("bad", "line", "column"),
-    [
-        (b"", 1, 1),
-        (b"<html></html>", 1, 1),
-        (b'{"a": 1} x', 1, 10),
-        (b'{"a":\n "\xc3\xbc\xc3\xbc", b}', 2, 8),
-        (b"[1,\n2,\n  tru]", 3, 6),
-        (b"[0" + b",\n1" * 200_000 + b",]", 200_001, 3),
-        (b'["' + b"x" * 200_000 + b'" :]', 1, 200_005),
-        (b"[\n" + b"7" * 200_000 + b"]", 2, 200_001),
-        (b"[\n\n", 3, 1),
-        (b'\n"\xff"', 2, 2),
-    ],
-)
-def test_invalid_json_is_reported_by_position_without_its_text(
-    faulty: FaultServer, tmp_path: Path, bad: bytes, line: int, column: int
-) -> None:
-    (tmp_path / "in.json").write_bytes(bad)
-    access = {"url": f"{faulty.url}/x", "method": "PUT"}
-    result = run("red-connector-http-json", "send-file", access, tmp_path / "in.json")
-    assert result.code == 65, result.stderr
-    assert f"line {line}, column {column}:" in result.stderr
-    assert "xxx" not in result.stderr
-    assert "html" not in result.stderr
-
-
-def test_mock_send_warns_and_sends_nothing(faulty: FaultServer, source: Path) -> None:
-    mock = "red-connector-http-mock-send"
-    result = run(mock, "send-file", {"url": f"{faulty.url}/x"}, source)
-    assert result.code == 0
-    assert "nothing" in result.stderr or "not sent" in result.stderr
-    assert uploads(faulty) == []
-    assert json.dumps(faulty.stored) == "{}"
-    # It checks all that it can.
-    assert run(mock, "send-file", {"url": f"{faulty.url}/x"}, source.parent / "none").code == 66
-    assert run(mock, "send-file", {"url": "http://127.0.0.1/x", "colour": 1}, source).code == 78
-
-
-@pytest.mark.parametrize("method", UPLOADS)
-def test_mock_send_contacts_no_server(faulty: FaultServer, tmp_path: Path, method: str) -> None:
-    mock = "red-connector-http-mock-send"
-    access = {"url": f"{faulty.url}/x", "method": method}
-    (tmp_path / "d" / "empty").mkdir(parents=True)
-    (tmp_path / "d" / "f").write_bytes(b"f")
-    for arguments in (
-        ["send-file", access, tmp_path / "d" / "f"],
-        ["send-file-validate", access],
-        ["send-dir", access, tmp_path / "d"],
-        ["send-dir-validate", access],
-    ):
-        result = run(mock, *arguments)
-        assert result.code == 0, result.stderr
-    assert faulty.connections == 0
 
 
 def test_validate_accepts_a_directory_that_head_may_not_read(faulty: FaultServer) -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.directories import file
 from tests.conformance.promises import sha1
 from tests.servers import delay
 from tests.support.far import SSH, Far, Snapshot, build, many, modes, place, snapshot, with_parents
 from tests.support.program import run
+from tests.support.trees import file
 
 NAMES = (
     b"a b", b" ", b"\n", b"two\nlines\n", b"\t", b"\r", b"'", b'"', b"it's \"so\"", b"$(touch x)", b"`id`",

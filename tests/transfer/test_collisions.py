@@ -10,9 +10,9 @@ import pytest
 from connectors.errors import Exit, RedError
 from connectors.model import Entry
 from connectors.transfer import inventory, spelling
-from tests.conformance.directories import read
 from tests.support.fake_remote import FakeRemote, TogetherRemote, files, receive
 from tests.support.file_systems import without_case
+from tests.support.trees import read
 
 
 @pytest.fixture(scope="module")

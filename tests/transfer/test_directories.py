@@ -12,9 +12,9 @@ from connectors.errors import Exit, NotFound, ProtocolViolation, RedError, Sever
 from connectors.model import Entry
 from connectors.remote import Arrived, Sink, Source
 from connectors.transfer import engine, inventory
-from tests.conformance.directories import read
 from tests.support.fake_remote import FakeRemote, TogetherRemote, files, receive, send
 from tests.support.program import CHECKOUT
+from tests.support.trees import read
 
 DEEP = 1000
 REMOTES = pytest.mark.parametrize("remote", [FakeRemote, TogetherRemote])
