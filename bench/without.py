@@ -12,63 +12,69 @@ from typing import Any
 NEVER = 1 << 60
 
 
+def _replace(owner: Any, **values: object) -> None:
+    """Set attributes of a module or class; AttributeError if one is gone, as a trick off would stay on."""
+    for name, value in values.items():
+        getattr(owner, name)
+        setattr(owner, name, value)
+
+
+def _nothing(*_: object) -> Generator[Any, None, set[str]]:
+    """Files of which none is transferred through the shell."""
+    yield from ()
+    return set()
+
+
 def _plain_imports(off: bool) -> None:
     from connectors import imports
 
     if off:
-        imports._import = lambda package, _: importlib.import_module(package)
+        _replace(imports, _import=lambda package, _: importlib.import_module(package))
 
 
 def _plain_packets(off: bool) -> None:
     from connectors.ssh.transport import fast_packets
 
     if off:
-        fast_packets.ENABLED = False
+        _replace(fast_packets, ENABLED=False)
 
 
 def _one_request_at_a_time(off: bool) -> None:
     from connectors.ssh.sftp import large_file, small_files
 
     if off:
-        small_files.UNDER_WAY = large_file.AHEAD = 1
+        _replace(small_files, UNDER_WAY=1)
+        _replace(large_file, AHEAD=1)
 
 
 def _no_shell_for_receiving(off: bool) -> None:
     from connectors.ssh.sftp import walk
     from connectors.ssh.shell import tar_transfer
 
-    def nothing(*_: object) -> Generator[Any, None, set[str]]:
-        yield from ()
-        return set()
-
     if off:
-        walk.FEW = NEVER
-        tar_transfer.read = nothing
+        _replace(walk, FEW=NEVER)
+        _replace(tar_transfer, read=_nothing)
 
 
 def _no_shell_for_sending(off: bool) -> None:
     from connectors.ssh.shell import tar_transfer
 
-    def nothing(*_: object) -> Generator[Any, None, set[str]]:
-        yield from ()
-        return set()
-
     if off:
-        tar_transfer.write = nothing
+        _replace(tar_transfer, write=_nothing)
 
 
 def _one_by_one_over_ssh(off: bool) -> None:
     from connectors.ssh.ssh_remote import SshRemote
 
     if off:
-        SshRemote.many = None  # type: ignore[assignment, method-assign]
+        _replace(SshRemote, many=None)
 
 
 def _one_by_one_to_xnat(off: bool) -> None:
     from connectors.xnat.xnat_remote import XnatRemote
 
     if off:
-        XnatRemote.many = None  # type: ignore[assignment, method-assign]
+        _replace(XnatRemote, many=None)
 
 
 def _new_connection_each_time(off: bool) -> None:
@@ -83,7 +89,7 @@ def _new_connection_each_time(off: bool) -> None:
         line.handle.setopt(pycurl.FORBID_REUSE, 1)
 
     if off:
-        Client._prepare = prepare  # type: ignore[method-assign]
+        _replace(Client, _prepare=prepare)
 
 
 TRICKS: dict[str, Callable[[bool], None]] = {
